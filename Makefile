@@ -371,12 +371,13 @@ pods-image: build
 	@command -v debootstrap >/dev/null || { apt-get -qq update && apt-get -qq install -y debootstrap; }
 	deploy/kubernetes/pods/image.sh '$(PODS)/image.tar' bin/batchscore '$(dir $(LIBRARY))'
 
-# Without PODS_ARCHIVE, an archive of an image, one is made without a container engine.
-# PODS_RUN chooses scenarios, as in PODS_RUN=TestPods/Alone/MPI.
+# Without PODS_ARCHIVE, an archive of an image such as IMAGE_ARCHIVE of "make image", one is
+# made without a container engine. PODS_RUN chooses scenarios, as in PODS_RUN=TestPods/Alone/MPI.
 PODS_RUN ?= ^TestPods$$
 
 .PHONY: pods-check
-pods-check: deps build pods-servers $(if $(filter file,$(origin PODS_ARCHIVE)),pods-image) ## run jobs in the pods of a real cluster on this machine, and disturb them; as root, with containerd (PODS_ARCHIVE, PODS_RUN)
+pods-check: $(if $(filter file,$(origin PODS_ARCHIVE)),pods-image)
+pods-check: deps build pods-servers ## run jobs in real pods on this machine, and disturb them; as root, with containerd (PODS_ARCHIVE, PODS_RUN)
 	@command -v containerd >/dev/null || { apt-get -qq update && apt-get -qq install -y containerd runc; }
 	@$(MAKE) --no-print-directory demo-model
 	BATCHSCORE_PODS='$(PODS)/cluster' BATCHSCORE_PODS_SERVERS='$(CLUSTER)' BATCHSCORE_PODS_ARCHIVE='$(abspath $(PODS_ARCHIVE))' \

@@ -141,7 +141,7 @@ func (w *watched) toTheEnd(ctx context.Context, stop <-chan struct{}) (status de
 	announced := w.announce(ctx, stderr)
 	logs := w.l.Logs(ctx, w.r.ID, stdout, true)
 	told := announced()
-	if logs != nil && ctx.Err() == nil {
+	if logs != nil && ctx.Err() == nil && !errors.Is(logs, deploy.ErrNoJob) {
 		printf(stderr, "batchscore: cannot follow what the ranks print: %s\n", printable.Line(logs.Error()))
 	}
 	status, err = w.ended(ctx, told)
@@ -158,7 +158,8 @@ const (
 )
 
 // ended waits until the engine reports the end of the job. While the engine does not
-// answer, a complete output ends the wait, too.
+// answer, a complete output ends the wait, too. Engines that remove a canceled job do not
+// know it any more.
 func (w *watched) ended(ctx context.Context, n *news) (deploy.Status, error) {
 	for pause := firstLook; ; pause = min(2*pause, lastLook) {
 		status, err := w.l.Status(ctx, w.r.ID)
@@ -173,6 +174,8 @@ func (w *watched) ended(ctx context.Context, n *news) (deploy.Status, error) {
 			if _, err := output.ReadSuccess(ctx, w.out); err == nil {
 				return deploy.Status{}, nil
 			}
+		case errors.Is(err, deploy.ErrNoJob) && w.r.Phase == record.Submitted:
+			return taken(), nil
 		case err != nil || status.State.Ended():
 			return status, err
 		}
@@ -180,6 +183,12 @@ func (w *watched) ended(ctx context.Context, n *news) (deploy.Status, error) {
 			return status, err
 		}
 	}
+}
+
+// taken is the status of a job that its engine had and does not have any more.
+func taken() deploy.Status {
+	stopped := 143
+	return deploy.Status{State: deploy.Canceled, ExitCode: &stopped}
 }
 
 // failure returns why the job failed, as the engine reports it, or nil if it did not.

@@ -91,6 +91,42 @@ func TestSignalEndsTheJudging(t *testing.T) {
 	}
 }
 
+// TestCanceledElsewhere follows a job that its engine removes, as it does with canceled
+// ones.
+func TestCanceledElsewhere(t *testing.T) {
+	for _, c := range []struct {
+		phase record.Phase
+		code  int
+		says  string
+	}{
+		{record.Submitted, 143, "the job was canceled"},
+		{record.Launching, 78, "knows no such job"}, // it may never have come there
+	} {
+		var printed storetest.Buffer
+		w := &watched{
+			l: forgetful{}, out: new(mem.Store), book: record.Open(t.TempDir()),
+			r:      record.Record{ID: "gone", Phase: c.phase, Job: deploy.Job{Images: "in", Out: "the-result", Model: "m"}},
+			stdout: &printed, stderr: &printed,
+		}
+		err := w.follow(t.Context(), nil)
+		if code := exitCode(err, nil); code != c.code || !strings.Contains(fmt.Sprint(err), c.says) {
+			t.Errorf("follow in phase %s: %v with exit code %d, want %q and %d", c.phase, err, code, c.says, c.code)
+		}
+		if printed.String() != "" {
+			t.Errorf("in phase %s it printed %q, want nothing", c.phase, printed.String())
+		}
+	}
+}
+
+// forgetful is an engine that has removed its job.
+type forgetful struct{ deploy.Launcher }
+
+func (forgetful) Logs(context.Context, string, io.Writer, bool) error { return deploy.ErrNoJob }
+
+func (forgetful) Status(context.Context, string) (deploy.Status, error) {
+	return deploy.Status{}, deploy.ErrNoJob
+}
+
 // ended is an engine on which every job has ended.
 type ended struct{ deploy.Launcher }
 

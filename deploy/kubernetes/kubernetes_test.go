@@ -289,6 +289,10 @@ func TestStatus(t *testing.T) {
 			pod("p1", "rank", 1, "{containerStatuses: [{state: {terminated: {exitCode: 3}}}]}"),
 			pod("p2", "rank", 2, "{containerStatuses: [{state: {terminated: {exitCode: 143}}}]}")},
 			state: deploy.Failed, reason: "FailedIndexes: Job has failed indexes; p1 exited with 3", code: &three, ended: true},
+		"starved": {objects: []string{head("Job", id) + "status: {conditions: [{type: Complete, status: 'True', reason: CompletionsReached}]}",
+			pod("p0", "rank", 0, "{containerStatuses: [{state: {terminated: {exitCode: 0, reason: Completed}}}]}"),
+			pod("p1", "rank", 1, "{containerStatuses: [{state: {terminated: {exitCode: 0, reason: OOMKilled}}}]}")},
+			state: deploy.Succeeded, reason: "CompletionsReached; p1: OOMKilled: it took more than its memory, or a process in it did", code: &zero, ended: false},
 		"failing": {
 			objects: []string{head("Job", id) + "status: {active: 1, conditions: [{type: FailureTarget, status: 'True', reason: DeadlineExceeded}]}"},
 			state:   deploy.Stopping,

@@ -5,7 +5,16 @@ import (
 	"testing"
 
 	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/batchscore/batchscore/models/device"
 )
+
+// TestCPUsVar compares the variable with the one that ranks read.
+func TestCPUsVar(t *testing.T) {
+	if cpusVar != device.CPUsEnv {
+		t.Errorf("pods have %s, ranks read %s", cpusVar, device.CPUsEnv)
+	}
+}
 
 // TestQuantity compares isQuantity with Kubernetes' own reader.
 func TestQuantity(t *testing.T) {

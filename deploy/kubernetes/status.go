@@ -74,7 +74,8 @@ type containerStatus struct {
 		} `json:"waiting"`
 		Running    *struct{} `json:"running"`
 		Terminated *struct {
-			ExitCode int `json:"exitCode"`
+			ExitCode int    `json:"exitCode"`
+			Reason   string `json:"reason"`
 		} `json:"terminated"`
 	} `json:"state"`
 }
@@ -170,7 +171,23 @@ func (e *Engine) Status(ctx context.Context, id string) (deploy.Status, error) {
 	case deploy.Succeeded:
 		s.ExitCode = new(int)
 	}
+	if pod, is := starved(pods); is && s.State.Ended() {
+		s.Reason = strings.TrimPrefix(s.Reason+"; "+pod+": OOMKilled: it took more than its memory, or a process in it did", "; ")
+	}
 	return s, nil
+}
+
+// starved returns the first pod in which something was ended because it took more than the
+// pod's memory. Its exit code may say nothing of it.
+func starved(pods []item) (pod string, is bool) {
+	for _, p := range pods {
+		for _, c := range p.Status.ContainerStatuses {
+			if t := c.State.Terminated; t != nil && t.Reason == "OOMKilled" {
+				return p.Metadata.Name, true
+			}
+		}
+	}
+	return "", false
 }
 
 // status returns what the object says about itself.

@@ -1,7 +1,6 @@
 package pods
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,7 +11,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -206,47 +204,38 @@ func (c *cluster) start(t *testing.T, server string) {
 // pod has what the test reads of a pod.
 type pod struct {
 	Metadata struct {
-		Name   string
-		Labels map[string]string
+		Name, UID         string
+		DeletionTimestamp *time.Time
 	}
 	Status struct {
 		Phase             string
-		Reason            string
-		ContainerStatuses []struct {
-			ContainerID string
-			Ready       bool
-			State       struct {
-				Running    *struct{}
-				Terminated *struct {
-					ExitCode int
-					Reason   string
-				}
-			}
-		}
+		ContainerStatuses []containerStatus
 	}
 }
 
-func (p pod) running() bool {
-	return slices.ContainsFunc(p.Status.ContainerStatuses, func(s struct {
-		ContainerID string
-		Ready       bool
-		State       struct {
-			Running    *struct{}
-			Terminated *struct {
-				ExitCode int
-				Reason   string
-			}
-		}
-	}) bool {
-		return s.State.Running != nil
-	})
+type containerStatus struct {
+	ContainerID string
+	State       struct{ Running *struct{} }
 }
 
-// pods returns the pods of a job in a role: rank, launcher or worker.
+func (p pod) running() bool {
+	return slices.ContainsFunc(p.Status.ContainerStatuses, func(s containerStatus) bool { return s.State.Running != nil })
+}
+
+// container returns the ID of the first container of a pod.
+func (p pod) container() string {
+	return strings.TrimPrefix(p.Status.ContainerStatuses[0].ContainerID, "containerd://")
+}
+
+// pods returns the pods of a job, or those in a role: rank, launcher or worker.
 func (c *cluster) pods(t *testing.T, id, role string) []pod {
 	t.Helper()
 	var list struct{ Items []pod }
-	out := c.kubectl(t, "get", "pods", "--selector=batchscore.io/job="+id+",batchscore.io/role="+role, "--output=json")
+	selector := "--selector=batchscore.io/job=" + id
+	if role != "" {
+		selector += ",batchscore.io/role=" + role
+	}
+	out := c.kubectl(t, "get", "pods", selector, "--output=json")
 	if err := json.Unmarshal([]byte(out), &list); err != nil {
 		t.Fatal(err)
 	}
@@ -267,11 +256,26 @@ func (c *cluster) running(t *testing.T, id, role string) (found pod) {
 	return found
 }
 
+// ctr runs containerd's client next to the servers.
+func (c *cluster) ctr(t *testing.T, args ...string) string {
+	t.Helper()
+	return c.inside(t, append([]string{"ctr", "--address", c.path("containerd.sock"), "--namespace", "k8s.io"}, args...)...)
+}
+
 // kill kills the container of a pod, as the kernel does when memory is short.
 func (c *cluster) kill(t *testing.T, p pod) {
 	t.Helper()
-	id := strings.TrimPrefix(p.Status.ContainerStatuses[0].ContainerID, "containerd://")
-	c.inside(t, "ctr", "--address", c.path("containerd.sock"), "--namespace", "k8s.io", "task", "kill", "--signal", "SIGKILL", id)
+	c.ctr(t, "task", "kill", "--signal", "SIGKILL", p.container())
+}
+
+// freeze stops all processes of a pod, which do not see then that they are asked to end.
+func (c *cluster) freeze(t *testing.T, p pod) {
+	t.Helper()
+	for _, line := range strings.Split(c.ctr(t, "task", "ps", p.container()), "\n") {
+		if f := strings.Fields(line); len(f) > 0 && f[0] != "PID" {
+			c.inside(t, "kill", "-STOP", f[0])
+		}
+	}
 }
 
 // evict asks the cluster to move a pod, as a drain does.
@@ -301,13 +305,29 @@ func await(t *testing.T, what string, done func() bool) {
 	}
 }
 
-// count returns how many rows an output has.
-func (c *cluster) count(place string) string {
-	out, err := c.batchscore("merge", place, "--format", "jsonl", "--output", "-")
+// tally is what an output has of the images.
+type tally struct{ rows, lost, doubled int }
+
+func (y tally) String() string {
+	return fmt.Sprintf("%d rows, %d lost, %d doubled", y.rows, y.lost, y.doubled)
+}
+
+// whole is what an output has that is complete.
+func (c *cluster) whole() tally { return tally{rows: c.images} }
+
+// count counts the rows of an output, also of one that is not complete.
+func (c *cluster) count(t *testing.T, place string, flags ...string) tally {
+	t.Helper()
+	out, err := exec.Command(c.program, append([]string{"show", place, "--columns", "image", "--json", "--limit", "0"}, flags...)...).Output()
 	if err != nil {
-		return "none"
+		t.Errorf("show %s: %v", place, err)
 	}
-	return strconv.Itoa(bytes.Count(out, []byte("\n")))
+	rows, images := 0, map[string]bool{}
+	for line := range strings.Lines(string(out)) {
+		images[line] = true
+		rows++
+	}
+	return tally{rows, c.images - len(images), rows - len(images)}
 }
 
 // batchscore runs the program to its end.

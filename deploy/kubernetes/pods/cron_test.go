@@ -1,9 +1,7 @@
 package pods
 
 import (
-	"fmt"
 	"path/filepath"
-	"strconv"
 	"testing"
 	"time"
 )
@@ -31,12 +29,12 @@ func (c *cluster) cron(t *testing.T) {
 	})
 	j.says(t, "last run "+j.id+`-\S+ succeeded`)
 	place := filepath.Dir(done[0])
-	rows := c.count(place)
-	if rows != strconv.Itoa(c.images) {
-		t.Errorf("%s has %s rows, want %d", place, rows, c.images)
+	rows := c.count(t, place)
+	if rows != c.whole() {
+		t.Errorf("%s has %s, want %s", place, rows, c.whole())
 	}
 	verified := c.verify(t, place)
 	c.table.note("launch printed:\n%s\nstatus: %s\n", j.printed.String(), j.status)
 	j.cancel(t)
-	c.table.add("Cron", !t.Failed(), code, fmt.Sprintf("%s of %d", rows, c.images), verified, time.Since(began), j.status)
+	c.table.add("Cron", !t.Failed(), code, rows.String(), verified, time.Since(began), j.status)
 }

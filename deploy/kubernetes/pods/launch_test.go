@@ -66,6 +66,9 @@ func (c *cluster) launch(t *testing.T, o options) *job {
 		if o.slow {
 			run["provider"] = "simulate:rate=1"
 		}
+		if o.slower {
+			run["provider"] = "simulate:rate=0.15"
+		}
 	}
 	for field, value := range o.job {
 		if field == "run" {
@@ -211,10 +214,7 @@ func (j *job) says(t *testing.T, pattern string) bool {
 // works waits until ranks have committed the first chunks.
 func (j *job) works(t *testing.T) {
 	t.Helper()
-	await(t, "the first parts", func() bool {
-		parts, err := filepath.Glob(filepath.Join(j.out, "part-*"))
-		return err == nil && len(parts) >= 2
-	})
+	await(t, "the first parts", func() bool { return j.parts(t) >= 2 })
 }
 
 // cancel cancels the job, and waits until nothing of it is left.

@@ -1,8 +1,8 @@
 package pods
 
 import (
+	"fmt"
 	"os"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -11,8 +11,8 @@ import (
 // options are what a scenario changes about the job.
 type options struct {
 	// mpi is whether it is an MPIJob. Ranks compute nothing unless real is set, and score
-	// one image a second if slow is.
-	mpi, real, slow bool
+	// one image a second if slow is, or one in seven if slower is.
+	mpi, real, slow, slower bool
 	// again keeps the output of a former launch.
 	again bool
 	// job and service replace fields of job.yaml and of the section in service.yaml.
@@ -28,9 +28,10 @@ type scenario struct {
 	before, during, instead func(t *testing.T, j *job)
 	// code is that of launch, and says a pattern of what jobs status says at the end or,
 	// if stuck, while launch waits in vain. printed is a pattern of what launch prints.
-	code          int
-	says, printed string
-	stuck         bool
+	// unprinted is a pattern of what it does not print.
+	code                     int
+	says, printed, unprinted string
+	stuck                    bool
 	// none is that no row is expected, part that not all are, and that launching the job
 	// again completes it.
 	none, part bool
@@ -108,6 +109,9 @@ func (c *cluster) play(t *testing.T, s scenario) {
 	if s.printed != "" && !matches(s.printed, j.printed.String()) {
 		t.Errorf("launch printed:\n%s\nwant %s", j.printed.String(), s.printed)
 	}
+	if s.unprinted != "" && matches(s.unprinted, j.printed.String()) {
+		t.Errorf("launch printed:\n%s\nwant no %s", j.printed.String(), s.unprinted)
+	}
 	if s.none {
 		rows = "none"
 		if s.stuck {
@@ -116,15 +120,12 @@ func (c *cluster) play(t *testing.T, s scenario) {
 		return
 	}
 	if s.part {
-		rows = c.count(j.out) + ", "
+		rows = fmt.Sprintf("%d, then ", c.count(t, j.out).rows)
 		if s.after != nil {
 			s.after(t, c)
 		}
 		again := s.options
 		again.again, again.slow = true, false
-		if s.slow {
-			again.job = with(again.job, "run", map[string]any{"provider": "simulate:rate=100", "batch": 1, "chunk": 1})
-		}
 		if s.job["timeLimit"] != nil {
 			again.job = with(again.job, "timeLimit", "10m")
 		}
@@ -134,11 +135,11 @@ func (c *cluster) play(t *testing.T, s scenario) {
 		}
 		c.table.note("launched again, it printed:\n%s\n", next.printed.String())
 	}
-	count := c.count(j.out)
-	rows += count + " of " + strconv.Itoa(c.images)
+	have := c.count(t, j.out)
+	rows += have.String()
 	verified = c.verify(t, j.out)
-	if count != strconv.Itoa(c.images) {
-		t.Errorf("%s has %s rows, want %d", j.out, count, c.images)
+	if have != c.whole() {
+		t.Errorf("%s has %s, want %s", j.out, have, c.whole())
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 )
 
 func matches(pattern, text string) bool { return regexp.MustCompile(pattern).MatchString(text) }
@@ -18,9 +17,23 @@ func run(flags map[string]any) map[string]any { return map[string]any{"run": fla
 // runs at a time: first that jobs work, then what happens to them.
 func disturbed() []scenario {
 	mpi, slow, slowMPI := options{mpi: true}, options{slow: true}, options{mpi: true, slow: true}
+	slower, slowerMPI := options{slower: true}, options{mpi: true, slower: true}
+	halfCore := map[string]any{"cpu": "500m"}
 	return []scenario{
 		{name: "Indexed", options: options{real: true, job: map[string]any{"nodes": 3}}, says: "^succeeded"},
 		{name: "MPI", options: options{mpi: true, real: true}, says: "^succeeded"},
+		{
+			name: "IndexedHalfCore", options: options{real: true, job: map[string]any{"nodes": 3}, service: halfCore},
+			says: "^succeeded", printed: `"lanes":1,`, unprinted: `"lanes":2,`,
+		},
+		{
+			name: "IndexedDoctor", none: true, says: "^succeeded", printed: "1 to compute on; .*BATCHSCORE_CPUS 0.5",
+			options: options{job: map[string]any{"command": []string{"batchscore", "doctor"}}, service: halfCore},
+		},
+		{
+			name: "MPIHalfCore", options: options{mpi: true, real: true, job: map[string]any{"nodes": 1, "ranksPerNode": 3}, service: halfCore},
+			says: "^succeeded", printed: `"lanes":1,`, unprinted: `"lanes":2,`,
+		},
 
 		{name: "IndexedRankKilled", options: slow, says: "^succeeded", during: func(t *testing.T, j *job) {
 			j.kill(t, j.running(t, j.id, "rank"))
@@ -32,12 +45,17 @@ func disturbed() []scenario {
 			j.evict(t, j.running(t, j.id, "rank"))
 		}},
 		{name: "IndexedDrained", options: slow, says: "^succeeded", during: func(t *testing.T, j *job) { j.drain(t) }},
-		{name: "IndexedNodeLost", options: slow, says: "^succeeded", during: nodeLost},
+		{name: "IndexedNodeLost", options: slower, says: "^succeeded", during: nodeLost},
 		{name: "MPILauncherKilled", options: slowMPI, says: "^succeeded", during: func(t *testing.T, j *job) {
 			j.kill(t, j.running(t, j.id, "launcher"))
 		}},
 		{name: "MPILauncherEvicted", options: slowMPI, says: "^succeeded", during: func(t *testing.T, j *job) {
 			j.evict(t, j.running(t, j.id, "launcher"))
+		}},
+		{name: "MPILauncherHangs", options: slowerMPI, says: "^succeeded", during: func(t *testing.T, j *job) {
+			launcher := j.running(t, j.id, "launcher")
+			j.freeze(t, launcher)
+			j.evict(t, launcher) // the kubelet kills it at the end of its grace
 		}},
 		{name: "MPIWorkerKilled", options: slowMPI, says: "^succeeded", during: func(t *testing.T, j *job) {
 			j.kill(t, j.running(t, j.id, "worker"))
@@ -46,7 +64,7 @@ func disturbed() []scenario {
 			j.kubectl(t, "delete", "pod", j.running(t, j.id, "worker").Metadata.Name, "--wait=false")
 		}},
 		{name: "MPIDrained", options: slowMPI, says: "^succeeded", during: func(t *testing.T, j *job) { j.drain(t) }},
-		{name: "MPINodeLost", options: slowMPI, says: "^succeeded", during: nodeLost},
+		{name: "MPINodeLost", options: slowerMPI, says: "^succeeded", during: nodeLost},
 
 		{name: "IndexedQuota", before: quota, code: 130, stuck: true, none: true, says: "(?i)quota"},
 		{name: "MPIQuota", options: mpi, before: quota, code: 130, stuck: true, none: true, says: "(?i)quota"},
@@ -55,52 +73,6 @@ func disturbed() []scenario {
 			t.Cleanup(func() { j.start(t, "mpi-operator") })
 		}, code: 130, stuck: true, none: true, says: "(?i)operator"},
 	}
-}
-
-// ended are scenarios that touch nothing but their own job: how jobs end, and what users do
-// wrong.
-func ended() []scenario {
-	slow, slowMPI := options{slow: true}, options{mpi: true, slow: true}
-	return []scenario{
-		{name: "IndexedCanceled", options: slow, code: 78, part: true, during: func(*testing.T, *job) {}, instead: canceled},
-		{name: "MPICanceled", options: slowMPI, code: 78, part: true, during: func(*testing.T, *job) {}, instead: canceled},
-		{name: "IndexedTimeLimit", options: options{slow: true, job: map[string]any{"timeLimit": "15s"}}, code: 75, part: true, says: "^failed.*DeadlineExceeded"},
-		{name: "MPITimeLimit", options: options{mpi: true, slow: true, job: map[string]any{"timeLimit": "20s"}}, code: 75, part: true, says: "^failed.*DeadlineExceeded"},
-
-		{name: "IndexedDiskFull", options: full, code: 75, part: true, says: `^failed \(75\)`, during: fill, after: func(t *testing.T, c *cluster) {
-			remove(t, filepath.Join(c.small(t), "filled"))
-		}},
-		{name: "IndexedTooLittleMemory", options: options{real: true, service: map[string]any{"memory": "64Mi"}}, code: 78, none: true, says: `^failed \(78\)`},
-		{name: "IndexedOutOfMemory", options: options{
-			job:     map[string]any{"command": []string{"sh", "-c", "head -c 200M /dev/zero | tail -c 150M >/dev/null"}},
-			service: map[string]any{"memory": "64Mi", "retries": 0},
-		}, code: 1, none: true, says: "(?i)failed.*(137|OOM|memory)"},
-
-		{name: "IndexedFailures", options: options{job: run(map[string]any{"max-errors": 0})}, code: 3, says: `^failed \(3\)`},
-		{name: "MPIFailures", options: options{mpi: true, job: run(map[string]any{"max-errors": 0})}, code: 3, says: `^failed \(3\)`},
-		{name: "IndexedBadFlag", options: options{job: run(map[string]any{"resize": "nonsense"})}, code: 78, none: true, printed: "want pillow-nearest"},
-		{name: "MPIBadFlag", options: options{mpi: true, job: run(map[string]any{"resize": "nonsense"})}, code: 78, none: true, printed: "want pillow-nearest"},
-		{name: "IndexedNoModel", options: options{job: map[string]any{"model": "/data/none.onnx"}}, code: 78, none: true, says: `^failed \(78\)`},
-		{name: "MPINoModel", options: options{mpi: true, job: map[string]any{"model": "/data/none.onnx"}}, code: 78, none: true, says: `^failed \(78\)`},
-
-		{name: "IndexedWrongImage", options: options{job: map[string]any{"image": "localhost/none:1"}}, code: 130, stuck: true, none: true, says: "(ErrImagePull|ImagePullBackOff)"},
-		{name: "MPIWrongImage", options: options{mpi: true, job: map[string]any{"image": "localhost/none:1"}}, code: 130, stuck: true, none: true, says: "(ErrImagePull|ImagePullBackOff)"},
-		{name: "IndexedNoClaim", options: options{job: map[string]any{"mounts": []map[string]any{{"source": "pvc://none", "path": "/data"}}}}, code: 130, stuck: true, none: true, says: `"none" not found`},
-		{name: "IndexedNoNode", options: options{job: map[string]any{"vmSize": "none"}}, code: 130, stuck: true, none: true, says: "Unschedulable"},
-		{name: "IndexedNoSecret", options: options{job: map[string]any{"secrets": map[string]any{"TOKEN": map[string]any{"kubernetes": "none/key"}}}}, code: 130, stuck: true, none: true, says: `CreateContainerConfigError: secret "none" not found`},
-		{name: "IndexedNotAdmitted", options: options{job: map[string]any{"mounts": []map[string]any{{"source": "pvc://data", "path": "/data"}, {"source": "/tmp", "path": "/scratch"}}}}, code: 130, stuck: true, none: true, says: "(?i)PodSecurity"},
-	}
-}
-
-// nodeLost ends the kubelet for long enough that the cluster gives up the node. Its
-// containers continue.
-func nodeLost(t *testing.T, j *job) {
-	j.stop(t, "kubelet")
-	await(t, "the node to be given up", func() bool {
-		return j.kubectl(t, "get", "node", "node", "--output=jsonpath={.status.conditions[?(@.type=='Ready')].status}") != "True"
-	})
-	time.Sleep(15 * time.Second) // pods tolerate the loss for 10 s
-	j.start(t, "kubelet")
 }
 
 // canceled cancels a running job.

@@ -74,9 +74,12 @@ if [ -z "${BATCHSCORE_PODS_INSIDE:-}" ]; then
 	[ ! -e "$folder" ] || [ -e "$folder/pods" ] || die "$folder exists and is not a cluster's: remove it"
 	mkdir -p "$(dirname "$folder")"
 	exec 9>"/run/lock/$name"
-	flock -n 9 || die "a cluster with the network $net.0/24 runs already: set NET"
+	# One that is being ended needs some seconds.
+	flock -w 20 9 || die "a cluster with the network $net.0/24 runs already: set NET"
 	KEEP='' clean
-	trap clean EXIT
+	# A second signal, such as that for the end of the parent, does not interrupt it.
+	trap 'trap "" HUP INT TERM; clean' EXIT
+	trap 'exit 129' HUP
 	trap 'exit 143' TERM
 	trap 'exit 130' INT
 	mkdir -p "$folder"/{log,run,etc,data,small}
