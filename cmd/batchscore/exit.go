@@ -46,7 +46,7 @@ const exitCodesHelp = `Exit codes:
        service.yaml, a batch or a model too large for the machine's memory or for
        --memory-limit, or something that the engine cannot do
   130  interrupted (SIGINT); everything already committed is kept
-  143  stopped (SIGTERM, SIGUSR1); start it again to continue
+  143  stopped (SIGTERM, SIGUSR1, 'jobs cancel'); start it again to continue
 Any other code means failure. 'jobs status --check' has codes of its own.`
 
 // exitCode is the only place where errors become exit codes. sig is the signal

@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/batchscore/batchscore/deploy"
@@ -175,7 +176,7 @@ func (w *watched) ended(ctx context.Context, n *news) (deploy.Status, error) {
 				return deploy.Status{}, nil
 			}
 		case errors.Is(err, deploy.ErrNoJob) && w.r.Phase == record.Submitted:
-			return taken(), nil
+			return deploy.Status{State: deploy.Canceled}, nil
 		case err != nil || status.State.Ended():
 			return status, err
 		}
@@ -185,26 +186,23 @@ func (w *watched) ended(ctx context.Context, n *news) (deploy.Status, error) {
 	}
 }
 
-// taken is the status of a job that its engine had and does not have any more.
-func taken() deploy.Status {
-	stopped := 143
-	return deploy.Status{State: deploy.Canceled, ExitCode: &stopped}
-}
-
 // failure returns why the job failed, as the engine reports it, or nil if it did not.
 func (w *watched) failure(status deploy.Status) error {
+	exit := &deploy.ExitStatus{By: w.r.Engine}
+	if status.ExitCode != nil {
+		exit.Code = *status.ExitCode
+	}
 	var text string
 	switch status.State {
 	case deploy.Failed:
 		text = cmp.Or(status.Reason, "the job failed on "+w.r.Engine)
 	case deploy.Canceled:
 		text = "the job was canceled"
+		if !isWorkerCode(exit.Code) { // no rank had begun, or nobody knows how they ended
+			exit.Code = stopCode(syscall.SIGTERM)
+		}
 	default:
 		return nil
-	}
-	exit := &deploy.ExitStatus{By: w.r.Engine}
-	if status.ExitCode != nil {
-		exit.Code = *status.ExitCode
 	}
 	return marked{errors.New(text), exit}
 }

@@ -99,8 +99,8 @@ func TestCanceledElsewhere(t *testing.T) {
 		code  int
 		says  string
 	}{
-		{record.Submitted, 143, "the job was canceled"},
-		{record.Launching, 78, "knows no such job"}, // it may never have come there
+		{phase: record.Submitted, code: 143, says: "the job was canceled"},
+		{phase: record.Launching, code: 78, says: "knows no such job"}, // it may never have come there
 	} {
 		var printed storetest.Buffer
 		w := &watched{

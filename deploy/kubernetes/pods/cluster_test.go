@@ -43,7 +43,7 @@ type cluster struct {
 
 func startCluster(t *testing.T) *cluster {
 	c := &cluster{folder: os.Getenv(folderVar), servers: os.Getenv(serversVar), program: os.Getenv(programVar)}
-	if _, err := os.Stat(c.path("ready")); err != nil {
+	if !c.runs() {
 		c.up(t)
 	}
 	t.Setenv("KUBECONFIG", c.path("user.kubeconfig"))
@@ -54,10 +54,20 @@ func startCluster(t *testing.T) *cluster {
 	return c
 }
 
+// runs reports whether the cluster runs already. One that was killed has left its folder.
+func (c *cluster) runs() bool {
+	if _, err := os.Stat(c.path("ready")); err != nil {
+		return false
+	}
+	_, err := c.try("", "get", "--raw=/readyz", "--request-timeout=5s")
+	return err == nil
+}
+
 func (c *cluster) path(name string) string { return filepath.Join(c.folder, name) }
 
 // up starts the cluster, which ends with the test.
 func (c *cluster) up(t *testing.T) {
+	remove(t, c.path("ready"))
 	cmd := exec.Command("./up.sh", c.folder, c.servers, os.Getenv(archiveVar))
 	var out buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
