@@ -94,7 +94,7 @@ dist: ## build the packages of a release into DIST, for x86-64 and arm64: an arc
 	deploy/dist/build.sh '$(DIST)' '$(DESCRIBE)' '$(COMMIT)' '$(CACHE)/packages' $(NFPM)
 
 # UBUNTU_MIRROR and UBUNTU_KEYRING: see deploy/dist/check.sh.
-SUITES ?= bookworm trixie $(if $(UBUNTU_MIRROR),ubuntu/jammy ubuntu/noble)
+SUITES ?= bookworm trixie arm64 $(if $(UBUNTU_MIRROR),ubuntu/jammy ubuntu/noble)
 
 .PHONY: dist-check
 dist-check: ## install the packages of DIST in fresh roots of SUITES, score there, and remove them; as root (UBUNTU_MIRROR)

@@ -49,6 +49,10 @@ Or unpack it anywhere and run bin/batchscore there: it finds ONNX Runtime in lib
 It needs Linux on %[2]s with glibc %[3]s or newer and libstdc++6. With libturbojpeg0, JPEGs
 are decoded several times faster. 'batchscore doctor' says what is missing.
 
+bash and zsh complete commands at once. fish does where XDG_DATA_DIRS names
+/usr/local/share, as on desktops; elsewhere, put "batchscore completion fish | source" into
+config.fish.
+
 To remove it:
 
 	cd /usr/local && tar -tzf .../batchscore-%[1]s-linux-%[2]s.tar.gz |

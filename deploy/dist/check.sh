@@ -6,8 +6,9 @@
 #
 # FOLDER is for the roots, which are kept and used again; DIST has the packages; MODEL is an
 # ONNX file; IMAGES is a folder of images, of which at most three may fail. SUITES are
-# those of Debian, by default bookworm and trixie, or of Ubuntu, such as ubuntu/jammy. It
-# needs root and debootstrap. Packages come from apt's own sources, those of Ubuntu from
+# those of Debian, or of Ubuntu, such as ubuntu/jammy, or arm64 for the archive of that in
+# an emulator; by default bookworm, trixie and arm64. It needs root and debootstrap.
+# Packages come from apt's own sources, those of Ubuntu from
 #
 #	UBUNTU_MIRROR   the address of a mirror
 #	UBUNTU_KEYRING  the keys that sign it, by default those of ubuntu-archive-keyring
@@ -15,7 +16,7 @@
 # and pandas, polars and pyarrow come from pip's.
 set -euo pipefail
 
-[ $# -ge 4 ] || { sed -n '2,16s/^# \{0,1\}//p' "$0" >&2; exit 64; }
+[ $# -ge 4 ] || { sed -n '2,17s/^# \{0,1\}//p' "$0" >&2; exit 64; }
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 die() {
 	printf 'dist-check: error: %s\n' "$*" >&2
@@ -29,7 +30,7 @@ if [ -z "${BATCHSCORE_DIST_CHECK_INSIDE:-}" ]; then
 fi
 roots=$1 dist=$(realpath "$2") model=$(realpath "$3") images=$(realpath "$4")
 shift 4
-[ $# -gt 0 ] || set -- bookworm trixie
+[ $# -gt 0 ] || set -- bookworm trixie arm64
 arch=$(dpkg --print-architecture)
 mkdir -p "$roots"
 roots=$(realpath "$roots")
@@ -54,7 +55,7 @@ base() {
 	else
 		mirror=${UBUNTU_MIRROR:-}
 		[ -n "$mirror" ] || die "$suite needs UBUNTU_MIRROR, the address of a mirror of Ubuntu"
-		flags=(--components=main,universe "--keyring=${UBUNTU_KEYRING:-/usr/share/keyrings/ubuntu-archive-keyring.gpg}")
+		flags=("--components=main,universe" "--keyring=${UBUNTU_KEYRING:-/usr/share/keyrings/ubuntu-archive-keyring.gpg}")
 		# All suites of Ubuntu have one script. An older debootstrap does not know the newest.
 		[ -e "/usr/share/debootstrap/scripts/${suite#*/}" ] || script=(/usr/share/debootstrap/scripts/gutsy)
 	fi
@@ -101,7 +102,29 @@ same() {
 	echo 'removed without rest'
 }
 
+# emulator: runs the program for the other kind of processor in an emulator, with the
+# libraries of the cross compiler. There is no libturbojpeg among them.
+emulator() {
+	step 'the archive in an emulator'
+	rm -rf "$roots/arm64"
+	mkdir -p "$roots/arm64"
+	tar -C "$roots/arm64" --strip-components=1 -xzf "$(one 'batchscore-*-linux-arm64.tar.gz')"
+	emulated() { env -u ONNXRUNTIME_LIB -u BATCHSCORE_CACHE qemu-aarch64 -L /usr/aarch64-linux-gnu "$roots/arm64/bin/batchscore" "$@"; }
+	emulated version
+	[[ $(emulated version --json) == *"\"$roots/arm64/lib/batchscore/libonnxruntime.so.1\""* ]] || die 'it does not use its own ONNX Runtime'
+	emulated doctor | sed -n 1,6p
+	# Each image takes seconds.
+	mkdir "$roots/arm64/images"
+	find "$images" -type f -size +1k | LC_ALL=C sort | sed -n 1,3p | xargs cp -t "$roots/arm64/images"
+	emulated run --images "$roots/arm64/images" --out "$roots/arm64/out" --model "$model" --max-errors 3 --log-level warn | tail -n 3
+	emulated verify "$roots/arm64/out"
+}
+
 for suite; do
+	if [ "$suite" = arm64 ]; then
+		emulator
+		continue
+	fi
 	name=${suite/\//-}
 	step 'a fresh root'
 	base
@@ -114,10 +137,10 @@ for suite; do
 	inside /mnt/installed.sh /usr/local
 	# shellcheck disable=SC2016 # for the shell inside
 	inside sh -c 'cd /usr/local && tar -tzf "$1" | sed -n "s|^[^/]*/\(.*[^/]\)\$|\1|p" | xargs rm -f' remove "/mnt/dist/$archive"
-	# The folders that only this program uses, and those that the archive has made.
 	inside bash -O nullglob -c 'cd /usr/local && rmdir lib/batchscore share/doc/batchscore/{systemd,onnxruntime,}'
-	inside sh -c 'cd /usr/local && rmdir -p --ignore-fail-on-non-empty share/bash-completion/completions share/fish/vendor_completions.d share/zsh/site-functions \
-		share/doc share/man/man1 2>/dev/null; mkdir -p share/man'
+	# Other programs may use the rest of the folders, but none does here.
+	tar -tzf "$dist/$archive" | sed -n 's|^[^/]*/\(.*\)/$|./usr/local/\1|p' | { grep -vxFf "$roots/before" || true; } |
+		LC_ALL=C sort -r | (cd "$root" && xargs -r rmdir --ignore-fail-on-non-empty 2>/dev/null) || true
 	files "$roots/after"
 	same 'the archive'
 
@@ -125,6 +148,7 @@ for suite; do
 	fresh
 	package=$(basename "$(one "batchscore_*_$arch.deb")")
 	# What it depends on is no rest of it.
+	# shellcheck disable=SC2016 # for the shell inside
 	inside sh -c 'for jpeg in libturbojpeg0 libturbojpeg; do apt-get -qq install -y --no-install-recommends "$jpeg" systemd && exit; done; exit 1' >/dev/null 2>&1
 	files "$roots/before"
 	inside apt-get -qq install -y --no-install-recommends "/mnt/dist/$package" >/dev/null
@@ -158,24 +182,5 @@ for suite; do
 	inside /opt/environment/bin/pip install --quiet --disable-pip-version-check polars pyarrow
 	inside /opt/environment/bin/python /mnt/check_read.py /mnt/out pandas polars pyarrow
 done
-umount -R "$root"
-
-# The program for the other kind of processor runs in an emulator, with the libraries of the
-# cross compiler. There is no libturbojpeg among them.
-if [ "$arch" = amd64 ]; then
-	suite=arm64
-	step 'the archive in an emulator'
-	rm -rf "$roots/arm64"
-	mkdir -p "$roots/arm64"
-	tar -C "$roots/arm64" --strip-components=1 -xzf "$(one 'batchscore-*-linux-arm64.tar.gz')"
-	emulated() { env -u ONNXRUNTIME_LIB -u BATCHSCORE_CACHE qemu-aarch64 -L /usr/aarch64-linux-gnu "$roots/arm64/bin/batchscore" "$@"; }
-	emulated version
-	[[ $(emulated version --json) == *"\"$roots/arm64/lib/batchscore/libonnxruntime.so.1\""* ]] || die 'it does not use its own ONNX Runtime'
-	emulated doctor | sed -n 1,6p
-	# Each image takes seconds.
-	mkdir "$roots/arm64/images"
-	find "$images" -type f -size +1k | LC_ALL=C sort | head -n 3 | xargs cp -t "$roots/arm64/images"
-	emulated run --images "$roots/arm64/images" --out "$roots/arm64/out" --model "$model" --max-errors 3 --log-level warn | tail -n 3
-	emulated verify "$roots/arm64/out"
-fi
+[ -z "${root:-}" ] || umount -R "$root"
 printf '\ndist-check: all packages work in %s\n' "$*"

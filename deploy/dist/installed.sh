@@ -32,18 +32,19 @@ bash --norc -c 'source /usr/share/bash-completion/bash_completion
 	if declare -F _comp_load >/dev/null; then _comp_load batchscore; else _completion_loader batchscore || true; fi
 	complete -p batchscore
 	COMP_LINE="batchscore verif" COMP_POINT=16 COMP_WORDS=(batchscore verif) COMP_CWORD=1 COMP_TYPE=9
-	__start_batchscore batchscore verif batchscore
+	__start_batchscore batchscore verif batchscore 2>/dev/null
 	[[ ${COMPREPLY[*]} == verify* ]]' || die 'bash does not complete'
 # zsh completes on a terminal only.
 # shellcheck disable=SC2016
 zsh -f -c 'zmodload zsh/zpty
 	zpty shell "TERM=dumb zsh -f -i"
-	zpty -w shell "PS1=; unsetopt zle_bracketed_paste; autoload -Uz compinit; compinit -u -d /tmp/dump"
+	zpty -w shell "PS1=; autoload -Uz compinit; compinit -u -d /tmp/dump"
 	zpty -w -n shell "batchscore verif"$'"'\t'"'" --help"$'"'\n'"'
 	zpty -w shell "exit"
 	while zpty -r shell line; do print -r -- $line; done' >/tmp/zsh || true
-grep -q 'verify compares' /tmp/zsh || { cat /tmp/zsh; die 'zsh does not complete'; }
-fish --no-config -c 'complete -C "batchscore verif"' >/tmp/fish || true
-grep -q '^verify' /tmp/fish || fish -c 'complete -C "batchscore verif"' | grep '^verify' || die 'fish does not complete'
-rm -f /tmp/zsh /tmp/fish /tmp/dump
+grep -q 'batchscore verify OUT' /tmp/zsh || { cat /tmp/zsh; die 'zsh does not complete'; }
+# Desktops set this. Without it, fish looks in /usr/share only.
+[ "$prefix" = /usr ] || export XDG_DATA_DIRS=$prefix/share:/usr/share
+[[ $(fish -c 'complete -C "batchscore verif"') == verify* ]] || die 'fish does not complete'
+rm -f /tmp/zsh /tmp/dump
 echo 'man, bash, zsh and fish know it'
