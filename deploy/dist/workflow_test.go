@@ -92,7 +92,8 @@ func TestPinActions(t *testing.T) {
 	root := t.TempDir()
 	git := func(args ...string) string {
 		t.Helper()
-		cmd := exec.Command("git", append([]string{"-C", filepath.Join(root, "actions", "checkout"), "-c", "user.name=a", "-c", "user.email=a@b.example"}, args...)...)
+		checkout := filepath.Join(root, "actions", "checkout")
+		cmd := exec.Command("git", append([]string{"-C", checkout, "-c", "user.name=a", "-c", "user.email=a@b.example"}, args...)...)
 		out, err := cmd.Output()
 		if err != nil {
 			t.Fatalf("%s: %v", cmd, err)

@@ -95,6 +95,16 @@ func TestVerify(t *testing.T) {
 	}
 }
 
+// TestCredentials: the unit passes the copy of the credentials. Its specifier, %d, is unknown
+// to systemd 249, which Ubuntu 22.04 has.
+func TestCredentials(t *testing.T) {
+	unit := settings(t, service)
+	name, _, _ := strings.Cut(unit["LoadCredential"][0], ":")
+	if flag := " --credentials ${CREDENTIALS_DIRECTORY}/" + name + " "; !strings.Contains(unit["ExecStart"][0], flag) {
+		t.Errorf("ExecStart=%s has no%s", unit["ExecStart"][0], flag)
+	}
+}
+
 // TestRunNames: a run keeps its name until it has ended, and the next one has
 // another.
 func TestRunNames(t *testing.T) {
