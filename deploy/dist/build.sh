@@ -3,14 +3,15 @@
 #
 #	build.sh FOLDER DESCRIBE COMMIT LIBRARIES NFPM...
 #
-# FOLDER is emptied and gets the packages, their bills of materials and SHA256SUMS.
-# DESCRIBE is what git describe says, COMMIT what the program says of itself, LIBRARIES the
-# folder that "deploy/deps/fetch.sh packages" fills, and NFPM the command that makes
-# packages for Debian. MAINTAINER, "NAME <ADDRESS>", is whom the .deb names; by default it
-# has no address that exists. The same commit gives the same bytes, in whatever folder it is.
+# FOLDER is new, empty or of an earlier build; it is emptied and gets the packages, their
+# bills of materials and SHA256SUMS. DESCRIBE is what git describe says, COMMIT what the
+# program says of itself, LIBRARIES the folder that "deploy/deps/fetch.sh packages" fills,
+# and NFPM the command that makes packages for Debian. MAINTAINER, "NAME <ADDRESS>", is whom
+# the .deb names; by default it has no address that exists. The same commit gives the same
+# bytes, in whatever folder it is.
 set -euo pipefail
 
-[ $# -ge 5 ] || { sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 64; }
+[ $# -ge 5 ] || { sed -n '2,11s/^# \{0,1\}//p' "$0" >&2; exit 64; }
 out=$1 describe=$2 commit=$3 libraries=$4
 shift 4
 nfpm=("$@")
@@ -24,6 +25,11 @@ umask 022
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+# Only what this script wrote is removed.
+if [ -n "$(ls -A "$out" 2>/dev/null)" ] && [ ! -f "$out/SHA256SUMS" ]; then
+	echo "dist: error: $out is not empty, and holds no packages of an earlier build: name another folder with DIST=" >&2
+	exit 1
+fi
 rm -rf "$out"
 mkdir -p "$out" "$work/manual" "$work/scripts"
 

@@ -267,3 +267,19 @@ func TestMinorOf(t *testing.T) {
 		t.Error("a text has a glibc")
 	}
 }
+
+// TestBuildLeavesOtherFoldersAlone names a folder that no build wrote.
+func TestBuildLeavesOtherFoldersAlone(t *testing.T) {
+	folder := t.TempDir()
+	kept := filepath.Join(folder, "thesis.txt")
+	if err := os.WriteFile(kept, []byte("years"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	said, err := exec.Command("./build.sh", folder, "v1.0.0", "unknown", folder, "false").CombinedOutput()
+	if err == nil || !strings.Contains(string(said), "is not empty, and holds no packages") {
+		t.Errorf("build.sh: %v, %s", err, said)
+	}
+	if _, err := os.Stat(kept); err != nil {
+		t.Error(err)
+	}
+}

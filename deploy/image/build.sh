@@ -36,12 +36,17 @@ pinned=$(sed -n 's/^ARG DEBIAN=//p' "$here/Dockerfile")
 made=batchscore-base:bookworm
 base=${BASE:-$pinned}
 has() { "$docker" image inspect "$1" >/dev/null 2>&1; }
-if ! has "$base" && ! timeout "${PULL_TIMEOUT:-300}" "$docker" pull --quiet "$base" >/dev/null 2>"${TMPDIR:-/tmp}/image-pull.$$"; then
-	why=$(tail -n 1 "${TMPDIR:-/tmp}/image-pull.$$")
-	rm -f "${TMPDIR:-/tmp}/image-pull.$$"
+# fresh reports whether an image exists that was made within a week: the packages of an
+# older one have had no updates since.
+fresh() {
+	local at
+	at=$("$docker" image inspect --format '{{.Created}}' "$1" 2>/dev/null) && [ "$(date -d "$at" +%s)" -gt "$(date -d '7 days ago' +%s)" ]
+}
+if ! has "$base" && ! why=$(timeout "${PULL_TIMEOUT:-300}" "$docker" pull --quiet "$base" 2>&1 >/dev/null); then
+	why=$(tail -n 1 <<<"$why")
 	[ -z "${BASE:-}" ] || die "$base cannot be pulled: $why"
 	base=$made
-	if has "$made"; then
+	if fresh "$made"; then
 		say "the base cannot be pulled ($why): $made, which was made here, is used"
 	else
 		say "the base cannot be pulled ($why): it is made here by debootstrap"
@@ -52,7 +57,6 @@ if ! has "$base" && ! timeout "${PULL_TIMEOUT:-300}" "$docker" pull --quiet "$ba
 			"$docker" import --change 'CMD ["bash"]' - "$made" >/dev/null
 	fi
 fi
-rm -f "${TMPDIR:-/tmp}/image-pull.$$"
 
 # A base from a registry has the digest by which it was asked for.
 digest=$("$docker" image inspect --format '{{if .RepoDigests}}{{index .RepoDigests 0}}{{else}}@{{.Id}}{{end}}' "$base")
