@@ -46,7 +46,7 @@ shift 4
 table=$base/table.txt
 mkdir -p "$base/results"
 : >"$table"
-row() { printf '%-28s %-24s %-16s %6s %5s %8s %8s  %s\n' "$@" | tee -a "$table"; }
+row() { printf '%-22s %-12s %-4s %-16s %5s %5s %8s %8s  %s\n' "$@" | tee -a "$table"; }
 
 network
 make_images
@@ -54,15 +54,15 @@ boot_server
 for i in 1 2 3; do boot_client "$i"; done
 kernel=$(cat "$base/machines/server/ready")
 echo "server and clients: Linux ${kernel#ready } (User-Mode Linux), nfsd and its client" | tee -a "$table"
-row scenario engine 'exit codes' rows lost doubled seconds notes
+row scenario engine NFS 'exit codes' rows lost doubled seconds notes
 failures=0
 [ $# -gt 0 ] || set -- "${scenarios[@]}"
 for name in "$@"; do
 	declare -F "scenario_$name" >/dev/null || die "there is no scenario $name; there are: ${scenarios[*]}"
-	codes='' note='' wrong='' began=$SECONDS
+	codes='' note='' wrong='' version='' began=$SECONDS
 	"scenario_$name" >"$base/results/$name.log" 2>&1 || wrong="$wrong, the scenario itself failed"
 	[ -z "$wrong" ] || failures=$((failures + 1))
-	row "$name" "${engine:-local ranks, NFS}" "${codes# }" "$rows" "$lost" "$doubled" "$((SECONDS - began))" "${wrong:+WRONG: ${wrong#, }; }$note"
+	row "$name" "local ranks" "${version:--}" "${codes# }" "$rows" "$lost" "$doubled" "$((SECONDS - began))" "${wrong:+WRONG: ${wrong#, }; }$note"
 	tidy
 done
 [ "$failures" = 0 ] || die "$failures scenarios ended otherwise than they should; see $base/results"

@@ -45,7 +45,7 @@ lose() {
 	wait "${machine[$1]}" 2>/dev/null || true
 }
 
-# start NAME COMMAND: runs it in the background. await NAME NUMBER: its output and status.
+# start NAME COMMAND: runs it in the background. await NAME NUMBER: its output and status, which is 124 after ten minutes.
 commands=0
 start() {
 	commands=$((commands + 1))
@@ -53,9 +53,10 @@ start() {
 	mv "$base/machines/$1/$commands.new" "$base/machines/$1/$commands.go"
 }
 await() {
-	local at=$base/machines/$1/$2
+	local at=$base/machines/$1/$2 until=$((SECONDS + 600))
 	while [ ! -e "$at.rc" ]; do
 		read -rt 0.3 -u "$never" || true # sleeps, without a process
+		[ "$SECONDS" -lt "$until" ] || { cat "$at.out"; return 124; }
 		kill -0 "${machine[$1]}" 2>/dev/null || return 137
 	done
 	cat "$at.out"
@@ -66,8 +67,9 @@ on() {
 	await "$1" "$commands"
 }
 
+# boot_server [FSID] starts the server; with another FSID than 0, it does not know the handles that it gave out before.
 boot_server() {
-	local size=${1:-64M}
+	local size=64M
 	if [ ! -e "$base/machines/disk" ]; then
 		truncate -s "$size" "$base/machines/disk"
 		mkfs.ext4 -q -F -m 0 "$base/machines/disk"
@@ -81,7 +83,7 @@ boot_server() {
 		rpcbind -w
 		for i in \$(seq 100); do [ ! -S /run/rpcbind.sock ] || break; sleep 0.1; done
 		rpc.mountd 2>/dev/null
-		exportfs -o ${export_options:-rw,no_root_squash,no_subtree_check,fsid=0} '*:$disk'
+		exportfs -o rw,no_root_squash,no_subtree_check,fsid=${1:-0} '*:$disk'
 		rpc.nfsd --lease-time 10 --grace-time 10 8"
 }
 
@@ -90,12 +92,14 @@ boot_client() {
 	on "c$1" "modprobe -d $parts nfsv3 && modprobe -d $parts nfsv4"
 }
 
-# share OPTIONS CLIENT...: mounts the server's folder at /mnt/share of these clients.
+# share OPTIONS CLIENT...: mounts the server's folder at /mnt/share of these clients. The kernel says which version it is.
 share() {
 	local options=$1 from=$server:/ client
 	shift
 	case ,$options, in *,vers=3,*) from=$server:$disk ;; esac
 	for client; do on "$client" "mkdir -p /mnt/share && mount.nfs $from /mnt/share -o $options"; done
+	version=$(on "$client" "grep -o ',vers=[0-9.]*' /proc/mounts")
+	version=${version##*=}
 }
 
 # tidy ends what a scenario left, so that the next one finds all machines and clocks as they were.

@@ -3,9 +3,10 @@
 # shellcheck disable=SC2154,SC2034 # base and others: check.sh
 
 images=200
-scenarios=(clean_3 clean_42 killed_3 killed_42 stop5_3 stop5_42 stop60_hard_3 stop60_hard_42 stop60_soft_3 cut60_42 reboot_3 reboot_42
-	clock_ahead_behind clock_server_ahead clock_step clock_server_step cached_3 cached_42 nocto_3
-	removed_3 removed_42 replaced_3 replaced_42 silly_3 squashed squashed_denied full_3 full_42)
+scenarios=(clean_3 clean_42 killed_3 killed_42 stop5_3 stop5_42 stop60_hard_3 stop60_hard_42 stop60_soft_3 cut60_3 cut60_42 reboot_3 reboot_42
+	clock_ahead_behind_3 clock_ahead_behind_42 clock_server_ahead_3 clock_server_ahead_42 clock_step_3 clock_step_42
+	clock_server_step_3 clock_server_step_42 cached_3 cached_42 nocto_3
+	removed_3 removed_42 replaced_3 replaced_42 stale_3 silly_3 squashed squashed_denied full_3 full_42)
 flags="--width 32 --height 32 --resize pillow-bilinear --fit stretch --bgr=false --scale 1/255 --activation logits
 	--chunk 8 --lease 10s --log-format json"
 flags=$(tr '\n\t' '  ' <<<"$flags")
@@ -33,7 +34,7 @@ make_images() {
 pending=()
 rank() {
 	start "$1" "exec $program run --images /mnt/share/images --out /mnt/share/out --model $model $flags \
-		--provider simulate:rate=4 --rank $2 --world $3 ${4:-}"
+		--provider simulate:rate=2 --rank $2 --world $3 ${4:-}"
 	pending+=("$1:$commands")
 }
 # ranks OPTIONS WORLD: mounts, and starts a rank on each of so many clients.
@@ -74,17 +75,15 @@ expect() { [ "${codes# }" = "$1" ] || wrong="$wrong, exit codes are not $1"; }
 # fresh removes the output on the server's disk, and puts the images there.
 fresh() {
 	rows=- lost=- doubled=-
-	on server "rm -rf $disk/out $disk/fill; [ -e $disk/images ] || cp -r $base/images $disk/; chmod 777 $disk"
+	on server "rm -rf $disk/out $disk/fill; [ -e $disk/images ] || cp -r $base/images $disk/; chmod 777 $disk; sync"
 }
-# progressed N waits until there are N parts.
+# progressed N waits until there are N parts. The server itself looks, since asking it takes longer than a part where this machine is busy.
 progressed() {
-	local now
-	for _ in $(seq 600); do
-		now=$(on server "ls $disk/out 2>/dev/null | grep -c ^part || true")
-		[ "$now" -lt "$1" ] || return 0
+	on server "for i in \$(seq 600); do
+		[ \$(ls $disk/out 2>/dev/null | grep -c ^part) -lt $1 ] || exit 0
 		sleep 0.2
 	done
-	wrong="$wrong, the ranks do not progress"
+	exit 1" || wrong="$wrong, the ranks do not progress"
 }
 
 clean() {
@@ -136,9 +135,11 @@ scenario_stop60_soft_3() {
 	checked
 }
 # One of two hosts loses its network for a minute, and the other takes over its chunks.
-scenario_cut60_42() {
+scenario_cut60_3() { cut vers=3,nolock; }
+scenario_cut60_42() { cut vers=4.2; }
+cut() {
 	fresh
-	ranks vers=4.2 2
+	ranks "$1" 2
 	progressed 3
 	ip link set tap2 down
 	sleep 60
@@ -166,30 +167,38 @@ clocks() {
 	expect 0,0
 	checked
 }
-scenario_clock_ahead_behind() {
+scenario_clock_ahead_behind_3() { ahead_behind vers=3,nolock; }
+scenario_clock_ahead_behind_42() { ahead_behind vers=4.2; }
+ahead_behind() {
 	fresh
 	later c1 '+1 hour'
 	later c2 '-1 hour'
-	ranks vers=4.2 2
+	ranks "$1" 2
 	clocks
 }
-scenario_clock_server_ahead() {
+scenario_clock_server_ahead_3() { server_ahead vers=3,nolock; }
+scenario_clock_server_ahead_42() { server_ahead vers=4.2; }
+server_ahead() {
 	fresh
 	later server '+1 hour'
-	ranks vers=3,nolock 2
+	ranks "$1" 2
 	clocks
 }
-scenario_clock_step() {
+scenario_clock_step_3() { step vers=3,nolock; }
+scenario_clock_step_42() { step vers=4.2; }
+step() {
 	fresh
-	ranks vers=4.2 2
+	ranks "$1" 2
 	progressed 3
 	later c1 '+1 hour'
 	later c2 '-1 hour'
 	clocks
 }
-scenario_clock_server_step() {
+scenario_clock_server_step_3() { server_step vers=3,nolock; }
+scenario_clock_server_step_42() { server_step vers=4.2; }
+server_step() {
 	fresh
-	ranks vers=3,nolock 2
+	ranks "$1" 2
 	progressed 3
 	later server '+1 hour'
 	progressed 10
@@ -226,14 +235,15 @@ removed() {
 }
 scenario_removed_3() { removed vers=3,nolock; }
 scenario_removed_42() { removed vers=4.2; }
-# Another disk is exported in the place of this one, so that all handles are stale.
+# Another disk is exported in the place of this one. With its own FSID no handle is known any more; with
+# that of the first, only the folder itself is, since all disks have it under one number.
 replaced() {
 	fresh
 	ranks "$1" 2
 	progressed 3
 	lose server
 	mv "$base/machines/disk" "$base/machines/disk.away"
-	boot_server
+	boot_server "$2"
 	ended
 	lose server
 	mv "$base/machines/disk.away" "$base/machines/disk"
@@ -244,8 +254,9 @@ replaced() {
 	case $codes in *' 0,0') ;; *) wrong="$wrong, the job does not continue" ;; esac
 	checked
 }
-scenario_replaced_3() { replaced vers=3,nolock; }
-scenario_replaced_42() { replaced vers=4.2; }
+scenario_replaced_3() { replaced vers=3,nolock 0; }
+scenario_replaced_42() { replaced vers=4.2 0; }
+scenario_stale_3() { replaced vers=3,nolock 1; }
 # Files that are open where they are removed: an image, and one in the output.
 scenario_silly_3() {
 	fresh

@@ -77,7 +77,6 @@ var ErrNotRegular = errors.New("something that is not a regular file has this na
 
 func (f Folder) put(base string, mode fs.FileMode, replace bool, write func(io.Writer) error) error {
 	path, begin := f.Path(base), "."+base+"."
-	f.removeAbandoned(begin)
 	var like fs.FileInfo
 	if replace {
 		if info, err := f.Lstat(base); err == nil && info.Mode().IsRegular() {
@@ -89,6 +88,9 @@ func (f Folder) put(base string, mode fs.FileMode, replace bool, write func(io.W
 		return forFile(err, "", path)
 	}
 	defer t.Remove()
+	if now, err := f.clock(t.file); err == nil {
+		f.removeAbandoned(begin, now)
+	}
 	if _, err := t.Fill(true, buffered(write)); err != nil {
 		return forFile(err, t.file.Name(), path)
 	}
@@ -119,8 +121,8 @@ const (
 )
 
 // removeAbandoned removes temporary files of put whose names begin with begin and that
-// nobody will finish. What cannot be removed stays.
-func (f Folder) removeAbandoned(begin string) {
+// nobody will finish, by the clock of the file system. What cannot be removed stays.
+func (f Folder) removeAbandoned(begin string, now time.Time) {
 	files, err := f.ReadDir()
 	if err != nil {
 		return
@@ -131,7 +133,7 @@ func (f Folder) removeAbandoned(begin string) {
 		if !ok || !isTemp || digits == "" || strings.Trim(digits, "0123456789") != "" {
 			continue
 		}
-		if info, err := f.Lstat(file.Name()); err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > abandoned {
+		if info, err := f.Lstat(file.Name()); err == nil && info.Mode().IsRegular() && now.Sub(info.ModTime()) > abandoned {
 			_ = f.Remove(file.Name())
 		}
 	}

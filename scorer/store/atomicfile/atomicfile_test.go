@@ -198,6 +198,36 @@ func TestAbandoned(t *testing.T) {
 	}
 }
 
+// TestFault27_AbandonedByTheClockOfTheFileSystem: this machine's clock is two days ahead of
+// the server's. What another machine is writing stays.
+func TestFault27_AbandonedByTheClockOfTheFileSystem(t *testing.T) {
+	folder := t.TempDir()
+	server := time.Now().Add(-2 * abandoned)
+	for name, age := range map[string]time.Duration{".labels.csv.1.tmp": time.Minute, ".labels.csv.2.tmp": 2 * abandoned} {
+		path := filepath.Join(folder, name)
+		if err := os.WriteFile(path, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, server.Add(-age), server.Add(-age)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	in := At(folder)
+	in.clock = func(created *os.File) (time.Time, error) {
+		if now, err := timeOf(created); err != nil || time.Since(now) > time.Hour {
+			t.Errorf("a new file has the time %v, %v", now, err)
+		}
+		return server, nil
+	}
+	if err := in.put("labels.csv", 0o644, true, text("")); err != nil {
+		t.Fatal(err)
+	}
+	got := contents(t, folder)
+	if _, ok := got[".labels.csv.1.tmp"]; len(got) != 2 || !ok {
+		t.Errorf("the folder holds %q, want the new file and what is being written", got)
+	}
+}
+
 // TestFault46_RenameWhoseAnswerWasLost is about a network file system: the server moved the
 // file and its answer was lost, so the client's second try finds no file.
 func TestFault46_RenameWhoseAnswerWasLost(t *testing.T) {

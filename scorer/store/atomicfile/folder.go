@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 )
 
 // Folder is a folder in which files are written, under names without a slash.
@@ -15,12 +16,24 @@ type Folder struct {
 	root   *os.Root               // nil if every call finds the folder by its path
 	random func() uint64          // of the names of temporary files
 	sync   func(f *os.File) error // of files, and of the folder itself
+	clock  func(created *os.File) (time.Time, error)
 }
 
 // At is the folder at a path, which this user need not be allowed to read. Links in the
 // path are followed by every call.
 func At(path string) Folder {
-	return Folder{path: path, random: rand.Uint64, sync: (*os.File).Sync}
+	return Folder{path: path, random: rand.Uint64, sync: (*os.File).Sync, clock: timeOf}
+}
+
+// timeOf returns the time of a file. For a new one this is that of the clock of its file
+// system: a server gives files the time of its own clock, from which this machine's may
+// differ.
+func timeOf(file *os.File) (time.Time, error) {
+	info, err := file.Stat()
+	if err != nil {
+		return time.Time{}, err
+	}
+	return info.ModTime(), nil
 }
 
 // In is an open folder. It stays the same one if another gets its path. Closing root is
