@@ -86,6 +86,12 @@ func (p *participant) run(ctx context.Context, start time.Time) (output.Success,
 		}
 	}
 	w.opt.feedDefaults(w.job.Batch)
+	s, err := w.complete(ctx, start)
+	return s, p.recorded(ctx, err)
+}
+
+// complete scores chunks, and returns what _SUCCESS says once the job is complete.
+func (w *worker) complete(ctx context.Context, start time.Time) (output.Success, error) {
 	done, err := w.work(ctx, start)
 	if err == nil && !done {
 		err = w.awaitOthers(ctx)

@@ -1,4 +1,5 @@
-# The machines of check.sh, and what they are asked to do. shellcheck shell=bash
+# The machines of check.sh, and what they are asked to do.
+# shellcheck shell=bash
 # shellcheck disable=SC2154 # base, parts, here: check.sh
 
 server=10.77.0.9
