@@ -53,6 +53,7 @@ func TestPods(t *testing.T) {
 	c.table = &table{log: log}
 	c.table.note("the cluster was ready after %.0f s\n", time.Since(began).Seconds())
 	defer c.table.print(t)
+	t.Run("Access", func(t *testing.T) { c.access(t) })
 	t.Run("Alone", func(t *testing.T) {
 		for _, s := range disturbed() {
 			t.Run(s.name, func(t *testing.T) { c.play(t, s) })

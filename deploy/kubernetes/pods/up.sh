@@ -82,7 +82,9 @@ if [ -z "${BATCHSCORE_PODS_INSIDE:-}" ]; then
 	trap 'exit 129' HUP
 	trap 'exit 143' TERM
 	trap 'exit 130' INT
-	mkdir -p "$folder"/{log,run,etc,data,small}
+	mkdir -p "$folder"/{log,run,data,small}
+	# Who reads etc/tokens may do everything in the cluster, and is root on this machine.
+	mkdir -m 0700 "$folder/etc"
 	touch "$folder/pods"
 	for controller in /sys/fs/cgroup /sys/fs/cgroup/*; do
 		if [ -e "$controller/cgroup.procs" ] && mountpoint -q "$controller"; then mkdir -p "$controller/$name"; fi
@@ -153,6 +155,8 @@ await() {
 }
 
 kubeconfig() {
+	touch "$folder/$1.kubeconfig"
+	chmod 0600 "$folder/$1.kubeconfig"
 	cat >"$folder/$1.kubeconfig" <<-CONFIG
 		apiVersion: v1
 		kind: Config
@@ -161,7 +165,6 @@ kubeconfig() {
 		contexts: [{name: pods, context: {cluster: pods, user: $1, namespace: $namespace}}]
 		current-context: pods
 	CONFIG
-	chmod 0600 "$folder/$1.kubeconfig"
 }
 
 cd "$folder"
@@ -209,7 +212,8 @@ CONFIG
 cat >etc/kubelet.yaml <<CONFIG
 apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
-authentication: {anonymous: {enabled: true}, webhook: {enabled: false}}
+# Everyone on this machine reaches it. Only the API server has this certificate's key.
+authentication: {anonymous: {enabled: false}, webhook: {enabled: false}, x509: {clientCAFile: "$folder/etc/ca.crt"}}
 authorization: {mode: AlwaysAllow}
 cgroupDriver: cgroupfs
 cgroupRoot: /$name
