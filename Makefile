@@ -338,11 +338,12 @@ SLURM_HOSTS := $(CACHE)/slurm-hosts
 
 # ONLY is a regular expression for the names of scenarios.
 .PHONY: slurm-hosts-check
-slurm-hosts-check: deps ## lose nodes, networks and daemons of a Slurm of three nodes with accounting, and verify; as root (half an hour; ONLY)
+slurm-hosts-check: deps ## lose nodes, networks and daemons of a Slurm of three nodes with accounting, and verify; as root (half an hour; ONLY, PARALLEL)
 	@deploy/deps/fetch.sh cluster slurm
 	@mkdir -p '$(SLURM_HOSTS)'
-	BATCHSCORE_SLURM_HOSTS='$(SLURM_HOSTS)/matrix.txt' BATCHSCORE_SLURM_HOSTS_ONLY='$(ONLY)' ONNXRUNTIME_LIB='$(LIBRARY)' \
-		go test -count=1 -timeout 90m -run '^TestSlurmHosts$$' -v ./cmd/batchscore
+	BATCHSCORE_SLURM_HOSTS='$(SLURM_HOSTS)/matrix.txt' BATCHSCORE_SLURM_HOSTS_ONLY='$(ONLY)' \
+		BATCHSCORE_SLURM_HOSTS_PARALLEL=$(PARALLEL) ONNXRUNTIME_LIB='$(LIBRARY)' \
+		go test -count=1 -timeout 90m -parallel $(PARALLEL) -run '^TestSlurmHosts$$' -v ./cmd/batchscore
 	@echo 'The table: $(SLURM_HOSTS)/matrix.txt'
 
 # The servers of a cluster come through the Go module proxy, verified by the

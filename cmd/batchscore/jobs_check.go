@@ -23,8 +23,9 @@ const checkHelp = `With --check, the exit code says how the job is, for monitors
        command that completed the job
   4    complete, but images were added, removed or changed since they were listed;
        only for a job launched with --strict-drift
-  5    still going: a rank runs on this machine or has written to the output within
-       two minutes, or its engine says that the job runs or waits for machines
+  5    still going: its engine says that the job runs or waits for machines, or a rank
+       runs on this machine or has written to the output within two minutes, and
+       after the end of the job, if the engine tells it
   10   damaged: a record or a part is missing, or not what was written
   75   stopped before it was complete, so start it again; or its storage or engine
        does not answer

@@ -2,11 +2,13 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/models/graph/graphtest"
@@ -210,4 +212,36 @@ func TestCheckOfAFileThatWasNotWritten(t *testing.T) {
 	says(t, r, "all.csv was not written")
 	d.must(t, 0, "merge", out, "-o", file)
 	d.must(t, 0, "jobs", "status", "--check")
+}
+
+// TestKilledRanksAreNotAtWork: ranks that were killed with their job cannot say that they
+// have ended.
+func TestKilledRanksAreNotAtWork(t *testing.T) {
+	ended, killed := time.Unix(1795314199, 0), 137
+	for name, c := range map[string]struct {
+		sign  time.Duration // after the end of the job
+		ended *time.Time
+		state deploy.State
+		alive int
+		stage output.Stage
+		want  error
+	}{
+		"killed":             {-4 * time.Second, &ended, deploy.Failed, 0, output.Stopped, output.ErrIncomplete},
+		"in the same second": {900 * time.Millisecond, &ended, deploy.Failed, 0, output.Stopped, output.ErrIncomplete},
+		"of another launch":  {30 * time.Second, &ended, deploy.Failed, 1, output.Scoring, errStillGoing},
+		"the job runs":       {-4 * time.Second, nil, deploy.Running, 1, output.Scoring, errStillGoing},
+		"it ended some time": {-4 * time.Second, nil, deploy.Failed, 1, output.Scoring, errStillGoing},
+	} {
+		r := report{Engine: &engineReport{State: c.state, Ended: c.ended, ExitCode: &killed}, Progress: &output.Progress{
+			Stage: output.Scoring, Images: 8, Chunks: 2, Rate: 1, LeftSeconds: 8,
+			Ranks: []output.RankProgress{{Sign: ended.Add(c.sign), Alive: true}, {Rank: 1, Sign: ended.Add(-time.Hour)}},
+		}}
+		r.bury()
+		err := new(inspector).check(t.Context(), &r, "")
+		if p := r.Progress; p.Alive() != c.alive || p.Stage != c.stage || !errors.Is(err, c.want) || (p.LeftSeconds == 0) != (c.alive == 0) {
+			t.Errorf("%s: %d at work, %s, %v; want %d, %s, %v", name, p.Alive(), p.Stage, err, c.alive, c.stage, c.want)
+		}
+	}
+	r := report{Engine: &engineReport{State: deploy.Failed, Ended: &ended}}
+	r.bury() // of a job without an output
 }

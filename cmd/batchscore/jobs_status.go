@@ -213,6 +213,7 @@ func (in *inspector) look(ctx context.Context) (report, error) {
 		if e := r.Engine; p.Stage == output.Stopped && e != nil && !e.State.Ended() {
 			p.Stage = output.Scoring // its ranks are starting
 		}
+		r.bury()
 	case in.w == nil || ctx.Err() != nil:
 		return report{}, err
 	case errors.Is(err, store.ErrNotExist):
@@ -224,6 +225,28 @@ func (in *inspector) look(ctx context.Context) (report, error) {
 		r.Store = &storeReport{Retries: s.Retries, Throttled: s.Throttled, Stalls: s.Stalls}
 	}
 	return r, nil
+}
+
+// clocksDiffer is how much the clocks of an engine and of a store may differ, where the
+// engine's may be in whole seconds.
+const clocksDiffer = 5 * time.Second
+
+// bury corrects the progress of a job that has ended at its engine: ranks that were killed
+// look alive until their last sign is two minutes old. A rank that has given a sign since
+// then belongs to another job with the same output.
+func (r *report) bury() {
+	e, p := r.Engine, r.Progress
+	if e == nil || !e.State.Ended() || e.Ended == nil || p == nil || p.Alive() == 0 {
+		return
+	}
+	for i := range p.Ranks {
+		if rank := &p.Ranks[i]; !rank.Sign.After(e.Ended.Add(clocksDiffer)) {
+			rank.Alive = false
+		}
+	}
+	if p.Alive() == 0 && (p.Stage == output.Scoring || p.Stage == output.Checking) {
+		p.Stage, p.Rate, p.LeftSeconds = output.Stopped, 0, 0
+	}
 }
 
 // ask adds what the record and the engine say to the report.

@@ -55,7 +55,6 @@ type slurmHosts struct {
 	endpoint string
 	// alone are the merged rows of one rank that nobody disturbed, by place.
 	alone map[string][]byte
-	table []string
 }
 
 func newSlurmHosts(t *testing.T) *slurmHosts {
@@ -168,6 +167,7 @@ type slurmJob struct {
 	s          *slurmHosts
 	name       string
 	place, out string
+	alone      string // which of the rows of one rank its own are compared with
 	file       string
 	began      time.Time
 
@@ -180,11 +180,11 @@ type slurmJob struct {
 // launch launches a job as a user does, and follows it.
 func (s *slurmHosts) launch(name, place string, change func(*deploy.Job)) *slurmJob {
 	s.Helper()
-	j := &slurmJob{s: s, name: name + "-" + place, place: place, began: time.Now()}
+	j := &slurmJob{s: s, name: name + "-" + place, place: place, alone: place, began: time.Now()}
 	j.out = s.place(place, "out-"+name)
 	job := deploy.Job{
 		Name: j.name, Images: s.place(place, "images"), Out: j.out, Model: s.model, Nodes: 3,
-		Run:         map[string]string{"chunk": "4", "provider": "simulate:rate=4,batch=4", "lease": "20s"},
+		Run:         map[string]string{"chunk": "4", "provider": "simulate:rate=2,batch=2", "lease": "20s"},
 		Environment: map[string]string{asBatchscore: "1", "ONNXRUNTIME_LIB": os.Getenv("ONNXRUNTIME_LIB")},
 	}
 	if place == inBlobs {
@@ -270,8 +270,8 @@ func (j *slurmJob) scored(n int) {
 	}
 }
 
-// complete checks the output and adds a line to the table.
-func (j *slurmJob) complete(codes ...int) {
+// complete checks the output and returns a line for the table.
+func (j *slurmJob) complete(codes ...int) string {
 	j.s.Helper()
 	verified := j.s.batchscore(append([]string{"verify", "--json", j.out}, j.s.storage(j.place)...)...)
 	var report output.Report
@@ -293,7 +293,7 @@ func (j *slurmJob) complete(codes ...int) {
 		for _, n := range rows {
 			doubled += n - 1
 		}
-		if same = bytes.Equal(merged, j.s.alone[j.place]); !same {
+		if same = bytes.Equal(merged, j.s.alone[j.alone]); !same {
 			j.s.Errorf("%s: the merged rows differ from those of one rank", j.name)
 		}
 	}
@@ -301,9 +301,9 @@ func (j *slurmJob) complete(codes ...int) {
 	for i, code := range codes[1:] {
 		reruns[i] = fmt.Sprint(code)
 	}
-	j.s.table = append(j.s.table, fmt.Sprintf("slurm | %s | %s | %d | %.0fs | %s | %d/%d | %d | %d | %t | %t", j.place, strings.TrimSuffix(j.name, "-"+j.place),
-		codes[0], j.took.Seconds(), strings.Join(reruns, ", "), report.Rows, slurmImages, lost, doubled, verified.code == 0, same))
 	if doubled+lost != 0 {
 		j.s.Errorf("%s: %d images lost, %d doubled", j.name, lost, doubled)
 	}
+	return fmt.Sprintf("slurm | %s | %s | %d | %.0f | %s | %d/%d | %d | %d | %t | %t", j.place, strings.TrimSuffix(j.name, "-"+j.place),
+		codes[0], j.took.Seconds(), strings.Join(reruns, ", "), report.Rows, slurmImages, lost, doubled, verified.code == 0, same)
 }

@@ -15,7 +15,7 @@ const lost = "batchscore:lost:"
 // orphaned looks whether a running job has lost its first node. With --no-kill Slurm takes
 // that node from the job, whose other ranks go on, and the job never ends: nothing is left
 // that reports its end. Once these ranks have ended, orphaned ends the job.
-func (e *Engine) orphaned(ctx context.Context, j *found) error {
+func (e *Engine) orphaned(ctx context.Context, id string, j *found) error {
 	if j.host == "" || firstNode(j.nodes) == j.host {
 		return nil
 	}
@@ -38,6 +38,7 @@ func (e *Engine) orphaned(ctx context.Context, j *found) error {
 		if _, err := run(ctx, nil, nil, "scontrol", "update", "JobId="+j.number, "Requeue=0", "Comment="+lost+j.host); err != nil {
 			return err
 		}
+		e.noteLost(id, j.host)
 		j.status.State, j.status.Reason = deploy.Failed, lostReason(j.host)
 	}
 	_, err = run(ctx, nil, nil, "scancel", j.number)

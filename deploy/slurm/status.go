@@ -43,7 +43,7 @@ func (e *Engine) find(ctx context.Context, id string) (found, error) {
 	if err != nil {
 		return found{}, err
 	}
-	if err := e.orphaned(ctx, &j); err != nil {
+	if err := e.orphaned(ctx, id, &j); err != nil {
 		return found{}, err
 	}
 	var silent error
@@ -75,10 +75,9 @@ func (e *Engine) find(ctx context.Context, id string) (found, error) {
 	if j.number != "" && !j.status.State.Ended() {
 		j.status.Where = "squeue --job " + j.number
 	}
-	if j.status.State == deploy.Failed {
-		if ranks := e.failedRanks(id); ranks != "" {
-			j.status.Reason = strings.TrimSuffix(ranks+" ("+j.status.Reason+")", " ()")
-		}
+	if s := &j.status; s.State == deploy.Failed || s.State == deploy.Canceled {
+		w := e.why(id)
+		w.explain(s)
 	}
 	return j, nil
 }
