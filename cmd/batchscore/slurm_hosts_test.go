@@ -187,7 +187,8 @@ func (s *slurmHosts) launch(name, place string, change func(*deploy.Job)) *slurm
 		Run:         map[string]string{"chunk": "4", "provider": "simulate:rate=2,batch=2", "lease": "20s"},
 		Environment: map[string]string{asBatchscore: "1", "ONNXRUNTIME_LIB": os.Getenv("ONNXRUNTIME_LIB")},
 	}
-	if place == inBlobs {
+	if place == inBlobs { // where looking at the output takes longer
+		slowly(&job)
 		job.Run["endpoint"], job.Run["credentials"] = s.endpoint, s.env[3]
 	}
 	if change != nil {

@@ -243,7 +243,9 @@ func TestFault49_SlurmIsSilent(t *testing.T) {
 [ $n = 1 ] && { echo '7|RUNNING|None|0|1795314182|N/A|(null)|'; exit; }
 `+silentQueue)
 	log.Reset()
-	if err := e.Logs(t.Context(), "x", &log, true); err != nil || log.String() != "rank 1 | half way\n" {
+	follow, stop := context.WithTimeout(t.Context(), time.Minute) // without an end that Status sees, Logs follows for ever
+	defer stop()
+	if err := e.Logs(follow, "x", &log, true); err != nil || log.String() != "rank 1 | half way\n" {
 		t.Errorf("Logs that follow: %q, %v", log.String(), err)
 	}
 	if s, err := e.Status(t.Context(), "x"); err != nil || s.State != deploy.Failed || code(s) != 75 {

@@ -26,12 +26,13 @@ func TestWhy(t *testing.T) {
 	}{
 		"first node lost": {log: "batchscore: start 0 of x on n[1-2]\n 1: {" + lostLine, account: "CANCELLED by 0|0:0", state: deploy.Failed,
 			reason: "node n1, on which the job's script ran, was lost, and the other ranks have ended"},
-		"lost before it started again": {log: lostLine + "batchscore: start 1 of x on n[2-3]\n", account: "CANCELLED by 0|0:15", state: deploy.Canceled,
-			reason: "CANCELLED by 0", coded: true},
+		"lost before it started again": {log: lostLine + "batchscore: start 1 of x on n[2-3]\n",
+			account: "CANCELLED by 0|0:15", state: deploy.Canceled, reason: "CANCELLED by 0", coded: true},
 		"complete all the same": {log: lostLine, account: "COMPLETED|0:0", state: deploy.Succeeded, reason: "COMPLETED", coded: true},
 		"limit without control groups": {log: "slurmstepd-n1: error: Exceeded job memory limit\n" +
 			" 0: slurmstepd-n1: error: StepId=20.0 exceeded memory limit (33128448 > 20971520), being killed\nsrun: error: n1: task 0: Killed\n",
-			account: "FAILED|137:0", state: deploy.Failed, reason: "rank 0 on n1 failed: Killed; more memory was taken than the 20 MiB" + advice + " (FAILED)", coded: true},
+			account: "FAILED|137:0", state: deploy.Failed, coded: true,
+			reason: "rank 0 on n1 failed: Killed; more memory was taken than the 20 MiB" + advice + " (FAILED)"},
 		"limit of control groups": {log: "slurmstepd: error: Detected 1 oom_kill event in StepId=9.0. Some of the step tasks have been OOM Killed.\n",
 			account: "FAILED|137:0", state: deploy.Failed, reason: "more memory was taken than" + advice + " (FAILED)", coded: true},
 		"out of memory, says srun": {log: "srun: error: n1: task 0: Out Of Memory\n", account: "FAILED|1:0", state: deploy.Failed,
