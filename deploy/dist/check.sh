@@ -111,6 +111,10 @@ emulator() {
 	mkdir -p "$roots/arm64"
 	tar -C "$roots/arm64" --strip-components=1 -xzf "$(one 'batchscore-*-linux-arm64.tar.gz')"
 	emulated() { env -u ONNXRUNTIME_LIB -u BATCHSCORE_CACHE qemu-aarch64 -L /usr/aarch64-linux-gnu "$roots/arm64/bin/batchscore" "$@"; }
+	# ONNX Runtime for arm64 crashes on what the kernel says of the caches of x86-64.
+	for cache in /sys/devices/system/cpu/cpu[0-9]*/cache; do
+		mount -t tmpfs none "$cache"
+	done
 	emulated version
 	[[ $(emulated version --json) == *"\"$roots/arm64/lib/batchscore/libonnxruntime.so.1\""* ]] || die 'it does not use its own ONNX Runtime'
 	emulated doctor | sed -n 1,6p
