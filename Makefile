@@ -383,7 +383,7 @@ pods-check: deps build pods-servers ## run jobs in real pods on this machine, an
 	@$(MAKE) --no-print-directory demo-model
 	BATCHSCORE_PODS='$(PODS)/cluster' BATCHSCORE_PODS_SERVERS='$(CLUSTER)' BATCHSCORE_PODS_ARCHIVE='$(abspath $(PODS_ARCHIVE))' \
 		BATCHSCORE_PODS_PROGRAM='$(CURDIR)/bin/batchscore' BATCHSCORE_PODS_MODEL='$(MODEL)' \
-		go test -count=1 -parallel 4 -timeout 90m -run '$(PODS_RUN)' -v ./deploy/kubernetes/pods
+		go test -count=1 -parallel 6 -timeout 90m -run '$(PODS_RUN)' -v ./deploy/kubernetes/pods
 
 # deploy/image/build.sh says what DOCKER, BASE, IMAGE_FLAGS and CERTIFICATES are. The archive
 # IMAGE_ARCHIVE is for machines without a registry.

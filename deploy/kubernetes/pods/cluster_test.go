@@ -328,7 +328,7 @@ func (c *cluster) whole() tally { return tally{rows: c.images} }
 // count counts the rows of an output, also of one that is not complete.
 func (c *cluster) count(t *testing.T, place string, flags ...string) tally {
 	t.Helper()
-	out, err := exec.Command(c.program, append([]string{"show", place, "--columns", "image", "--json", "--limit", "0"}, flags...)...).Output()
+	out, err := exec.Command(c.program, append([]string{"show", place, "--columns", "address", "--json", "--limit", "0"}, flags...)...).Output()
 	if err != nil {
 		t.Errorf("show %s: %v", place, err)
 	}

@@ -60,7 +60,7 @@ func TestPods(t *testing.T) {
 		}
 	})
 	t.Run("Together", func(t *testing.T) {
-		for _, s := range ended() {
+		for _, s := range append(hurt(), ended()...) {
 			t.Run(s.name, func(t *testing.T) {
 				t.Parallel()
 				c.play(t, s)

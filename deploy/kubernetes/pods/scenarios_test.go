@@ -35,6 +35,24 @@ func disturbed() []scenario {
 			says: "^succeeded", printed: `"lanes":1,`, unprinted: `"lanes":2,`,
 		},
 
+		{name: "IndexedDrained", options: slow, says: "^succeeded", during: func(t *testing.T, j *job) { j.drain(t) }},
+		{name: "IndexedNodeLost", options: slower, says: "^succeeded", during: nodeLost},
+		{name: "MPIDrained", options: slowMPI, says: "^succeeded", during: func(t *testing.T, j *job) { j.drain(t) }},
+		{name: "MPINodeLost", options: slowerMPI, says: "^succeeded", during: nodeLost},
+
+		{name: "IndexedQuota", before: quota, code: 130, stuck: true, none: true, says: "(?i)quota"},
+		{name: "MPIQuota", options: mpi, before: quota, code: 130, stuck: true, none: true, says: "(?i)quota"},
+		{name: "MPINoOperator", options: mpi, before: func(t *testing.T, j *job) {
+			j.stop(t, "mpi-operator")
+			t.Cleanup(func() { j.start(t, "mpi-operator") })
+		}, code: 130, stuck: true, none: true, says: "(?i)operator"},
+	}
+}
+
+// hurt are scenarios that lose a part of their own job.
+func hurt() []scenario {
+	slow, slowMPI := options{slow: true}, options{mpi: true, slow: true}
+	return []scenario{
 		{name: "IndexedRankKilled", options: slow, says: "^succeeded", during: func(t *testing.T, j *job) {
 			j.kill(t, j.running(t, j.id, "rank"))
 		}},
@@ -44,15 +62,13 @@ func disturbed() []scenario {
 		{name: "IndexedPodEvicted", options: slow, says: "^succeeded", during: func(t *testing.T, j *job) {
 			j.evict(t, j.running(t, j.id, "rank"))
 		}},
-		{name: "IndexedDrained", options: slow, says: "^succeeded", during: func(t *testing.T, j *job) { j.drain(t) }},
-		{name: "IndexedNodeLost", options: slower, says: "^succeeded", during: nodeLost},
 		{name: "MPILauncherKilled", options: slowMPI, says: "^succeeded", during: func(t *testing.T, j *job) {
 			j.kill(t, j.running(t, j.id, "launcher"))
 		}},
 		{name: "MPILauncherEvicted", options: slowMPI, says: "^succeeded", during: func(t *testing.T, j *job) {
 			j.evict(t, j.running(t, j.id, "launcher"))
 		}},
-		{name: "MPILauncherHangs", options: slowerMPI, says: "^succeeded", during: func(t *testing.T, j *job) {
+		{name: "MPILauncherHangs", options: options{mpi: true, slower: true}, says: "^succeeded", during: func(t *testing.T, j *job) {
 			launcher := j.running(t, j.id, "launcher")
 			j.freeze(t, launcher)
 			j.evict(t, launcher) // the kubelet kills it at the end of its grace
@@ -63,15 +79,6 @@ func disturbed() []scenario {
 		{name: "MPIWorkerDeleted", options: slowMPI, says: "^succeeded", during: func(t *testing.T, j *job) {
 			j.kubectl(t, "delete", "pod", j.running(t, j.id, "worker").Metadata.Name, "--wait=false")
 		}},
-		{name: "MPIDrained", options: slowMPI, says: "^succeeded", during: func(t *testing.T, j *job) { j.drain(t) }},
-		{name: "MPINodeLost", options: slowerMPI, says: "^succeeded", during: nodeLost},
-
-		{name: "IndexedQuota", before: quota, code: 130, stuck: true, none: true, says: "(?i)quota"},
-		{name: "MPIQuota", options: mpi, before: quota, code: 130, stuck: true, none: true, says: "(?i)quota"},
-		{name: "MPINoOperator", options: mpi, before: func(t *testing.T, j *job) {
-			j.stop(t, "mpi-operator")
-			t.Cleanup(func() { j.start(t, "mpi-operator") })
-		}, code: 130, stuck: true, none: true, says: "(?i)operator"},
 	}
 }
 
