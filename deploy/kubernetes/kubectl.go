@@ -76,7 +76,7 @@ var errGone = errors.New("not found")
 // away are parts of kubectl's messages about a cluster that does not answer now. Any
 // other message is a refusal.
 var away = []string{
-	"unable to connect to the server", "was refused", "timeout", "timed out", "deadline exceeded", "connection reset",
+	"unable to connect to the server", "was refused", "connection refused", "timeout", "timed out", "deadline exceeded", "connection reset",
 	"no route to host", "temporary failure", "(toomanyrequests)", "(serviceunavailable)", "(internalerror)",
 	"currently unable to handle the request", "unexpected eof", "etcdserver",
 }

@@ -109,6 +109,10 @@ func TestErrors(t *testing.T) {
 		{message: "Unable to connect to the server: dial tcp 10.0.0.1:443: i/o timeout", want: deploy.ErrUnreachable},
 		{message: "Error from server (TooManyRequests): the server has received too many requests", want: deploy.ErrUnreachable},
 		{
+			message: `Error from server: Get "https://10.0.0.9:10250/containerLogs/a/b/rank": dial tcp 10.0.0.9:10250: connect: connection refused`,
+			want:    deploy.ErrUnreachable, // a node without its kubelet
+		},
+		{
 			message: "Unable to connect to the server: tls: failed to verify certificate: x509: certificate signed by unknown authority",
 			want:    deploy.ErrService,
 		},
@@ -213,6 +217,12 @@ func TestPending(t *testing.T) {
 			pod("w", "worker", 0, "{phase: Failed, reason: Evicted, message: 'The node was low on resource: memory.'}"),
 		}, state: deploy.Running,
 			reason: "w: Evicted: The node was low on resource: memory.: the MPI operator replaces it only after 'kubectl delete pod w'"},
+		"lost node": {objects: []string{
+			head("Job", id) + "spec: {parallelism: 1}\nstatus: {active: 0}",
+			strings.Replace(pod("p", "rank", 0, "{phase: Running, conditions: [{type: DisruptionTarget, status: 'True',"+
+				" reason: DeletionByTaintManager, message: NoExecute taint}]}"), "{name", "{deletionTimestamp: '2026-11-22T02:30:00Z', name", 1),
+		}, state: deploy.Queued,
+			reason: "p: DeletionByTaintManager: NoExecute taint: if its node does not answer, it is replaced once the node does, or is marked as out of service"},
 		"final code": {objects: []string{head("MPIJob", id) + "status: {conditions: [{type: Running, status: 'True'}]}",
 			pod("l", "launcher", 0, "{phase: Failed, containerStatuses: [{state: {terminated: {exitCode: 64}}}]}")},
 			state: deploy.Stopping, reason: "l exited with 64"},

@@ -123,6 +123,14 @@ func waiting(pods []item) string {
 			return fmt.Sprintf("%s: %s: the MPI operator replaces it only after 'kubectl delete pod %[1]s'",
 				p.Metadata.Name, cmp.Or(condition{Reason: p.Status.Reason, Message: p.Status.Message}.why(), "failed"))
 		}
+		if p.Metadata.DeletionTimestamp != nil {
+			for _, c := range p.Status.Conditions {
+				if c.Type == "DisruptionTarget" && c.Status == "True" && c.Reason == "DeletionByTaintManager" {
+					return p.Metadata.Name + ": " + c.why() + ": if its node does not answer, it is replaced once the node does," +
+						" or is marked as out of service"
+				}
+			}
+		}
 		if p.Status.Phase != "Pending" {
 			continue
 		}

@@ -73,13 +73,15 @@ func (c *cluster) up(t *testing.T) {
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	// The cluster ends with the thread that started it, which is kept until the end.
-	finished, started, ended := make(chan struct{}), make(chan error), make(chan error, 1)
+	finished, started, ended := make(chan struct{}), make(chan error), make(chan struct{})
+	var how error // of its end
 	go func() {
 		runtime.LockOSThread()
 		err := cmd.Start()
 		started <- err
 		if err == nil {
-			ended <- cmd.Wait()
+			how = cmd.Wait()
+			close(ended)
 		}
 		<-finished
 	}()
@@ -97,9 +99,8 @@ func (c *cluster) up(t *testing.T) {
 	})
 	for {
 		select {
-		case err := <-ended:
-			ended <- err
-			t.Fatalf("the cluster ended: %v\n%s", err, out.String())
+		case <-ended:
+			t.Fatalf("the cluster ended: %v\n%s", how, out.String())
 		case <-time.After(100 * time.Millisecond):
 		}
 		if _, err := os.Stat(c.path("ready")); err == nil {

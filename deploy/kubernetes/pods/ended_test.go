@@ -9,10 +9,10 @@ import (
 // ended are scenarios that touch nothing but their own job: how jobs end, and what users do
 // wrong.
 func ended() []scenario {
-	slow, slowMPI := options{slow: true}, options{mpi: true, slow: true}
+	slower, slowerMPI := options{slower: true}, options{mpi: true, slower: true}
 	list := []scenario{
-		{name: "IndexedCanceled", options: slow, code: 143, part: true, printed: "the job was canceled; ", during: nothing, instead: canceled},
-		{name: "MPICanceled", options: slowMPI, code: 143, part: true, printed: "the job was canceled; ", during: nothing, instead: canceled},
+		{name: "IndexedCanceled", options: slower, code: 143, part: true, printed: "the job was canceled", during: nothing, instead: canceled},
+		{name: "MPICanceled", options: slowerMPI, code: 143, part: true, printed: "the job was canceled", during: nothing, instead: canceled},
 		{
 			name: "IndexedTimeLimit", options: options{slow: true, job: map[string]any{"timeLimit": "15s"}},
 			code: 75, part: true, says: "^failed.*DeadlineExceeded",

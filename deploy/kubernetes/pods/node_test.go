@@ -4,16 +4,19 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
 // nodeLost ends the kubelet until the cluster has given up the node and its pods, and
-// somebody has removed these by force, as the cloud's controller does once a machine is
-// gone. Meanwhile their containers continue, also next to the pods that replace them.
+// somebody has marked the node as out of service, so that the pods are replaced. Meanwhile
+// their containers continue.
 func nodeLost(t *testing.T, j *job) {
 	t.Helper()
 	lost := j.pods(t, j.id, "")
 	j.stop(t, "kubelet")
+	back := sync.OnceFunc(func() { j.start(t, "kubelet") })
+	t.Cleanup(back)
 	await(t, "the node to be given up", func() bool {
 		return j.kubectl(t, "get", "node", "node", "--output=jsonpath={.status.conditions[?(@.type=='Ready')].status}") != "True"
 	})
@@ -21,9 +24,10 @@ func nodeLost(t *testing.T, j *job) {
 		return !slices.ContainsFunc(j.pods(t, j.id, ""), func(p pod) bool { return p.Metadata.DeletionTimestamp == nil })
 	})
 	j.table.note("while the node is lost: %s\n", j.said(t))
+	const outOfService = "node.kubernetes.io/out-of-service"
+	j.kubectl(t, "taint", "node", "node", outOfService+"=gone:NoExecute")
 	var ids []string
 	for _, p := range lost {
-		j.kubectl(t, "delete", "pod", p.Metadata.Name, "--force", "--grace-period=0", "--ignore-not-found")
 		ids = append(ids, p.Metadata.UID)
 	}
 	await(t, "pods that replace those of the node", func() bool {
@@ -32,7 +36,8 @@ func nodeLost(t *testing.T, j *job) {
 	before := j.parts(t)
 	await(t, "a rank to commit without its pod", func() bool { return j.parts(t) > before })
 	j.table.note("ranks of pods that are gone still commit: %d parts, then %d\n", before, j.parts(t))
-	j.start(t, "kubelet")
+	j.kubectl(t, "taint", "node", "node", outOfService+"-")
+	back()
 	await(t, "a pod that replaces another to run", func() bool {
 		return slices.ContainsFunc(j.pods(t, j.id, ""), pod.running)
 	})

@@ -126,7 +126,7 @@ func (c *cluster) play(t *testing.T, s scenario) {
 			s.after(t, c)
 		}
 		again := s.options
-		again.again, again.slow = true, false
+		again.again, again.slow, again.slower = true, false, false
 		if s.job["timeLimit"] != nil {
 			again.job = with(again.job, "timeLimit", "10m")
 		}
