@@ -306,6 +306,9 @@ func registeredModels() finding {
 	return f
 }
 
+// readOnlyMount is ST_RDONLY of statvfs(3).
+const readOnlyMount = 1
+
 // disk returns the free space where runs write: in the working folder, and where
 // files are spooled.
 func disk() finding {
@@ -315,6 +318,10 @@ func disk() finding {
 		var s syscall.Statfs_t
 		if err := syscall.Statfs(folder.name, &s); err != nil {
 			f.missing = folder.what + ": " + err.Error()
+			continue
+		}
+		if s.Flags&readOnlyMount != 0 {
+			parts = append(parts, folder.what+" is read-only")
 			continue
 		}
 		parts = append(parts, fmt.Sprintf("%s free in %s", formatBytes(int64(s.Bavail)*s.Bsize), folder.what))

@@ -72,6 +72,7 @@ flags=(--file "$here/Dockerfile" --target "$variant" --tag "$image"
 	--label "org.opencontainers.image.base.digest=${digest##*@}")
 [ -z "${CERTIFICATES:-}" ] || flags+=(--secret "id=certificates,src=$CERTIFICATES")
 # shellcheck disable=SC2086 # flags are words
-"$docker" build "${flags[@]}" ${IMAGE_FLAGS:-} "$here/../.."
+"$docker" build "${flags[@]}" ${IMAGE_FLAGS:-} "$here/../.." || die "the build failed: see above. Without BuildKit, install \
+buildx; where a proxy has a certificate of its own (x509), name a file of certificates in CERTIFICATES"
 [ -z "${ARCHIVE:-}" ] || "$docker" save --output "$ARCHIVE" "$image"
 say "$image: $(($("$docker" image inspect --format '{{.Size}}' "$image") / 1000000)) MB${ARCHIVE:+, also in $ARCHIVE}"

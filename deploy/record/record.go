@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"go.yaml.in/yaml/v4"
@@ -114,6 +115,9 @@ func (b Book) write(name string, what any, put func(path string, mode fs.FileMod
 			_, err := w.Write(body)
 			return err
 		})
+	}
+	if errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("record job %s in %s: %w; set XDG_STATE_HOME to a folder that can be written", strings.TrimSuffix(name, ending), b.folder, err)
 	}
 	if err != nil {
 		return fmt.Errorf("record job %s in %s: %w", strings.TrimSuffix(name, ending), b.folder, err)
