@@ -16,13 +16,15 @@
 #	tuned                 what --batch auto and --sessions auto measured
 #	state                 the record, the log and the result of 'launch --to local'
 #
-# Times of files count: claims are judged by them. Paths do not: the tests move all.
+# Times of files count: images and claims are judged by them. Paths do too: a job goes on
+# only with the images that it names. So the files are made in a folder below /tmp that
+# no other archive has, and the test unpacks them there.
 # ONNXRUNTIME_LIB is as for the tests.
 set -euo pipefail
 
 [ $# -eq 3 ] || { sed -n '2,/^set/p' "$0" | sed -n 's/^# \{0,1\}//p' >&2; exit 64; }
 binary=$(realpath "$1") model=$(realpath "$2") archive=$(realpath -m "$3")
-work=$(mktemp -d)
+work=$(mktemp -d /tmp/batchscore-fixture.XXXXXXXX)
 finish() {
 	local code=$?
 	[ $code -eq 0 ] || tail -n 20 "$work/log" >&2
@@ -30,6 +32,8 @@ finish() {
 }
 trap finish EXIT
 cd "$work"
+cp "$binary" batchscore # records have its path
+binary=$work/batchscore
 mkdir -p fixture/images
 cd fixture
 cp "$model" model.onnx
@@ -48,9 +52,10 @@ done
 : >images/empty.bmp
 printf '<html>' >images/page.jpg
 head -c 60 images/003.bmp >images/truncated.bmp
+touch -d '2026-01-02 03:04:05 UTC' images/*
 
 export XDG_STATE_HOME=$work/fixture/state XDG_CACHE_HOME=$work/cache BATCHSCORE_MODELS=$work/fixture/models
-run() { "$binary" run --images images --model model.onnx --chunk 3 --batch 2 --max-errors 100% --log-level warn "$@" >>"$work/log" 2>&1; }
+run() { "$binary" run --images images --model model.onnx --chunk 3 --batch "${batch:-2}" --max-errors 100% --log-level warn "$@" >>"$work/log" 2>&1; }
 
 for format in jsonl csv parquet; do
 	run --out $format --format $format
@@ -76,6 +81,7 @@ run --out retried --format csv
 cp images/000.bmp images/empty.bmp
 run --out retried --format csv --retry failed
 : >images/empty.bmp
+touch -d '2026-01-02 03:04:05 UTC' images/empty.bmp
 
 run --out repaired
 printf 'damaged\n' >>repaired/part-00002.jsonl
@@ -87,9 +93,9 @@ run --out delivered --format csv --merge labels.csv || run --out delivered --for
 "$binary" merge delivered -o again.csv >>"$work/log" 2>&1
 
 "$binary" models add colours model.onnx >>"$work/log" 2>&1
-run --out "$work/tuning" --batch auto --sessions auto --tune-cache tuned
+batch=auto run --out "$work/tuning" --sessions auto --tune-cache tuned
 "$binary" launch --to local -n 2 -- --images images --model "$PWD/model.onnx" --out launched --chunk 3 --batch 2 --max-errors 100% >>"$work/log" 2>&1
 
 mkdir -p "$(dirname "$archive")"
-tar --sort=name --owner=0 --group=0 --numeric-owner --mode=u+rw,go-w -cf - . | gzip -9n >"$archive"
+tar --format=posix --pax-option=delete=atime,delete=ctime --sort=name --owner=0 --group=0 --numeric-owner --mode=u+rw,go-w -cf - . | gzip -9n >"$archive"
 ls -l "$archive"
