@@ -2,6 +2,7 @@ package scorer
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -37,6 +38,7 @@ type isolator struct {
 	gate      *gate
 	scored    chan<- *chunk
 	leave     *Leave
+	stop      <-chan struct{}
 	log       zerolog.Logger
 	hook      testHook
 }
@@ -104,11 +106,14 @@ func (s *search) try(ctx context.Context, lo, hi int) error {
 		<-ctx.Done()
 		return context.Cause(ctx)
 	}
-	if err := s.trials.Begin(ctx, lo, hi); err != nil {
+	if err := s.begin(ctx, lo, hi); err != nil {
 		return err
 	}
-	over := s.isolator.leave.with(func(ctx context.Context) { s.withdraw(ctx, lo, hi) })
+	withdraw := func(ctx context.Context) { s.withdraw(ctx, lo, hi) }
+	over := s.isolator.leave.with(withdraw)
+	end := onStop(ctx, s.isolator.stop, withdraw)
 	err := s.scoreRange(ctx, lo, hi)
+	end()
 	over()
 	if err != nil { // this worker lives
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
@@ -117,6 +122,31 @@ func (s *search) try(ctx context.Context, lo, hi int) error {
 		return err
 	}
 	return s.trials.Pass(ctx, lo, hi)
+}
+
+// begin records a trial, unless this worker was asked to end: what asked may kill it, too.
+func (s *search) begin(ctx context.Context, lo, hi int) error {
+	select {
+	case <-s.isolator.stop:
+		return nil
+	default:
+		return s.trials.Begin(ctx, lo, hi)
+	}
+}
+
+// onStop calls do when stop is closed, at once and beside the caller, until end is called.
+// end waits for it.
+func onStop(ctx context.Context, stop <-chan struct{}, do func(context.Context)) (end func()) {
+	ended := make(chan struct{})
+	var running sync.WaitGroup
+	running.Go(func() {
+		select {
+		case <-stop:
+			do(ctx)
+		case <-ended:
+		}
+	})
+	return func() { close(ended); running.Wait() }
 }
 
 func (s *search) withdraw(ctx context.Context, lo, hi int) {

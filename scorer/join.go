@@ -202,7 +202,7 @@ func (p *participant) join(ctx context.Context, engine Engine) (*worker, error) 
 	chunks, me := job.Chunks(m.Len()), claim.ThisProcess(o.World)
 	claims := claim.New(claim.Config{Store: o.Out, Worker: me, Lease: o.Lease, Names: job.ClaimNames(chunks.Count())})
 	holds := newHolds(claims)
-	renewer := &renewer{claims: claims, holds: holds, lease: o.Lease, log: o.Log}
+	renewer := &renewer{claims: claims, holds: holds, lease: o.Lease, stop: o.Stop, log: o.Log}
 	return &worker{
 		opt: o, engine: engine, halt: p.halt, job: &job, manifest: m, chunks: chunks, me: me,
 		claims: claims, holds: holds, renewer: renewer, statuses: map[string]int{}, gpu: p.gpu,

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -29,6 +31,7 @@ const (
 	victimTrace  = "SCORER_TEST_TRACE"
 	victimRetry  = "SCORER_TEST_RETRY" // scores images of that status again
 	victimLeaves = "SCORER_TEST_LEAVE" // ends in an orderly way on the image: at once, or with an error
+	victimAsked  = "SCORER_TEST_ASKED" // is asked to end first, and killed once it had time to write
 )
 
 func TestMain(m *testing.M) {
@@ -64,6 +67,9 @@ func victim() {
 	visits := make(chan int, 1)
 	visits <- 0
 	o := options(nil, open(os.Getenv(victimImages)), open(os.Getenv(victimOut)))
+	o.Log = zerolog.New(os.Stderr)
+	stop := make(chan struct{})
+	o.Stop = stop
 	o.hook = func(at string, chunk int) {
 		seen := <-visits
 		if at == "after-infer" {
@@ -71,6 +77,11 @@ func victim() {
 		}
 		if at == point {
 			if seen++; seen == n {
+				if os.Getenv(victimAsked) != "" {
+					visits <- seen // what goes on in the process is marked, too
+					close(stop)
+					awaitMarks(os.Getenv(victimOut))
+				}
 				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 				select {}
 			}
@@ -87,7 +98,7 @@ func victim() {
 
 // victimOfAnImage scores until it opens the image that kills.
 func victimOfAnImage() {
-	leave := new(Leave)
+	leave, stop := new(Leave), make(chan struct{})
 	deadly := &storetest.Faulty{Store: open(os.Getenv(victimImages)),
 		BeforeOpen: func(ctx context.Context, _ int, name string) error {
 			if name == os.Getenv(victimImage) {
@@ -97,6 +108,9 @@ func victimOfAnImage() {
 					os.Exit(78)
 				case "with an error":
 					return &budget.TooSmall{Need: 2 << 30, Free: 1 << 30}
+				case "asked":
+					close(stop)
+					awaitMarks(os.Getenv(victimOut))
 				}
 				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 				select {}
@@ -104,12 +118,53 @@ func victimOfAnImage() {
 			return nil
 		}}
 	o := options(nil, deadly, open(os.Getenv(victimOut)))
-	o.Leave, o.Log = leave, zerolog.New(os.Stderr)
+	o.Leave, o.Stop, o.Log = leave, stop, zerolog.New(os.Stderr)
 	if _, err := Run(context.Background(), o); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	os.Exit(0)
+}
+
+// awaitMarks waits until all that this process has in hand says that it was asked to end. It
+// gives up after a minute, as a kill would.
+func awaitMarks(out string) {
+	for limit := time.Now().Add(time.Minute); time.Now().Before(limit); time.Sleep(time.Millisecond) {
+		if marked(out+"/_batchscore", fmt.Sprintf(`"pid":%d,`, os.Getpid())) {
+			return
+		}
+	}
+}
+
+// marked reports whether the claims and trials of a process say that it was asked to end.
+func marked(records, pid string) bool {
+	trials, _ := filepath.Glob(records + "/trials/*")
+	for _, name := range trials {
+		body, _ := os.ReadFile(name)
+		if _, err := os.Stat(name + ".withdrawn"); err != nil && strings.Contains(string(body), pid) {
+			return false
+		}
+	}
+	links, _ := filepath.Glob(records + "/claims/*") // a chunk's last one comes last
+	last := map[string]string{}
+	for _, name := range links {
+		body, _ := os.ReadFile(name)
+		chunk, _, _ := strings.Cut(filepath.Base(name), ".")
+		last[chunk] = string(body)
+	}
+	mine := 0
+	for chunk, link := range last {
+		if _, err := os.Stat(filepath.Dir(records) + "/part-" + strings.TrimPrefix(chunk, "chunk-") + ".jsonl"); err == nil {
+			continue // committed
+		}
+		if strings.Contains(link, pid) {
+			mine++
+			if !strings.Contains(link, `"leaving":true`) {
+				return false
+			}
+		}
+	}
+	return mine > 0
 }
 
 // TestFault21_AKillerImageIsQuarantined starts workers again and again on a
@@ -162,15 +217,15 @@ func TestFault21_AKillerImageIsQuarantined(t *testing.T) {
 	}
 }
 
-// TestLeavingIsNoDeath starts a worker that has to end on an image, for want of memory, ten
-// times: with its chunk in hand, and while it looks for an image that kills.
+// TestLeavingIsNoDeath starts a worker that has to end on an image, for want of memory or because it is
+// asked to and killed then, ten times: with its chunk in hand, and while it looks for an image that kills.
 func TestLeavingIsNoDeath(t *testing.T) {
 	const images = 30
 	in := t.TempDir()
 	for i := range images {
 		put(t, open(in), pictureName(i), picture(t, i))
 	}
-	for _, how := range []string{"at once", "with an error"} {
+	for _, how := range []string{"at once", "with an error", "asked"} {
 		for _, deaths := range []int{0, deathsToSuspect} {
 			t.Run(fmt.Sprintf("%s, %d deaths", how, deaths), func(t *testing.T) {
 				t.Parallel()
@@ -188,7 +243,7 @@ func TestLeavingIsNoDeath(t *testing.T) {
 				}
 				for range 10 {
 					code, text := start(how)
-					if code != 78 && code != 1 || strings.Contains(text, "panic") {
+					if want := map[string]int{"at once": 78, "with an error": 1, "asked": -1}[how]; code != want || strings.Contains(text, "panic") {
 						t.Fatalf("code %d\n%s", code, text)
 					}
 					if strings.Contains(text, "bisecting") != (deaths > 0) || strings.Contains(text, "quarantined") {
@@ -252,15 +307,75 @@ func TestFault01_KilledAtEveryPoint(t *testing.T) {
 	}
 }
 
-func kill(t *testing.T, point string, visit int, in, out, trace string) {
+// kill starts a worker that is killed at a point, and returns what it logged.
+func kill(t *testing.T, point string, visit int, in, out, trace string, env ...string) string {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s:%d", victimPoint, point, visit),
+	cmd.Env = append(append(os.Environ(), env...), fmt.Sprintf("%s=%s:%d", victimPoint, point, visit),
 		victimImages+"="+in, victimOut+"="+out, victimTrace+"="+trace)
 	text, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
 		t.Fatalf("the victim was not killed at %s: %v\n%s", point, err, text)
+	}
+	return string(text)
+}
+
+// TestFault47_AskedToEndAndKilled asks workers to end at each point and kills them before
+// they commit, as mpirun does after a second when another rank has died. That is no
+// reason to suspect the images that they had in hand.
+func TestFault47_AskedToEndAndKilled(t *testing.T) {
+	const images = 20
+	in := t.TempDir()
+	for i := range images {
+		put(t, open(in), pictureName(i), picture(t, i))
+	}
+	for _, form := range claimForms {
+		for _, point := range []string{"before-read", "after-read", "before-infer", "after-infer", "before-commit"} {
+			t.Run(form.name+"/"+point, func(t *testing.T) {
+				t.Parallel()
+				out := t.TempDir()
+				if form.begin != nil {
+					form.begin(t, options(t, open(in), open(out)))
+				}
+				for range deathsToSuspect + 1 {
+					if log := kill(t, point, 1, in, out, out+".trace", victimAsked+"=yes"); strings.Contains(log, "bisecting") {
+						t.Fatalf("a chunk is suspected:\n%s", log)
+					}
+				}
+				if s := mustRun(t, options(t, open(in), open(out))); s.Statuses[row.StatusOK] != images {
+					t.Errorf("got %v, want all images scored", s.Statuses)
+				}
+			})
+		}
+	}
+}
+
+// TestFault21_LossesOfOneChunk loses every worker that has one chunk in hand, always at its
+// first image, as if their hosts were lost. Nobody can tell that from an image that kills,
+// so the test states how many it takes until a good image is quarantined.
+func TestFault21_LossesOfOneChunk(t *testing.T) {
+	const images = 10 // one chunk
+	in, out := t.TempDir(), t.TempDir()
+	for i := range images {
+		put(t, open(in), pictureName(i), picture(t, i))
+	}
+	// Two make the chunk suspect. Ranges of 10, 5 and 2 images take one each, and two
+	// convict the image.
+	const most = deathsToSuspect + 3 + deathsToConvict
+	for range most {
+		if log := kill(t, "before-read", 1, in, out, out+".trace"); strings.Contains(log, "quarantined") {
+			t.Fatalf("quarantined before %d losses:\n%s", most, log)
+		}
+	}
+	s := mustRun(t, options(t, open(in), open(out)))
+	if s.Statuses[row.StatusQuarantined] != 1 || s.Statuses[row.StatusOK] != images-1 {
+		t.Errorf("got %v, want one image quarantined", s.Statuses)
+	}
+	again := options(t, open(in), open(out))
+	again.Retry = row.Selection{row.StatusQuarantined}
+	if s := mustRun(t, again); s.Statuses[row.StatusOK] != images {
+		t.Errorf("got %v, want the image scored by --retry", s.Statuses)
 	}
 }
 

@@ -17,15 +17,19 @@ type renewer struct {
 	claims *claim.Claims
 	holds  *holds
 	lease  time.Duration
-	log    zerolog.Logger
+	// stop is closed when the worker is asked to end; nil if it never is.
+	stop <-chan struct{}
+	log  zerolog.Logger
 }
 
 // renewals is how many claims are renewed at once.
 const renewals = 16
 
 // run renews every claim three times per lease, and often enough for those who ask later
-// when somebody was at work, until ctx ends.
+// when somebody was at work, until ctx ends. Once the worker is asked to end it renews every
+// claim at once, since what asked may kill it a second later.
 func (r *renewer) run(ctx context.Context) {
+	stop := r.stop
 	tick := time.NewTicker(min(r.lease, output.SignInterval) / 3)
 	defer tick.Stop()
 	for {
@@ -33,6 +37,9 @@ func (r *renewer) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		case <-stop:
+			stop = nil
+			r.claims.Leave()
 		}
 		// Several at once: on a slow store the last one must not wait for all others.
 		var g errgroup.Group

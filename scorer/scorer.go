@@ -74,7 +74,7 @@ func (w *worker) scoreChunks(ctx context.Context, taker *taker) error {
 	filler := &filler{width: o.Contract.Classes, counters: o.Counters, progress: o.Progress}
 	isolator := &isolator{taker: taker, claims: w.claims, holds: w.holds, chunks: chunks, batches: batches, spec: spec,
 		bounds: o.Decode, reader: reader, assembler: assembler, device: device, filler: filler, gate: gate, scored: scored,
-		leave: o.Leave, log: o.Log, hook: o.hook}
+		leave: o.Leave, stop: o.Stop, log: o.Log, hook: o.hook}
 
 	feeder := &feeder{taker: taker, claims: w.claims, holds: w.holds, chunks: chunks, batches: batches, isolator: isolator, toFetch: toFetch}
 	fetchers := &fetchers{in: toFetch, out: toDecode, reader: reader, assembler: assembler, hook: o.hook}

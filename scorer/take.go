@@ -231,7 +231,7 @@ func (t *taker) skip(index int) bool {
 }
 
 func (t *taker) claim(ctx context.Context, index int) (bool, error) {
-	if t.skip(index) || t.leave.leaving() {
+	if t.skip(index) || t.leave.leaving() || t.claims.Leaving() {
 		return false, nil
 	}
 	t.hook.at("before-claim", index)
@@ -239,6 +239,9 @@ func (t *taker) claim(ctx context.Context, index int) (bool, error) {
 	t.hook.at("after-claim", index)
 	if err != nil || !ok {
 		return false, err
+	}
+	if t.claims.Leaving() { // since a moment, so that the claim may not say it
+		return false, t.claims.Release(ctx, claim.OnChunk(index))
 	}
 	t.begin(index, newHold(false))
 	if t.leave.leaving() {

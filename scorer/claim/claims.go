@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/batchscore/batchscore/scorer/store"
@@ -31,6 +32,8 @@ type Claims struct {
 	lease   time.Duration
 	clock   *clock
 	running func(*Worker) bool
+
+	leaving atomic.Bool
 
 	mu    sync.Mutex
 	held  map[Right]int           // generation of this worker's last link
@@ -98,6 +101,13 @@ func (c *Claims) Release(ctx context.Context, r Right) error {
 	return err
 }
 
+// Leave has every claim that is made or renewed from now on say that this worker was asked to
+// end. If it is killed after that, it counts as no worker that died on its chunk.
+func (c *Claims) Leave() { c.leaving.Store(true) }
+
+// Leaving reports whether Leave was called.
+func (c *Claims) Leaving() bool { return c.leaving.Load() }
+
 // Owner returns the worker that claimed a right last. There must have been one.
 func (c *Claims) Owner(ctx context.Context, r Right) (Worker, error) {
 	l, err := c.last(ctx, r)
@@ -130,7 +140,7 @@ func (c *Claims) next(ctx context.Context, r Right, release bool) (bool, error) 
 
 // extend creates one link and reports whether it is this worker's.
 func (c *Claims) extend(ctx context.Context, r Right, generation int, release bool) (bool, error) {
-	l := link{identity: c.names.identity(r), Generation: generation, Released: release, Worker: c.worker}
+	l := link{identity: c.names.identity(r), Generation: generation, Released: release, Leaving: c.Leaving(), Worker: c.worker}
 	c.mu.Lock()
 	if since, ok := c.since[r]; ok {
 		l.Held = (c.clock.monotonic() - since).Seconds()
@@ -247,7 +257,8 @@ func (c *Claims) Scan(ctx context.Context, skip func(chunk int) bool) (map[int]C
 
 // Deaths counts the workers, other than this one, that claimed a chunk which this
 // one holds now and neither committed it nor gave it up. Workers known to be
-// alive do not count: they were only silent for a while.
+// alive do not count: they were only silent for a while. Nor do those that were asked to
+// end: what asked them kills them, too.
 func (c *Claims) Deaths(ctx context.Context, chunk int) (int, error) {
 	r := OnChunk(chunk)
 	c.mu.Lock()
@@ -263,7 +274,7 @@ func (c *Claims) Deaths(ctx context.Context, chunk int) (int, error) {
 			continue
 		}
 		alive := l.Worker.SameMachine(&c.worker) && c.running(&l.Worker)
-		dead[l.Worker.ID] = !l.Released && !alive
+		dead[l.Worker.ID] = !l.Released && !l.Leaving && !alive
 	}
 	n := 0
 	for _, d := range dead {

@@ -31,6 +31,9 @@ type link struct {
 	identity
 	Generation int  `json:"generation"`
 	Released   bool `json:"released"`
+	// Leaving says that the owner was asked to end, and may be killed before it commits or
+	// releases what it claimed.
+	Leaving bool `json:"leaving,omitempty"`
 	// Held is the seconds since the owner's first link of this claim.
 	Held   float64 `json:"held_seconds,omitempty"`
 	Worker Worker  `json:"worker"`
