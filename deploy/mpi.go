@@ -38,6 +38,28 @@ func CheckMPI(engine string, job Job) error {
 	return faults.Err()
 }
 
+// mpiSilence are the settings by which mpirun and a host take each other for lost after a
+// minute without an answer: three probes, 10 s apart, after 30 s in which nothing was sent.
+// Open MPI's own are eight minutes, during which a GPU would idle.
+var mpiSilence = []struct{ name, value string }{
+	{name: "oob_tcp_keepalive_intvl", value: "10"},
+	{name: "oob_tcp_keepalive_probes", value: "3"},
+	{name: "oob_tcp_keepalive_time", value: "30"},
+}
+
+// MPISilence returns the options with which mpirun gives up a silent host after a minute,
+// except for settings that the job or the administrator's mca gives.
+func MPISilence(job Job, mca map[string]string) []string {
+	var options []string
+	for _, s := range mpiSilence {
+		_, given := mca[s.name]
+		if _, own := job.Environment["OMPI_MCA_"+s.name]; !given && !own {
+			options = append(options, "--mca", s.name, s.value)
+		}
+	}
+	return options
+}
+
 // RankArgv returns argv in a form that mpirun and srun pass on as it is. They take an argument
 // ":" for the beginning of another program.
 func RankArgv(argv []string) []string {

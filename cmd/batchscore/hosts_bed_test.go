@@ -130,7 +130,9 @@ func TestBedUpload(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store := azuritetest.Open(t, azblob.Options{Place: place, Endpoint: "https://store:10000/" + azuritetest.Account, Credentials: azblob.FromEnvironment(os.LookupEnv)})
+	store := azuritetest.Open(t, azblob.Options{
+		Place: place, Endpoint: "https://store:10000/" + azuritetest.Account, Credentials: azblob.FromEnvironment(os.LookupEnv),
+	})
 	files, err := filepath.Glob(filepath.Join(shared, "images", "*", "*.jpg"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no images: %v", err)
@@ -189,7 +191,8 @@ type bedJob struct {
 func (b *bed) launch(job bedJob) *launched {
 	b.Helper()
 	var y strings.Builder
-	fmt.Fprintf(&y, "name: bed\nimages: %s/images\nout: %s/%s\nmodel: %s/model.onnx\nnodes: %d\nranksPerNode: 1\n", b.place, b.place, job.out, b.shared, len(b.ranks))
+	fmt.Fprintf(&y, "name: bed\nimages: %s/images\nout: %s/%s\nmodel: %s/model.onnx\nnodes: %d\nranksPerNode: 1\n",
+		b.place, b.place, job.out, b.shared, len(b.ranks))
 	fmt.Fprintf(&y, "run:\n  provider: simulate:rate=%s\n  chunk: 4\n  batch: 2\n", job.rate)
 	if len(b.storage) > 0 {
 		fmt.Fprintf(&y, "  endpoint: %s\n", b.storage[1])

@@ -292,6 +292,7 @@ func (e *Engine) line(job deploy.Job, folders []arm.Folder) (string, error) {
 	start := shellquote.Join(mpirun) + " --hostfile $AZ_BATCHAI_MPI_HOST_FILE " + shellquote.Join([]string{
 		"-np", strconv.Itoa(job.Ranks()), "--map-by", "ppr:" + strconv.Itoa(job.RanksPerNode) + ":node", "--bind-to", "none", "--tag-output",
 	})
+	start += " " + shellquote.Join(deploy.MPISilence(job, nil))
 	for _, name := range export {
 		start += " -x " + name
 	}

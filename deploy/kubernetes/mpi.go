@@ -93,6 +93,7 @@ func (b *builder) mpiJob() mpiJobSpec {
 	mpirun := []string{"mpirun", "-np", strconv.Itoa(b.job.Ranks()),
 		// The worker itself divides a node's cores among its ranks.
 		"--bind-to", "none"}
+	mpirun = append(mpirun, deploy.MPISilence(b.job, nil)...)
 	for _, v := range b.vars {
 		mpirun = append(mpirun, "-x", v.Name)
 	}

@@ -274,24 +274,13 @@ func (e *Engine) argv(job deploy.Job, id string, hosts []host) ([]string, error)
 	for _, name := range slices.Sorted(maps.Keys(e.o.MCA)) {
 		argv = append(argv, "--mca", name, e.o.MCA[name])
 	}
-	for _, setting := range silence {
-		if _, given := e.o.MCA[setting.name]; !given && len(hosts) > 0 {
-			argv = append(argv, "--mca", setting.name, setting.value)
-		}
+	if len(hosts) > 0 {
+		argv = append(argv, deploy.MPISilence(job, e.o.MCA)...)
 	}
 	for _, name := range exported(job) {
 		argv = append(argv, "-x", name)
 	}
 	return append(argv, deploy.RankArgv(job.Argv(binary))...), nil
-}
-
-// silence are the settings by which mpirun and a host take each other for lost after a
-// minute without an answer: three probes, 10 s apart, after 30 s in which nothing was sent.
-// Open MPI's own are eight minutes, during which a GPU would idle. mca overrides them.
-var silence = []struct{ name, value string }{
-	{name: "oob_tcp_keepalive_intvl", value: "10"},
-	{name: "oob_tcp_keepalive_probes", value: "3"},
-	{name: "oob_tcp_keepalive_time", value: "30"},
 }
 
 // installed returns deploy.ErrNoEngine if there is no mpirun.
