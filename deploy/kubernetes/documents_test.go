@@ -212,6 +212,40 @@ func checkIndexed(t *testing.T, docs map[string][]byte) {
 	}
 }
 
+// TestBoundedJobs: what has a limit that counts from a start is not started again, also not
+// after an eviction.
+func TestBoundedJobs(t *testing.T) {
+	for _, limit := range []string{"deadline: 2h", "budget-images: '1000'"} {
+		for _, mpi := range []string{"true", "false"} {
+			t.Run(limit+", mpi "+mpi, func(t *testing.T) {
+				job := strings.Replace(scoring, "batch: \"32\"", limit, 1)
+				docs, err := newEngine(t, options+"retries: 6\nmpi: "+mpi+"\n").Documents(newJob(t, job), id)
+				if err != nil || job == scoring {
+					t.Fatal(err)
+				}
+				body := docs[len(docs)-1].Body
+				if mpi == "true" {
+					spec := decode[mpiJob](t, body, yaml.UnmarshalStrict).Spec
+					command := spec.MPIReplicaSpecs["Launcher"].Template.Spec.Containers[0].Command
+					if spec.RunPolicy.BackoffLimit != 0 || command[4] != "0" {
+						t.Errorf("%d launchers may be lost, each starts ranks %s times again; want 0 and 0", spec.RunPolicy.BackoffLimit, command[4])
+					}
+					return
+				}
+				spec := decode[batchv1.Job](t, body, yaml.UnmarshalStrict).Spec
+				if *spec.BackoffLimitPerIndex != 0 {
+					t.Errorf("an index starts %d times again, want 0", *spec.BackoffLimitPerIndex)
+				}
+				for _, rule := range spec.PodFailurePolicy.Rules {
+					if rule.Action != batchv1.PodFailurePolicyActionFailIndex {
+						t.Errorf("a pod starts again: %+v", rule)
+					}
+				}
+			})
+		}
+	}
+}
+
 // checkRank checks that a rank has its command, its world, its GPUs, and the
 // secrets as references.
 func checkRank(t *testing.T, pod corev1.PodTemplateSpec, gpus int64, world string) {
@@ -295,6 +329,10 @@ func checkMPI(t *testing.T, docs map[string][]byte) {
 	if !maps.EqualFunc(l.Resources.Limits, memory, resource.Quantity.Equal) ||
 		!maps.EqualFunc(l.Resources.Requests, memory, resource.Quantity.Equal) || len(launcher.Template.Spec.NodeSelector) > 1 {
 		t.Errorf("the launcher asks for the ranks' nodes: %v, %v", l.Resources.Limits, launcher.Template.Spec.NodeSelector)
+	}
+	cpus := slices.IndexFunc(l.Env, func(v corev1.EnvVar) bool { return v.Name == cpusVar })
+	if cpus >= 0 && (len(w.Env) != 1 || w.Env[0] != l.Env[cpus]) || cpus < 0 && len(w.Env) > 0 {
+		t.Errorf("the worker has the variables %v, want %s only, where there is one", w.Env, cpusVar)
 	}
 	for _, v := range l.Env {
 		if at := slices.Index(l.Command, v.Name); at < 0 || l.Command[at-1] != "-x" {

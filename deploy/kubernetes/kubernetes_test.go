@@ -185,9 +185,10 @@ func TestPending(t *testing.T) {
 	ofRun := func(name, status string) string {
 		return strings.Replace(pod(name, "rank", 0, status), "batchscore.io/role", "batch.kubernetes.io/job-name: "+id+"-1, batchscore.io/role", 1)
 	}
+	const forbidden = `Error from server (Forbidden): events is forbidden: User "u" cannot list resource "events"`
 	for name, c := range map[string]struct {
 		objects []string
-		refused bool
+		refused string // what kubectl says of events
 		state   deploy.State
 		reason  string
 	}{
@@ -196,9 +197,14 @@ func TestPending(t *testing.T) {
 			warning(id, "Other", "x", 3)},
 			state: deploy.Queued, reason: id + ": FailedCreate: pods is forbidden: violates PodSecurity"},
 		"nothing known": {objects: []string{head("Job", id) + job}, state: deploy.Queued},
-		"no right": {objects: []string{head("Job", id) + job}, refused: true,
+		"no right": {objects: []string{head("Job", id) + job}, refused: forbidden,
 			state: deploy.Queued, reason: "why is not known, since the right to list events in the namespace is missing"},
-		"all run": {objects: []string{head("Job", id) + "spec: {parallelism: 1}\nstatus: {active: 1, ready: 1}", pod("p", "rank", 0, up)}, refused: true,
+		"expired": {
+			objects: []string{head("Job", id) + job},
+			refused: "E1130 17:00:00 memcache.go:265] no list\nerror: You must be logged in to the server\x1b[2J (Unauthorized)",
+			state:   deploy.Queued, reason: `why is not known: error: You must be logged in to the server\u001b[2J (Unauthorized)`,
+		},
+		"all run": {objects: []string{head("Job", id) + "spec: {parallelism: 1}\nstatus: {active: 1, ready: 1}", pod("p", "rank", 0, up)}, refused: forbidden,
 			state: deploy.Running},
 		"no sandbox": {objects: []string{head("Job", id) + "spec: {parallelism: 1}\nstatus: {active: 1}", pod("p", "rank", 0, creating),
 			warning("p", "FailedScheduling", "0/1 nodes", 3), warning("p", "Unhealthy", "not yet", 4),
@@ -245,8 +251,8 @@ func TestPending(t *testing.T) {
 			for _, o := range c.objects {
 				f.put(o)
 			}
-			if c.refused {
-				f.failing("get events", `Error from server (Forbidden): events is forbidden: User "u" cannot list resource "events"`)
+			if c.refused != "" {
+				f.failing("get events", c.refused)
 			}
 			s, err := e.Status(t.Context(), id)
 			if err != nil || s.State != c.state || s.Reason != c.reason {

@@ -6,7 +6,9 @@ _restarts=$1 _final=$2 _patience=$3 _stops=$4 _answers=$5
 shift 5
 _hosts=${OMPI_MCA_orte_default_hostfile:-/etc/mpi/hostfile}
 mkdir -p "$_answers/of" || exit
-_pid='' _ending='' _started=0
+_pid='' _ending='' _signal='' _halted='' _started=0
+# How many of mpirun's ends that came with a worker's cost no restart.
+_drains=100
 _ssh='-o BatchMode=yes -o LogLevel=ERROR -o ConnectTimeout=5 -o ServerAliveInterval=5'
 
 say() { printf 'batchscore: %s\n' "$*" >&2; }
@@ -19,11 +21,51 @@ ask() {
 
 # stop is called when the pod shall end. Its replacement continues.
 stop() {
-	_ending=yes
-	if [ -z "$_pid" ]; then return; fi
-	if [ "$_stops" = drain ]; then ask "$_answers/all" drain; else kill -TERM "$_pid"; fi
+	_ending=yes _signal=yes
+	if [ -n "$_pid" ]; then halt; fi
 }
 trap stop TERM
+
+# halt has mpirun end. Its ranks, which may not be there yet, are asked to.
+halt() {
+	if [ -n "$_halted" ]; then return; fi
+	_halted=yes
+	if [ "$_stops" != drain ]; then
+		kill -TERM "$_pid"
+		return
+	fi
+	while ask "$_answers/all" drain && kill -0 "$_pid" 2>/dev/null; do sleep 1; done
+}
+
+# await waits for mpirun and sets its exit code. A signal ends wait before, with 143. Or it
+# comes after it, and the shell no longer knows the process (127).
+await() {
+	wait "$_pid"
+	_code=$?
+	while [ -n "$_signal" ]; do
+		_signal=''
+		wait "$_pid"
+		_again=$?
+		[ "$_again" = 127 ] || _code=$_again
+	done
+	_pid=''
+}
+
+# drained reports whether ranks were asked to stop because a worker's pod ends. That worker
+# says so, or is gone, or has been replaced.
+drained() {
+	if [ "$_code" != 143 ] || [ "$_stops" != drain ] || [ "$_drains" = 0 ]; then return 1; fi
+	ask "$_answers/all" stays
+	while read -r _host; do
+		_answer=''
+		read -r _answer _rest <"$_answers/of/$_host" || :
+		if [ "$_answer" != stays ]; then
+			_drains=$((_drains - 1))
+			return 0
+		fi
+	done <"$_answers/all"
+	return 1
+}
 
 # finish ends with a code, and so do the launchers that the cluster starts after this one.
 finish() {
@@ -50,6 +92,10 @@ ready() {
 			ended)
 				say "an earlier launcher ended with exit code $_rest, which starting again does not help"
 				exit "$_rest"
+				;;
+			lacks)
+				say "the image lacks $_rest, as $_host says"
+				finish 78
 				;;
 			*)
 				echo "$_host" >>"$_answers/still"
@@ -79,28 +125,27 @@ if [ ! -r "$_hosts" ]; then
 	say "$_hosts, in which the MPI operator names the workers, cannot be read"
 	exit 78
 fi
+for _program in xargs sed ssh "$1"; do
+	if ! command -v "$_program" >/dev/null; then
+		say "the image lacks $_program"
+		exit 78
+	fi
+done
 sed -n 's/^\([^ #:]\{1,\}\).*/\1/p' "$_hosts" >"$_answers/all"
 
 while :; do
 	ready
 	if [ -n "$_ending" ]; then exit 143; fi
+	_signal=''
 	"$@" &
 	_pid=$!
-	while :; do
-		wait "$_pid"
-		_code=$?
-		# A signal ends wait before the command has ended.
-		kill -0 "$_pid" 2>/dev/null || break
-	done
-	_pid=''
-	case $_code in
-	0) exit 0 ;;
-	143) ;; # ranks were asked to stop, as on a node that is drained
-	*) _started=$((_started + 1)) ;;
-	esac
+	if [ -n "$_ending" ]; then halt; fi
+	await
+	if [ "$_code" = 0 ]; then exit 0; fi
 	case $_final in *"|$_code|"*) finish "$_code" ;; esac
 	if [ -n "$_ending" ]; then exit 143; fi
+	if ! drained; then _started=$((_started + 1)); fi
 	if [ "$_restarts" = 0 ] || [ "$_started" -gt "$_restarts" ]; then finish "$_code"; fi
 	say "starting the ranks again ($_started of $_restarts): mpirun ended with status $_code; everything committed is kept"
-	nap $((_started * _started))
+	nap $((_started * _started + 1))
 done

@@ -6,6 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -30,7 +32,12 @@ for word; do
 done
 cd "$FAKE/$host" 2>/dev/null || { echo "ssh: Could not resolve hostname $host: Name or service not known"; exit 255; }
 [ -e worker ] || { echo "ssh: connect to host $host port 2222: Connection refused"; exit 255; }
-exec sh -c "$(echo "$command" | sed "s|/run/batchscore/worker|$FAKE/$host/worker|")"
+echo "$command" >>../asked
+[ ! -e ../slow ] || case $command in *" drain") while [ ! -e ../down ]; do /bin/sleep 0.02; done; /bin/sleep 0.2 ;; esac &
+sh -c "$(echo "$command" | sed "s|/run/batchscore/worker|$FAKE/$host/worker|")"
+code=$?
+wait
+exit "$code"
 `,
 	"pgrep": `[ "$1" = -x ] || exit 2
 case $2 in *orted*) [ -e orted ] ;; *) [ "$2" = batchscore ] && [ -e ranks ] ;; esac
@@ -38,22 +45,42 @@ case $2 in *orted*) [ -e orted ] ;; *) [ "$2" = batchscore ] && [ -e ranks ] ;; 
 	"pkill": `echo "$*" >>signals
 case $* in "-USR1 -x batchscore"|"-KILL -x batchscore") rm -f ranks ;; -KILL*orted*) rm -f orted ;; esac
 `,
-	// Each start takes the first line of the file codes.
+	// Each start takes the first line of the file codes. Ranks that are late begin after
+	// the launcher has asked them to stop, and give up if nobody asks again.
 	"mpirun": `cd "$FAKE"
 echo "$*" >>starts
 code=$(head -n 1 codes)
 sed -i 1d codes
-if [ "$code" = hang ]; then
+case $code in
+drained) # and the pod is replaced
+	rm -f b/known
+	code=143
+	;;
+hang*|late*)
+	case $code in late*)
+		echo up >a/orted
+		echo up >up
+		until grep -q " drain" asked; do /bin/sleep 0.02; done
+		/bin/sleep 0.1
+	esac
 	trap 'exit 143' USR1 TERM
 	echo >a/ranks
 	echo >b/ranks
 	echo up >up
-	while [ -e a/ranks ]; do /bin/sleep 0.02; done
-	code=143
-fi
+	tries=500
+	while [ -e a/ranks ]; do
+		/bin/sleep 0.02
+		tries=$((tries - 1))
+		[ "$tries" != 0 ] || exit 99
+	done
+	rm -f a/orted
+	code=${code#*:}
+	;;
+esac
+echo >down
 exit "$code"
 `,
-	"sleep": "exec /bin/sleep 0.01\n",
+	"sleep": "[ \"$1\" != 0 ] || echo >\"$FAKE/hurry\"\nexec /bin/sleep 0.01\n",
 	"date":  "cd \"$FAKE\" || exit\nn=$(cat clock)\nn=$((n + $(cat step)))\necho $n >clock\necho $n\n",
 }
 
@@ -118,15 +145,29 @@ func (w workers) launcher(retries int) *exec.Cmd {
 			command[i] = w.path("launcher")
 		}
 	}
+	w.change(command, "_drains=100\n", "_drains=3\n")
 	cmd := exec.CommandContext(w.t.Context(), command[0], command[1:]...)
 	cmd.Env = []string{"PATH=" + w.bin + ":" + os.Getenv("PATH"), "FAKE=" + w.folder, "OMPI_MCA_orte_default_hostfile=" + w.path("hostfile")}
 	return cmd
 }
 
+// change changes the launcher's script.
+func (w workers) change(command []string, before, after string) {
+	w.t.Helper()
+	if strings.Count(command[2], before) != 1 {
+		w.t.Fatalf("launcher.sh has %q not once", before)
+	}
+	command[2] = strings.Replace(command[2], before, after, 1)
+}
+
 // run runs a launcher to its end.
 func (w workers) run(retries int) (code int, said string) {
 	w.t.Helper()
-	cmd := w.launcher(retries)
+	return w.end(w.launcher(retries))
+}
+
+func (w workers) end(cmd *exec.Cmd) (code int, said string) {
+	w.t.Helper()
 	out, err := cmd.CombinedOutput()
 	if cmd.ProcessState == nil {
 		w.t.Fatal(err)
@@ -151,7 +192,9 @@ func TestFault48_Launcher(t *testing.T) {
 		"a lost worker":       {retries: 6, codes: "205\n0", code: 0, starts: 2, says: "starting the ranks again (1 of 6): mpirun ended with status 205"},
 		"storage is away":     {retries: 2, codes: "75\n75\n75\n0", code: 75, starts: 3, ended: "75\n"},
 		"a final code later":  {retries: 6, codes: "75\n78\n0", code: 78, starts: 2, ended: "78\n"},
-		"nodes are drained":   {retries: 1, codes: "143\n143\n143\n0", code: 0, starts: 4},
+		"nodes are drained":   {retries: 1, codes: "drained\ndrained\ndrained\n0", code: 0, starts: 4, says: "starting the ranks again (0 of 1)"},
+		"drains without end":  {retries: 1, codes: strings.Repeat("drained\n", 9), code: 143, starts: 5, ended: "143\n"},
+		"no node is drained":  {retries: 2, codes: "143\n143\n143\n143", code: 143, starts: 3, ended: "143\n"},
 		"no retries":          {retries: 0, codes: "75\n0", code: 75, starts: 1, ended: "75\n"},
 		"no retries, drained": {retries: 0, codes: "143\n0", code: 143, starts: 1, ended: "143\n"},
 	} {
@@ -167,6 +210,9 @@ func TestFault48_Launcher(t *testing.T) {
 				if ended := w.read(host, "ended"); ended != c.ended {
 					t.Errorf("%s knows of the end %q, want %q", host, ended, c.ended)
 				}
+			}
+			if w.read("hurry") != "" {
+				t.Error("ranks started again at once")
 			}
 			if !strings.HasPrefix(w.read("starts"), "-np 2 --bind-to none ") {
 				t.Errorf("mpirun got %q", w.read("starts"))
@@ -243,7 +289,7 @@ func TestFault48_LauncherLeavesNoRanks(t *testing.T) {
 // workers drain, once each.
 func TestFault48_LauncherDrains(t *testing.T) {
 	w := newWorkers(t, "a", "b")
-	w.write("codes", "hang\n")
+	w.write("codes", "hang:143\n")
 	cmd := w.launcher(6)
 	var said strings.Builder
 	cmd.Stdout, cmd.Stderr = &said, &said
@@ -275,6 +321,127 @@ func TestFault48_LauncherDrains(t *testing.T) {
 	if out, err := w.worker("b", "ready", "0"); err != nil || out != "its pod is being ended\n" {
 		t.Errorf("ready: %v, %q", err, out)
 	}
+}
+
+// TestFault48_LauncherDrainsToTheEnd: a launcher that is asked to end does so with the exit code
+// of mpirun, also if that ends first.
+func TestFault48_LauncherDrainsToTheEnd(t *testing.T) {
+	for _, code := range []int{0, 64, 75, 143} {
+		t.Run(strconv.Itoa(code), func(t *testing.T) {
+			t.Parallel()
+			w := newWorkers(t, "a", "b")
+			w.write("codes", fmt.Sprintf("hang:%d\n", code))
+			w.write("slow", "") // workers answer after mpirun has ended
+			got, said := w.interrupt(w.launcher(6))
+			want, ended := code, ""
+			switch code {
+			case 64: // no launcher shall start the ranks again
+				ended = "64\n"
+			case 75: // the next one does
+				want = 143
+			}
+			if got != want || w.starts() != 1 || w.read("b", "ended") != ended {
+				t.Errorf("exit code %d after %d starts, workers know of the end %q; want %d, 1, %q:\n%s",
+					got, w.starts(), w.read("b", "ended"), want, ended, said)
+			}
+		})
+	}
+}
+
+// TestFault48_LauncherDrainsEarly: ranks that do not run yet when the launcher is asked to end
+// are asked once they do.
+func TestFault48_LauncherDrainsEarly(t *testing.T) {
+	for name, change := range map[string][2]string{
+		"before mpirun": {"\t\"$@\" &\n", "\tkill -TERM $$\n\t\"$@\" &\n"},
+		"before ranks":  {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorkers(t, "a", "b")
+			w.write("codes", "late:143\n")
+			cmd := w.launcher(6)
+			var code int
+			var said string
+			if change[0] != "" {
+				w.change(cmd.Args, change[0], change[1])
+				code, said = w.end(cmd)
+			} else {
+				code, said = w.interrupt(cmd)
+			}
+			if signals := w.read("a", "signals"); code != 143 || signals != "-USR1 -x batchscore\n" {
+				t.Errorf("exit code %d, ranks got %q, want 143 and SIGUSR1 once:\n%s", code, signals, said)
+			}
+		})
+	}
+}
+
+// TestFault48_LauncherOfOtherPrograms: what no rank was asked to do is a failure.
+func TestFault48_LauncherOfOtherPrograms(t *testing.T) {
+	w := newWorkers(t, "a", "b")
+	w.write("codes", strings.Repeat("drained\n", 9))
+	cmd := w.launcher(2)
+	at := slices.Index(cmd.Args, "drain")
+	if at < 0 {
+		t.Fatalf("%q has no drain", cmd.Args[3:])
+	}
+	cmd.Args[at] = "end"
+	if code, said := w.end(cmd); code != 143 || w.starts() != 3 {
+		t.Errorf("exit code %d after %d starts, want 143 after 3:\n%s", code, w.starts(), said)
+	}
+}
+
+// TestFault48_LauncherLacksPrograms: an image without what the scripts call is told so at once.
+func TestFault48_LauncherLacksPrograms(t *testing.T) {
+	for lacking, want := range map[string]string{
+		"":      "",
+		"xargs": "the image lacks xargs\n",
+		"pgrep": "the image lacks pgrep and pkill (the package procps), as a says\n",
+	} {
+		t.Run(lacking, func(t *testing.T) {
+			t.Parallel()
+			w := newWorkers(t, "a", "b")
+			w.write("codes", "0\n")
+			for _, program := range []string{"sh", "cat", "cp", "grep", "head", "mkdir", "mv", "rm", "rmdir", "sed", "xargs"} {
+				at, err := exec.LookPath(program)
+				if err == nil {
+					err = os.Symlink(at, filepath.Join(w.bin, program))
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			code := 0
+			if lacking != "" {
+				code = 78
+				if err := os.Remove(filepath.Join(w.bin, lacking)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			cmd := w.launcher(6)
+			cmd.Env[0] = "PATH=" + w.bin
+			if got, said := w.end(cmd); got != code || !strings.Contains(said, want) {
+				t.Errorf("exit code %d, want %d and %q:\n%s", got, code, want, said)
+			}
+		})
+	}
+}
+
+// interrupt asks a launcher to end once mpirun runs.
+func (w workers) interrupt(cmd *exec.Cmd) (code int, said string) {
+	w.t.Helper()
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	for w.read("up") == "" {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		w.t.Fatal(err)
+	}
+	_ = cmd.Wait() // the exit code says it
+	return cmd.ProcessState.ExitCode(), out.String()
 }
 
 // worker runs a worker's script.

@@ -116,7 +116,8 @@ func (b *builder) mpiJob() mpiJobSpec {
 	sshd := &worker.Containers[0]
 	sshd.Command = []string{"sh", "-c", serve, "worker", workerScript,
 		literal(name[:min(len(name), longestName)]), strconv.FormatInt(seconds(b.o.Grace), 10), "/usr/sbin/sshd", "-De", "-f", sshConfig}
-	sshd.Env = nil // sshd does not pass it on; mpirun does
+	// sshd passes on no variable; mpirun does. This one is for 'kubectl exec', as of doctor.
+	sshd.Env = slices.DeleteFunc(slices.Clone(b.vars), func(v envVar) bool { return v.Name != cpusVar })
 	sshd.ReadinessProbe = &probe{TCPSocket: tcpSocket{Port: sshPort}}
 	worker.Volumes = append(slices.Clip(worker.Volumes), volume{Name: "worker", EmptyDir: &emptyDir{}})
 	sshd.VolumeMounts = append(slices.Clip(sshd.VolumeMounts), volumeMount{Name: "worker", MountPath: workerFolder})

@@ -277,8 +277,13 @@ func (b *builder) argv() []string {
 func (b *builder) indexedJob() jobSpec {
 	ranks := b.job.Ranks()
 	retries := b.retries
+	rules := []failureRule{
+		{Action: "Ignore", OnPodConditions: []podCondition{{Type: "DisruptionTarget", Status: "True"}}},
+		{Action: "FailIndex", OnExitCodes: &exitCodes{ContainerName: roleRank, Operator: "In", Values: deploy.FinalCodes}},
+	}
 	if b.job.Bounded() {
-		retries = 0
+		// A pod that replaces an evicted one would start with a limit of its own, too.
+		retries, rules = 0, rules[1:]
 	}
 	spec := b.pod(roleRank, b.job.GPUsPerNode/b.job.RanksPerNode)
 	spec.RestartPolicy = "Never"
@@ -286,10 +291,7 @@ func (b *builder) indexedJob() jobSpec {
 	return jobSpec{
 		CompletionMode: "Indexed", Completions: ranks, Parallelism: ranks,
 		BackoffLimitPerIndex: retries, PodReplacementPolicy: "Failed",
-		PodFailurePolicy: podFailurePolicy{Rules: []failureRule{
-			{Action: "Ignore", OnPodConditions: []podCondition{{Type: "DisruptionTarget", Status: "True"}}},
-			{Action: "FailIndex", OnExitCodes: &exitCodes{ContainerName: roleRank, Operator: "In", Values: deploy.FinalCodes}},
-		}},
+		PodFailurePolicy:        podFailurePolicy{Rules: rules},
 		ActiveDeadlineSeconds:   seconds(b.job.TimeLimit),
 		TTLSecondsAfterFinished: seconds(b.o.Keep),
 		Template:                b.template(roleRank, spec),

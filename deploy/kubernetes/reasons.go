@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 )
 
 // pending returns why a job that has not ended lacks pods, or pods do not start; empty if
@@ -88,11 +89,15 @@ func (v event) at() time.Time {
 }
 
 // warnings returns the last thing that the cluster warns of about an object; empty if there
-// is none, or the cluster does not answer now. If events may not be read it says so instead.
+// is none, or the cluster does not answer now. If events cannot be read it says why instead.
 func (e *Engine) warnings(ctx context.Context, s stuck) string {
 	out, err := e.call(ctx, nil, "get", "events", "--field-selector=type=Warning,involvedObject.name="+s.name, "--output=json")
 	if errors.Is(err, deploy.ErrService) {
-		return "why is not known, since the right to list events in the namespace is missing"
+		if strings.Contains(err.Error(), "(Forbidden)") {
+			return "why is not known, since the right to list events in the namespace is missing"
+		}
+		lines := strings.Split(err.Error(), "\n")
+		return "why is not known: " + printable.Line(lines[len(lines)-1]) // kubectl's own warnings come first
 	}
 	var list struct {
 		Items []event `json:"items"`

@@ -5,9 +5,15 @@ cd "${0%/*}" || exit
 { read -r name && read -r grace; } <settings
 
 ranks() { [ -n "$name" ] && pgrep -x "$name" >/dev/null; }
+daemon() { pgrep -x 'orted|prted' >/dev/null; }
 # A second signal would end ranks before they have committed.
-ask() { [ -z "$name" ] || ! mkdir asked 2>/dev/null || pkill -USR1 -x "$name"; }
+ask() { ! ranks || ! mkdir asked 2>/dev/null || pkill -USR1 -x "$name"; }
 drain() {
+	if [ -z "$name" ]; then return; fi
+	# Ranks that orted is about to start do not take a signal at once.
+	early=
+	while ! ranks && [ ! -e asked ] && daemon; do sleep 1 && early=yes; done
+	[ -z "$early" ] || sleep 1
 	ask
 	while ranks; do sleep 1; done
 }
@@ -19,7 +25,9 @@ ready) # after so many seconds
 		echo "ended $code"
 	elif [ -e ending ]; then
 		echo 'its pod is being ended'
-	elif ranks || pgrep -x 'orted|prted' >/dev/null; then
+	elif ! command -v pgrep >/dev/null || ! command -v pkill >/dev/null; then
+		echo 'lacks pgrep and pkill (the package procps)'
+	elif ranks || daemon; then
 		echo 'ranks of an earlier launcher still run there'
 		if [ "$2" -ge $((grace + grace)) ]; then
 			pkill -KILL -x 'orted|prted'
@@ -29,8 +37,12 @@ ready) # after so many seconds
 		fi
 	else
 		rmdir asked 2>/dev/null
+		: >known
 		echo ready
 	fi
+	;;
+stays) # since it was ready
+	if [ -e known ] && [ ! -e ending ]; then echo stays; fi
 	;;
 ended) echo "$2" >ended.new && mv ended.new ended ;;
 drain) drain ;;
