@@ -38,6 +38,9 @@ type watched struct {
 	retries int
 	// before reports whether the output was complete before the launch.
 	before bool
+	// waits is what the engine said last of a job without output, when it was asked.
+	waits string
+	asked time.Time
 }
 
 // reach returns how this machine reaches object storage for the job.

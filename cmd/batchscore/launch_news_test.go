@@ -2,10 +2,14 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"testing"
 
 	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/deploy/record"
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/store/mem"
 )
 
 // TestNews: each thing is said once, and again only after another.
@@ -36,5 +40,33 @@ func TestNews(t *testing.T) {
 		if out.String() != look.says {
 			t.Errorf("%+v, %v: said %q, want %q", look.status, look.err, out.String(), look.says)
 		}
+	}
+}
+
+// queued is an engine on which jobs wait. It counts how often it is asked.
+type queued struct {
+	deploy.Launcher
+	asked int
+}
+
+func (q *queued) Status(context.Context, string) (deploy.Status, error) {
+	q.asked++
+	return deploy.Status{State: deploy.Queued, Reason: fmt.Sprintf("answer %d", q.asked)}, nil
+}
+
+// TestWaitingAsksSeldom: a terminal shows what a job waits for, and the engine is not asked each
+// time that it is drawn.
+func TestWaitingAsksSeldom(t *testing.T) {
+	q := &queued{}
+	w := &watched{l: q, out: new(mem.Store), r: record.Record{ID: "waits", Engine: "kubernetes"}}
+	observer := output.Observe(w.out)
+	for range 5 {
+		if line := w.progress(t.Context(), observer)(80); line != "queued on kubernetes: answer 1" {
+			t.Errorf("it shows %q", line)
+		}
+	}
+	w.asked = w.asked.Add(-newsEvery)
+	if line := w.progress(t.Context(), observer)(80); line != "queued on kubernetes: answer 2" || q.asked != 2 {
+		t.Errorf("later it shows %q after %d questions, want the second answer", line, q.asked)
 	}
 }

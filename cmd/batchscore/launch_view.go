@@ -93,21 +93,30 @@ func (w *watched) progress(ctx context.Context, observer *output.Observer) func(
 	p, err := observer.Look(ctx)
 	switch {
 	case errors.Is(err, store.ErrNotExist):
-		status, err := w.l.Status(ctx, w.r.ID)
-		if err == nil && status.State != deploy.Running {
-			text := fmt.Sprintf("%s on %s", status.State, w.r.Engine)
-			if status.Reason != "" {
-				text += ": " + printable.Line(status.Reason)
-			}
-			return say(text)
-		}
-		return say("the ranks are starting")
+		return say(w.starting(ctx))
 	case err != nil:
 		return say("progress is not known: " + printable.Text(firstLine(err.Error())))
 	case p.Stage == output.Listing:
 		return say("the images are being listed")
 	}
 	return func(width int) string { return progressLine(&p, width) }
+}
+
+// starting says what a job without output waits for. It asks the engine no more often than
+// every newsEvery, since each time costs a cluster several requests.
+func (w *watched) starting(ctx context.Context) string {
+	if w.waits != "" && time.Since(w.asked) < newsEvery {
+		return w.waits
+	}
+	status, err := w.l.Status(ctx, w.r.ID)
+	w.waits, w.asked = "the ranks are starting", time.Now()
+	if err == nil && status.State != deploy.Running {
+		w.waits = fmt.Sprintf("%s on %s", status.State, w.r.Engine)
+		if status.Reason != "" {
+			w.waits += ": " + printable.Line(status.Reason)
+		}
+	}
+	return w.waits
 }
 
 // progressLine returns the progress of a job in one line of at most width columns:
