@@ -134,7 +134,7 @@ func (s *search) begin(ctx context.Context, lo, hi int) error {
 	}
 }
 
-// onStop calls do when stop is closed, at once and beside the caller, until end is called.
+// onStop calls do when stop is closed, at once and in a goroutine of its own, until end is called.
 // end waits for it.
 func onStop(ctx context.Context, stop <-chan struct{}, do func(context.Context)) (end func()) {
 	ended := make(chan struct{})

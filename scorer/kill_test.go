@@ -78,7 +78,7 @@ func victim() {
 		if at == point {
 			if seen++; seen == n {
 				if os.Getenv(victimAsked) != "" {
-					visits <- seen // what goes on in the process is marked, too
+					visits <- seen // what happens in the process is marked, too
 					close(stop)
 					awaitMarks(os.Getenv(victimOut))
 				}
@@ -322,7 +322,7 @@ func kill(t *testing.T, point string, visit int, in, out, trace string, env ...s
 }
 
 // TestFault47_AskedToEndAndKilled asks workers to end at each point and kills them before
-// they commit, as mpirun does after a second when another rank has died. That is no
+// they commit, as mpirun does after a second when another rank has died. That is not a
 // reason to suspect the images that they had in hand.
 func TestFault47_AskedToEndAndKilled(t *testing.T) {
 	const images = 20

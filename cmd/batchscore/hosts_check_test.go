@@ -104,7 +104,7 @@ var hostsScenarios = []hostsScenario{
 	{name: "one host cut off the store for 5 s", rate: "4", store: true, strike: cutStore("b", 5*time.Second)},
 	{name: "one host cut off the store for 60 s", rate: "1.5", store: true, strike: cutStore("b", 60*time.Second)},
 	{
-		name: "one host cut off the store for good", rate: "0.3", store: true, code: 75, says: "host b", flags: map[string]string{"patience": "90s"},
+		name: "one host cut off the store, never again", rate: "0.3", store: true, code: 75, says: "host b", flags: map[string]string{"patience": "90s"},
 		strike:  func(b *bed, _ *launched) { b.hosts.Cut("b", "store") },
 		restore: func(b *bed) { b.hosts.Join("b", "store") },
 	},

@@ -226,11 +226,11 @@ func TestKilledRanksAreNotAtWork(t *testing.T) {
 		stage output.Stage
 		want  error
 	}{
-		"killed":             {-4 * time.Second, &ended, deploy.Failed, 0, output.Stopped, output.ErrIncomplete},
-		"in the same second": {900 * time.Millisecond, &ended, deploy.Failed, 0, output.Stopped, output.ErrIncomplete},
-		"of another launch":  {30 * time.Second, &ended, deploy.Failed, 1, output.Scoring, errStillGoing},
-		"the job runs":       {-4 * time.Second, nil, deploy.Running, 1, output.Scoring, errStillGoing},
-		"it ended some time": {-4 * time.Second, nil, deploy.Failed, 1, output.Scoring, errStillGoing},
+		"killed":             {sign: -4 * time.Second, ended: &ended, state: deploy.Failed, alive: 0, stage: output.Stopped, want: output.ErrIncomplete},
+		"in the same second": {sign: 900 * time.Millisecond, ended: &ended, state: deploy.Failed, alive: 0, stage: output.Stopped, want: output.ErrIncomplete},
+		"of another launch":  {sign: 30 * time.Second, ended: &ended, state: deploy.Failed, alive: 1, stage: output.Scoring, want: errStillGoing},
+		"the job runs":       {sign: -4 * time.Second, ended: nil, state: deploy.Running, alive: 1, stage: output.Scoring, want: errStillGoing},
+		"it ended some time": {sign: -4 * time.Second, ended: nil, state: deploy.Failed, alive: 1, stage: output.Scoring, want: errStillGoing},
 	} {
 		r := report{Engine: &engineReport{State: c.state, Ended: c.ended, ExitCode: &killed}, Progress: &output.Progress{
 			Stage: output.Scoring, Images: 8, Chunks: 2, Rate: 1, LeftSeconds: 8,

@@ -23,17 +23,17 @@ func TestNews(t *testing.T) {
 		err    error
 		says   string
 	}{
-		{deploy.Status{State: deploy.Queued}, nil, ""},
-		{waits("Resources"), nil, "batchscore: the job waits on slurm: Resources\n"},
-		{waits("Resources"), nil, ""},
-		{waits("nodes are\x1b[2J down"), nil, "batchscore: the job waits on slurm: nodes are\\u001b[2J down\n"},
-		{deploy.Status{}, silent, "batchscore: slurm: service does not answer: squeue: no route; trying again\n"},
-		{deploy.Status{}, silent, ""},
-		{deploy.Status{}, deploy.ErrNoJob, ""},
-		{deploy.Status{State: deploy.Running, Reason: "X"}, nil, "batchscore: slurm answers again\nbatchscore: the job is running on slurm: X\n"},
-		{deploy.Status{State: deploy.Stopping, Reason: "l exited with 64"}, nil, "batchscore: the job is stopping on slurm: l exited with 64\n"},
-		{deploy.Status{State: deploy.Failed, Reason: "said at the end"}, nil, ""},
-		{waits("Resources"), nil, "batchscore: the job waits on slurm: Resources\n"},
+		{status: deploy.Status{State: deploy.Queued}, err: nil, says: ""},
+		{status: waits("Resources"), err: nil, says: "batchscore: the job waits on slurm: Resources\n"},
+		{status: waits("Resources"), err: nil, says: ""},
+		{status: waits("nodes are\x1b[2J down"), err: nil, says: "batchscore: the job waits on slurm: nodes are\\u001b[2J down\n"},
+		{status: deploy.Status{}, err: silent, says: "batchscore: slurm: service does not answer: squeue: no route; trying again\n"},
+		{status: deploy.Status{}, err: silent, says: ""},
+		{status: deploy.Status{}, err: deploy.ErrNoJob, says: ""},
+		{status: deploy.Status{State: deploy.Running, Reason: "X"}, err: nil, says: "batchscore: slurm answers again\nbatchscore: the job is running on slurm: X\n"},
+		{status: deploy.Status{State: deploy.Stopping, Reason: "l exited with 64"}, err: nil, says: "batchscore: the job is stopping on slurm: l exited with 64\n"},
+		{status: deploy.Status{State: deploy.Failed, Reason: "said at the end"}, err: nil, says: ""},
+		{status: waits("Resources"), err: nil, says: "batchscore: the job waits on slurm: Resources\n"},
 	} {
 		out.Reset()
 		n.tell(look.status, look.err)

@@ -61,13 +61,13 @@ func (j *slurmJob) atWork() {
 }
 
 var slurmCases = []slurmCase{
-	{"clean", bothPlaces, nil, func(s *slurmHosts, name, place string) (*slurmJob, []int) {
+	{name: "clean", places: bothPlaces, want: nil, run: func(s *slurmHosts, name, place string) (*slurmJob, []int) {
 		j := s.launch(name, place, nil)
 		code := j.end().code
 		j.status("--check")
 		return j, []int{code}
 	}},
-	{"node lost", bothPlaces, nil, func(s *slurmHosts, name, place string) (*slurmJob, []int) {
+	{name: "node lost", places: bothPlaces, want: nil, run: func(s *slurmHosts, name, place string) (*slurmJob, []int) {
 		j := s.launch(name, place, nil)
 		j.scored(40)
 		s.hosts.Host("n3").Lose()
@@ -78,7 +78,7 @@ var slurmCases = []slurmCase{
 		s.slurm.Return("n3")
 		return j, []int{code}
 	}},
-	{"node killed", oneBlobs, nil, func(s *slurmHosts, name, place string) (*slurmJob, []int) {
+	{name: "node killed", places: oneBlobs, want: nil, run: func(s *slurmHosts, name, place string) (*slurmJob, []int) {
 		j := s.launch(name, place, nil)
 		j.scored(40)
 		s.hosts.Host("n3").Kill()
@@ -88,7 +88,7 @@ var slurmCases = []slurmCase{
 		s.slurm.Return("n3")
 		return j, []int{code}
 	}},
-	{"first node lost, others free", bothPlaces, nil, func(s *slurmHosts, name, place string) (*slurmJob, []int) {
+	{name: "first node lost, others free", places: bothPlaces, want: nil, run: func(s *slurmHosts, name, place string) (*slurmJob, []int) {
 		j := s.launch(name, place, twoNodes)
 		j.scored(40)
 		s.hosts.Host("n1").Lose()
@@ -100,7 +100,7 @@ var slurmCases = []slurmCase{
 		s.slurm.Return("n1")
 		return j, []int{code}
 	}},
-	{"first node lost, none free", oneBlobs, nil, func(s *slurmHosts, name, place string) (*slurmJob, []int) {
+	{name: "first node lost, none free", places: oneBlobs, want: nil, run: func(s *slurmHosts, name, place string) (*slurmJob, []int) {
 		j := s.launch(name, place, nil)
 		j.scored(40)
 		s.hosts.Host("n1").Lose()
@@ -111,13 +111,13 @@ var slurmCases = []slurmCase{
 		s.slurm.Return("n1")
 		return j, []int{j.end().code}
 	}},
-	{"store cut 5 s", oneBlobs, nil, cutFromStore(5*time.Second, nil)},
-	{"store cut 60 s", oneBlobs, nil, cutFromStore(time.Minute, nil)},
-	{"store cut for good", oneBlobs, nil, cutFromStore(0, func(job *deploy.Job) { job.Run["patience"] = "15s" })},
-	{"node cut off 5 s", bothPlaces, nil, isolated("n3", 5*time.Second, nil)},
-	{"node cut off 60 s", bothPlaces, nil, isolated("n3", time.Minute, nil)},
-	{"first node cut off 60 s", bothPlaces, nil, isolated("n1", time.Minute, twoNodes)},
-	{"slurmctld restarted", bothPlaces, nil, func(s *slurmHosts, name, place string) (*slurmJob, []int) {
+	{name: "store cut 5 s", places: oneBlobs, want: nil, run: cutFromStore(5*time.Second, nil)},
+	{name: "store cut 60 s", places: oneBlobs, want: nil, run: cutFromStore(time.Minute, nil)},
+	{name: "store cut and never joined", places: oneBlobs, want: nil, run: cutFromStore(0, func(job *deploy.Job) { job.Run["patience"] = "15s" })},
+	{name: "node cut off 5 s", places: bothPlaces, want: nil, run: isolated("n3", 5*time.Second, nil)},
+	{name: "node cut off 60 s", places: bothPlaces, want: nil, run: isolated("n3", time.Minute, nil)},
+	{name: "first node cut off 60 s", places: bothPlaces, want: nil, run: isolated("n1", time.Minute, twoNodes)},
+	{name: "slurmctld restarted", places: bothPlaces, want: nil, run: func(s *slurmHosts, name, place string) (*slurmJob, []int) {
 		j := s.launch(name, place, nil)
 		j.scored(20)
 		s.slurm.StopController()
@@ -132,7 +132,7 @@ var slurmCases = []slurmCase{
 		j.status()
 		return j, []int{code}
 	}},
-	{"slurmctld stays down", bothPlaces, nil, func(s *slurmHosts, name, place string) (*slurmJob, []int) {
+	{name: "slurmctld stays down", places: bothPlaces, want: nil, run: func(s *slurmHosts, name, place string) (*slurmJob, []int) {
 		j := s.launch(name, place, nil)
 		j.scored(20)
 		s.slurm.StopController()
@@ -143,7 +143,7 @@ var slurmCases = []slurmCase{
 		s.slurm.StartController()
 		return j, []int{code}
 	}},
-	{"controller cut off 40 s", oneFolder, nil, func(s *slurmHosts, name, place string) (*slurmJob, []int) {
+	{name: "controller cut off 40 s", places: oneFolder, want: nil, run: func(s *slurmHosts, name, place string) (*slurmJob, []int) {
 		j := s.launch(name, place, nil)
 		j.scored(20)
 		s.hosts.Isolate(slurmControl)
@@ -154,7 +154,7 @@ var slurmCases = []slurmCase{
 		s.hosts.Rejoin(slurmControl)
 		return j, []int{j.end().code}
 	}},
-	{"accounting down", oneFolder, nil, func(s *slurmHosts, name, place string) (*slurmJob, []int) {
+	{name: "accounting down", places: oneFolder, want: nil, run: func(s *slurmHosts, name, place string) (*slurmJob, []int) {
 		j := s.launch(name, place, nil)
 		j.scored(20)
 		s.slurm.StopAccounting()
@@ -170,7 +170,7 @@ var slurmCases = []slurmCase{
 		j.status()
 		return j, []int{code}
 	}},
-	{"node drained", oneFolder, nil, func(s *slurmHosts, name, place string) (*slurmJob, []int) {
+	{name: "node drained", places: oneFolder, want: nil, run: func(s *slurmHosts, name, place string) (*slurmJob, []int) {
 		j := s.launch(name, place, nil)
 		j.scored(20)
 		s.slurm.Say("scontrol", "update", "NodeName=n2", "State=DRAIN", "Reason=memory to be changed")
@@ -182,7 +182,7 @@ var slurmCases = []slurmCase{
 		s.slurm.Say("scontrol", "update", "NodeName=n2", "State=RESUME")
 		return j, []int{code, next.end().code}
 	}},
-	{"canceled", bothPlaces, []int{143, 0}, func(s *slurmHosts, name, place string) (*slurmJob, []int) {
+	{name: "canceled", places: bothPlaces, want: []int{143, 0}, run: func(s *slurmHosts, name, place string) (*slurmJob, []int) {
 		j := s.launch(name, place, slowly)
 		j.scored(20)
 		j.atWork()
@@ -191,7 +191,7 @@ var slurmCases = []slurmCase{
 		j.status("--check")
 		return j, []int{code, j.again()}
 	}},
-	{"time limit", oneFolder, []int{143, 0}, func(s *slurmHosts, name, place string) (*slurmJob, []int) {
+	{name: "time limit", places: oneFolder, want: []int{143, 0}, run: func(s *slurmHosts, name, place string) (*slurmJob, []int) {
 		s.service("high", "grace: 40s")
 		j := s.launch(name, place, func(job *deploy.Job) {
 			job.TimeLimit = deploy.Duration(time.Minute)
@@ -206,7 +206,7 @@ var slurmCases = []slurmCase{
 		s.Logf("%s: complete after %d launches", j.name, launches)
 		return j, []int{first, last}
 	}},
-	{"preempted", bothPlaces, nil, func(s *slurmHosts, name, place string) (*slurmJob, []int) {
+	{name: "preempted", places: bothPlaces, want: nil, run: func(s *slurmHosts, name, place string) (*slurmJob, []int) {
 		j := s.launch(name, place, func(job *deploy.Job) {
 			slowly(job)
 			job.Priority = deploy.Low
@@ -223,7 +223,7 @@ var slurmCases = []slurmCase{
 		}
 		return j, []int{code}
 	}},
-	{"launch killed", oneFolder, []int{-1, 0}, func(s *slurmHosts, name, place string) (*slurmJob, []int) {
+	{name: "launch killed", places: oneFolder, want: []int{-1, 0}, run: func(s *slurmHosts, name, place string) (*slurmJob, []int) {
 		j := s.launch(name, place, nil)
 		j.scored(20)
 		j.atWork()
@@ -235,7 +235,7 @@ var slurmCases = []slurmCase{
 		}
 		return j, []int{code, checked}
 	}},
-	{"no memory", oneFolder, []int{75, 0}, func(s *slurmHosts, name, place string) (*slurmJob, []int) {
+	{name: "no memory", places: oneFolder, want: []int{75, 0}, run: func(s *slurmHosts, name, place string) (*slurmJob, []int) {
 		s.service(slurmtest.Tight)
 		j := s.launch(name, place, nil)
 		code := j.end().code
@@ -245,7 +245,7 @@ var slurmCases = []slurmCase{
 		s.service(slurmtest.High)
 		return j, []int{code, j.again()}
 	}},
-	{"first node lost, then forgotten", oneFolder, nil, func(s *slurmHosts, name, place string) (*slurmJob, []int) {
+	{name: "first node lost, then forgotten", places: oneFolder, want: nil, run: func(s *slurmHosts, name, place string) (*slurmJob, []int) {
 		j := s.launch(name, place, twoNodes)
 		j.scored(40)
 		s.hosts.Host("n1").Lose()
@@ -261,7 +261,7 @@ var slurmCases = []slurmCase{
 		}
 		return j, []int{code}
 	}},
-	{"computed, node lost", oneFolder, nil, func(s *slurmHosts, name, place string) (*slurmJob, []int) {
+	{name: "computed, node lost", places: oneFolder, want: nil, run: func(s *slurmHosts, name, place string) (*slurmJob, []int) {
 		j := s.launch(name, place, s.computed)
 		j.alone = "computed"
 		j.scored(1)
@@ -271,9 +271,9 @@ var slurmCases = []slurmCase{
 		s.slurm.Return("n3")
 		return j, []int{code}
 	}},
-	{"no model", oneFolder, []int{78, 0}, final(func(s *slurmHosts, job *deploy.Job) { job.Model = "/nowhere/model.onnx" })},
-	{"wrong value", oneFolder, []int{78, 0}, final(func(s *slurmHosts, job *deploy.Job) { job.Run["batch"] = "-3" })},
-	{"older release on nodes", oneFolder, []int{64, 0}, final(func(s *slurmHosts, job *deploy.Job) {
+	{name: "no model", places: oneFolder, want: []int{78, 0}, run: final(func(s *slurmHosts, job *deploy.Job) { job.Model = "/nowhere/model.onnx" })},
+	{name: "wrong value", places: oneFolder, want: []int{78, 0}, run: final(func(s *slurmHosts, job *deploy.Job) { job.Run["batch"] = "-3" })},
+	{name: "older release on nodes", places: oneFolder, want: []int{64, 0}, run: final(func(s *slurmHosts, job *deploy.Job) {
 		older := filepath.Join(s.shared, "older")
 		writeFile(s, older, []byte("#!/bin/sh\nshift\nexec "+s.self+" run --flag-of-another-release \"$@\"\n"))
 		if err := os.Chmod(older, 0o755); err != nil {
@@ -281,7 +281,7 @@ var slurmCases = []slurmCase{
 		}
 		s.service(slurmtest.High, "binary: "+older)
 	})},
-	{"too many failed", oneFolder, []int{3, 0}, final(func(s *slurmHosts, job *deploy.Job) {
+	{name: "too many failed", places: oneFolder, want: []int{3, 0}, run: final(func(s *slurmHosts, job *deploy.Job) {
 		job.Images, job.Out = s.place(inFolder, "mixed"), job.Out+"-mixed"
 		for i := range 30 {
 			writeFile(s, filepath.Join(job.Images, fmt.Sprintf("%02d.jpg", i)), picture(s.T, i))
@@ -306,7 +306,7 @@ func (s *slurmHosts) computed(job *deploy.Job) {
 	job.Run["provider"], job.Run["batch"] = "cpu", "4"
 }
 
-// cutFromStore cuts one node from the store, for good if it is for no time.
+// cutFromStore cuts one node from the store, permanently if the time is 0.
 func cutFromStore(d time.Duration, change func(*deploy.Job)) func(*slurmHosts, string, string) (*slurmJob, []int) {
 	return func(s *slurmHosts, name, place string) (*slurmJob, []int) {
 		j := s.launch(name, place, change)

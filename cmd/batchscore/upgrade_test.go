@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestUpgrade reads what former releases wrote, and goes on with it: outputs, records,
+// TestUpgrade reads what former releases wrote, and continues it: outputs, records,
 // registries, measurements and local jobs. deploy/compat/fixtures.sh made the archives.
 func TestUpgrade(t *testing.T) {
 	t.Parallel()

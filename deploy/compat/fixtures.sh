@@ -16,7 +16,7 @@
 #	tuned                 what --batch auto and --sessions auto measured
 #	state                 the record, the log and the result of 'launch --to local'
 #
-# Times of files count: images and claims are judged by them. Paths do too: a job goes on
+# Times of files count: images and claims are judged by them. Paths do too: a job continues
 # only with the images that it names. So the files are made in a folder below /tmp that
 # no other archive has, and the test unpacks them there.
 # ONNXRUNTIME_LIB is as for the tests.

@@ -94,8 +94,9 @@ inside() {
 
 # files FILE: lists what is in the root, without what running programs leaves.
 files() {
-	(cd "$root" && find . -xdev \( -path ./mnt -o -path ./proc -o -path ./dev -o -path ./run -o -path ./tmp -o -path ./root -o -path ./var/cache \
-		-o -path ./var/log -o -path ./var/lib/apt -o -path ./var/lib/dpkg -o -path ./var/lib/systemd \) -prune \
+	(cd "$root" && find . -xdev \( -path ./mnt -o -path ./proc -o -path ./dev -o -path ./run -o -path ./tmp -o -path ./root \
+		-o -path ./var/cache -o -path ./var/log -o -path ./var/lib/apt -o -path ./var/lib/dpkg \
+		-o -path ./var/lib/systemd \) -prune \
 		-o -name __pycache__ -prune -o -print) | LC_ALL=C sort >"$1"
 }
 

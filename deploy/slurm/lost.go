@@ -13,7 +13,7 @@ import (
 const lost = "batchscore:lost:"
 
 // orphaned looks whether a running job has lost its first node. With --no-kill Slurm takes
-// that node from the job, whose other ranks go on, and the job never ends: nothing is left
+// that node from the job, whose other ranks continue, and the job never ends: nothing is left
 // that reports its end. Once these ranks have ended, orphaned ends the job.
 func (e *Engine) orphaned(ctx context.Context, id string, j *found) error {
 	if j.host == "" || firstNode(j.nodes) == j.host {
@@ -29,7 +29,7 @@ func (e *Engine) orphaned(ctx context.Context, id string, j *found) error {
 		return err
 	}
 	if ranksStep.MatchString(steps) {
-		j.status.Reason = "node " + j.host + ", on which the job's script ran, was lost; the other ranks go on"
+		j.status.Reason = "node " + j.host + ", on which the job's script ran, was lost; the other ranks continue"
 		return nil
 	}
 	if j.status.State == deploy.Stopping { // it is canceled already

@@ -22,7 +22,7 @@ func TestFault49_FirstNodeIsLost(t *testing.T) {
 		"all there":   {nodes: "n[1-3]", allocated: "7", steps: "7.batch", state: deploy.Running},
 		"other order": {nodes: "a9,n[1,3]", allocated: "7", steps: "7.batch", state: deploy.Running},
 		"others score": {nodes: "n[2-3]", steps: "7.batch\n7.0", state: deploy.Running,
-			says: "node n1, on which the job's script ran, was lost; the other ranks go on"},
+			says: "node n1, on which the job's script ran, was lost; the other ranks continue"},
 		"none scores": {nodes: "n2,m4", steps: "7.batch", state: deploy.Failed, says: "and the other ranks have ended", ended: true},
 		"canceled":    {nodes: "n2", comment: canceled, steps: "7.batch", state: deploy.Canceled, ended: true},
 	} {
