@@ -67,7 +67,7 @@ func unpackFixture(t *testing.T, archive string) fixture {
 		if err := os.RemoveAll(place); err != nil {
 			t.Error(err)
 		}
-		lock.Close()
+		_ = lock.Close()
 	})
 	if err := os.RemoveAll(place); err != nil { // of a test that was killed
 		t.Fatal(err)
