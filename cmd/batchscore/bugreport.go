@@ -21,7 +21,7 @@ import (
 
 // bugReportFlags say what goes into the archive of doctor --bug-report.
 type bugReportFlags struct {
-	asked     bool
+	asked     askedReport
 	out, job  string
 	logs      []string
 	withNames bool
@@ -30,7 +30,9 @@ type bugReportFlags struct {
 
 func (f *bugReportFlags) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
-	fs.BoolVar(&f.asked, "bug-report", false, "write an archive to attach to an issue, by default batchscore-bug-report-TIME.tar.gz; FILE names it")
+	fs.Var(&f.asked, "bug-report", "write an archive to attach to an issue, by default batchscore-bug-report-TIME.tar.gz; "+
+		"`FILE` names it, with a space or = in front of it")
+	fs.Lookup("bug-report").NoOptDefVal = "true"
 	fs.StringVar(&f.out, "out", "", "with --bug-report, add the records of the output folder `OUT`")
 	fs.StringVar(&f.job, "job", "", "with --bug-report, add the `FILE` job.yaml, without secrets and the values of its environment")
 	fs.StringArrayVar(&f.logs, "logs", nil, "with --bug-report, add the end of the log `FILE`, or of those in a folder; "+
@@ -38,6 +40,28 @@ func (f *bugReportFlags) register(cmd *cobra.Command) {
 	fs.BoolVar(&f.withNames, "with-names", false, "with --bug-report, do not leave out the names of images")
 	f.places.patience = 10 * time.Second
 	groupFlags(cmd, "Storage flags", func() { f.places.register(cmd) })
+}
+
+// askedReport is the flag --bug-report, which takes a name after = or none: one after a
+// space is an argument.
+type askedReport struct {
+	yes  bool
+	file string
+}
+
+func (a *askedReport) String() string { return a.file }
+func (a *askedReport) Type() string   { return "FILE" }
+
+func (a *askedReport) Set(value string) error {
+	switch value {
+	case "":
+		return errors.New("want the name of a file")
+	case "true", "false":
+		*a = askedReport{yes: value == "true"}
+	default:
+		*a = askedReport{yes: true, file: value}
+	}
+	return nil
 }
 
 // refuse returns an error if a flag was given that is for --bug-report.
@@ -55,8 +79,12 @@ const bugReportLimit = 30 * time.Second
 
 // run writes the archive, and says what is in it.
 func (f *bugReportFlags) run(cmd *cobra.Command, file string, args ...string) error {
+	if file != "" && f.asked.file != "" {
+		return usagef("two names of files: %s and %s", printable.Field(f.asked.file), printable.Field(file))
+	}
 	made := time.Now()
 	r := &bugReport{made: made}
+	file = cmp.Or(file, f.asked.file)
 	file = cmp.Or(file, made.UTC().Format("batchscore-bug-report-20060102T150405Z.tar.gz"))
 	if err := localOnly("FILE", file); err != nil {
 		return err
@@ -73,13 +101,13 @@ func (f *bugReportFlags) run(cmd *cobra.Command, file string, args ...string) er
 	r.addMachine(s, f.out)
 	switch {
 	case jobErr != nil:
-		r.leave("job.yaml", s.text(printable.Field(jobErr.Error())))
+		r.lack("--job", f.job, s.text(printable.Field(jobErr.Error())))
 	case job != "":
 		r.add("job.yaml", "the job, without secrets and values of its environment", job)
 	}
 	if f.out != "" {
 		if err := r.addOutput(ctx, s, f); err != nil {
-			r.leave("the output", s.text(printable.Field(err.Error())))
+			r.lack("--out", f.out, s.text(printable.Field(err.Error())))
 		}
 	}
 	if len(f.logs) > 0 {
@@ -90,7 +118,9 @@ func (f *bugReportFlags) run(cmd *cobra.Command, file string, args ...string) er
 		r.addLaunched(ctx, s, f.withNames)
 	}
 	if !f.withNames {
-		r.leave("names of images", "they are private; --with-names adds the manifest, failed rows and the names in logs. Texts of errors may hold some all the same")
+		r.hideNames(ctx, s, r.output)
+		r.leave("names of images", "they are private; --with-names adds the manifest, failed rows and the names in logs. "+
+			"What has no ending of an image is found only if it is in the list of images of --out")
 	}
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
@@ -99,7 +129,12 @@ func (f *bugReportFlags) run(cmd *cobra.Command, file string, args ...string) er
 		return err
 	}
 	_, err := io.WriteString(cmd.OutOrStdout(), fmt.Sprintf("%s has:\n%sPaths and names of hosts and users are in it. "+
-		"Look through it before you send it:\n  tar -xzf %s\n", printable.Field(file), r.contents(), shellquote.Path(file)))
+		"Look through it before you send it:\n  tar -xzf %s\nAdd the command that failed and its exit code to the issue.\n",
+		printable.Field(file), r.contents(), shellquote.Path(file)))
+	if err == nil && len(r.lacks) > 0 {
+		err = config(fmt.Errorf("%s was written without %s, which could not be read; \"Left out\" above says why",
+			printable.Field(file), strings.Join(r.lacks, ", ")))
+	}
 	return err
 }
 

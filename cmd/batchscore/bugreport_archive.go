@@ -13,7 +13,9 @@ import (
 	"path"
 	"strings"
 	"time"
+	"unicode/utf8"
 
+	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/atomicfile"
 	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 )
@@ -38,6 +40,10 @@ type bugReport struct {
 	out  []string
 	size int
 	made time.Time
+	// lacks are flags and their values, of which nothing could be read.
+	lacks []string
+	// output is what --out names, if it was found.
+	output store.Store
 }
 
 // add adds a file. what says what it is.
@@ -52,6 +58,13 @@ func (r *bugReport) add(name, what, text string) {
 
 func (r *bugReport) leave(what, why string) {
 	r.out = append(r.out, fmt.Sprintf("%s: %s", what, why))
+}
+
+// lack says why nothing was read of what a flag names.
+func (r *bugReport) lack(flag, value, why string) {
+	value = printable.Field(redact(value))
+	r.lacks = append(r.lacks, flag+" "+value)
+	r.leave(flag+" "+value, why)
 }
 
 // contents is the text that is printed, and a file of the archive.
@@ -121,7 +134,26 @@ func tail(ctx context.Context, f *os.File) (text string, cut bool, err error) {
 		// What is left of the first line may be the end of a secret.
 		_, text, _ = strings.Cut(text, "\n")
 	}
+	if !isText([]byte(text)) {
+		return "", cut, errNotText
+	}
 	return strings.ToValidUTF8(text, "\uFFFD"), cut, nil
+}
+
+// errNotText is of a file that is not a log, such as an image.
+var errNotText = errors.New("not a text")
+
+// isText reports whether the first bytes are UTF-8 without NUL.
+func isText(body []byte) bool {
+	const block = 4096
+	start := body[:min(len(body), block)]
+	for i := 0; i < utf8.UTFMax && len(start) == block && !utf8.Valid(start); i++ {
+		start = body[:block-i-1] // the end may be within a character
+		if utf8.Valid(start) {
+			break
+		}
+	}
+	return utf8.Valid(start) && !bytes.Contains(start, []byte{0})
 }
 
 // entryName returns the name of a file as one of an archive.

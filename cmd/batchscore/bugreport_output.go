@@ -36,6 +36,10 @@ func (r *bugReport) addOutput(ctx context.Context, s *scrubber, f *bugReportFlag
 	if err != nil {
 		return err
 	}
+	if len(records) == 0 && counts["part"] == 0 && counts["manifest.jsonl"] == 0 {
+		return fmt.Errorf("%s has no records of batchscore", f.out)
+	}
+	r.output = st
 	r.add("output/objects.txt", "how many objects of each kind there are", tally(counts)+"\n")
 	// First the names of images, which the records of errors may hold.
 	reading, stop := context.WithTimeout(ctx, bugReportLimit/2)
@@ -54,12 +58,12 @@ func (r *bugReport) addOutput(ctx context.Context, s *scrubber, f *bugReportFlag
 			r.leave(name, reason(s, err))
 			continue
 		}
-		r.add("output/"+entryName(name), "a record", s.text(strings.ToValidUTF8(string(body), "\uFFFD")))
+		r.add("output/"+entryName(name), "a record", s.named(strings.ToValidUTF8(string(body), "\uFFFD"), f.withNames))
 	}
 	if p, err := output.Observe(st).Look(ctx); err != nil {
 		r.leave("progress", reason(s, err))
 	} else if text, err := json.MarshalIndent(p, "", "  "); err == nil {
-		r.add("output/status.json", "jobs status OUT --json", s.text(string(text)+"\n"))
+		r.add("output/status.json", "jobs status OUT --json", s.named(string(text)+"\n", f.withNames))
 	}
 	r.add("output/errors.txt", "failed images by status and error", s.text(failures.text()))
 	if f.withNames {

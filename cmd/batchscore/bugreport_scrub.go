@@ -24,6 +24,9 @@ var secretName = regexp.MustCompile(`(?i)passw|secret|token|api_?key|access_?key
 // finds. A report may hide too much: who reads it asks.
 var probablySecret = []*regexp.Regexp{
 	regexp.MustCompile(`(?i)(\bBasic\s+)[a-z0-9+/=_-]{8,}`),
+	// As curl takes a user and a password, wherever it is in a line.
+	regexp.MustCompile(`((?:^|\s)(?:-u|-U|--user|--proxy-user)(?:[ \t]+|=)["']?[^\s"':=-][^\s"':]*:)[^\s"']+`),
+	regexp.MustCompile(`()\b(?:gh[opsur]_[A-Za-z0-9]|hf_[A-Za-z0-9]|sk-proj-[\w-]|sk-ant-[\w-])[A-Za-z0-9]{10,}`),
 	regexp.MustCompile(`()\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*`),
 	regexp.MustCompile(`()(?s:-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\z))`),
 	regexp.MustCompile(`(?i)((?:passw(?:or)?d|secret|token|api[_-]?key|access[_-]?key|account[_-]?key|signature|cookie|\bsig)\w*` +
@@ -98,7 +101,7 @@ func (s *scrubber) text(text string) string {
 	for _, v := range s.values {
 		text = strings.ReplaceAll(text, v, "REDACTED")
 	}
-	text = redact(text)
+	text = halfKey(redact(text))
 	for _, form := range probablySecret {
 		text = form.ReplaceAllString(text, "${1}REDACTED")
 	}
@@ -108,11 +111,12 @@ func (s *scrubber) text(text string) string {
 	return text
 }
 
-// imageField matches the field of a log line that names an image.
-var imageField = regexp.MustCompile(`("image":)"(?:[^"\\]|\\.)*"`)
+// imageField matches the fields of log lines and records that name an image.
+var imageField = regexp.MustCompile(`("(?:image|path)"\s*:\s*)"(?:[^"\\]|\\.)*"`)
 
-// log returns lines of a log without the names of images, so far as fields hold them.
-func (s *scrubber) log(text string, names bool) string {
+// named returns lines of a log or a record without the names of images in its fields,
+// unless names are wanted.
+func (s *scrubber) named(text string, names bool) string {
 	if !names {
 		text = imageField.ReplaceAllString(text, `${1}"IMAGE"`)
 	}
@@ -136,28 +140,72 @@ func (s *scrubber) yaml(body []byte) (string, error) {
 	if err := yaml.Unmarshal(body, &n); err != nil {
 		return "", err
 	}
-	hideValues(&n, false)
+	s.hideValues(&n, false)
 	text, err := yaml.Marshal(&n)
 	return s.text(string(text)), err
 }
 
 // hideValues replaces what may be secret in a document, and its comments.
-func hideValues(n *yaml.Node, environment bool) {
+func (s *scrubber) hideValues(n *yaml.Node, environment bool) {
 	n.HeadComment, n.LineComment, n.FootComment = "", "", ""
+	if n.Kind == yaml.ScalarNode && n.Tag == "!!str" {
+		// Here, where it is not yet folded.
+		n.Value = s.text(n.Value)
+	}
 	for i, child := range n.Content {
-		if n.Kind != yaml.MappingNode {
-			hideValues(child, environment)
-			continue
+		before := ""
+		if i > 0 {
+			before = n.Content[i-1].Value
 		}
-		if i%2 == 0 {
-			hideValues(child, false)
-			continue
-		}
-		name := n.Content[i-1].Value
-		if child.Kind == yaml.ScalarNode && (environment && !showsValue(name) || secretName.MatchString(name)) {
+		scalar := child.Kind == yaml.ScalarNode
+		switch {
+		case n.Kind == yaml.MappingNode && i%2 == 0:
+			s.hideValues(child, false)
+		case n.Kind == yaml.MappingNode && scalar && (environment && !showsValue(before) || secretName.MatchString(before)):
 			*child = yaml.Node{Kind: yaml.ScalarNode, Value: "REDACTED"}
-			continue
+		case n.Kind == yaml.MappingNode:
+			s.hideValues(child, environment || before == "environment")
+		case scalar && environment && n.Kind == yaml.SequenceNode:
+			if name, _, ok := strings.Cut(child.Value, "="); !ok {
+				child.Value = "REDACTED"
+			} else if !showsValue(name) {
+				child.Value = name + "=REDACTED"
+			}
+			s.hideValues(child, environment)
+		case scalar && n.Kind == yaml.SequenceNode && strings.HasPrefix(before, "-") && !strings.Contains(before, "=") && secretName.MatchString(before):
+			*child = yaml.Node{Kind: yaml.ScalarNode, Value: "REDACTED"}
+		case scalar && n.Kind == yaml.SequenceNode && userFlag.MatchString(before) && strings.Contains(child.Value, ":"):
+			user, _, _ := strings.Cut(child.Value, ":")
+			*child = yaml.Node{Kind: yaml.ScalarNode, Value: user + ":REDACTED"}
+		default:
+			s.hideValues(child, environment)
 		}
-		hideValues(child, environment || name == "environment")
 	}
 }
+
+// userFlag matches flags that take a user and a password with a colon between them.
+var userFlag = regexp.MustCompile(`^(-u|-U|--user|--proxy-user)$`)
+
+// halfKey replaces the lines of a private key whose first line was cut off.
+func halfKey(text string) string {
+	end := keyEnd.FindStringIndex(text)
+	if end == nil || strings.Contains(text[:end[0]], "-----BEGIN ") {
+		return text
+	}
+	from := strings.LastIndexByte(text[:end[0]], '\n') + 1
+	for lines := 0; from > 0; lines++ {
+		start := strings.LastIndexByte(text[:from-1], '\n') + 1
+		fields := strings.Fields(text[start : from-1])
+		// Only the last line of a key is short.
+		if len(fields) > 0 && (lines > 0 && len(fields[len(fields)-1]) < 32 || !keyLine.MatchString(fields[len(fields)-1])) {
+			break
+		}
+		from = start
+	}
+	return text[:from] + "REDACTED" + text[end[1]:]
+}
+
+var (
+	keyEnd  = regexp.MustCompile(`-----END [A-Z ]*PRIVATE KEY-----`)
+	keyLine = regexp.MustCompile(`^[A-Za-z0-9+/=]+$`)
+)

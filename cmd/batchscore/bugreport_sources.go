@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -137,15 +138,16 @@ func glibc() string {
 func (r *bugReport) addLogs(ctx context.Context, s *scrubber, path string, names bool) {
 	info, err := os.Stat(path)
 	if err == nil && !info.IsDir() {
-		f, err := atomicfile.OpenRegular(path)
-		r.addLog(ctx, s, f, err, path, "logs/"+entryName(filepath.Base(path)), names)
-		return
+		f, openErr := atomicfile.OpenRegular(path)
+		if err = r.addLog(ctx, s, f, openErr, "logs/"+entryName(filepath.Base(path)), names); err == nil {
+			return
+		}
 	}
 	if err == nil {
 		err = r.addFolder(ctx, s, path, entryName(filepath.Base(path)), names, nil)
 	}
 	if err != nil {
-		r.leave(printable.Field(path), reason(s, err))
+		r.lack("--logs", path, reason(s, err))
 	}
 }
 
@@ -157,7 +159,12 @@ func (r *bugReport) addFolder(ctx context.Context, s *scrubber, path, as string,
 		return err
 	}
 	defer root.Close()
-	taken := 0
+	taken, others := 0, 0
+	defer func() {
+		if others > 0 {
+			r.leave(printable.Field(path), fmt.Sprintf("%d files that are not texts", others))
+		}
+	}()
 	return fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -181,7 +188,6 @@ func (r *bugReport) addFolder(ctx context.Context, s *scrubber, path, as string,
 			r.leave(printable.Field(path), fmt.Sprintf("all but the first %d files", mostLogs))
 			return fs.SkipAll
 		}
-		taken++
 		f, err := atomicfile.OpenRegularIn(root, name)
 		if err == nil {
 			// Between the two looks it may have become a link within the folder.
@@ -190,21 +196,28 @@ func (r *bugReport) addFolder(ctx context.Context, s *scrubber, path, as string,
 				err = atomicfile.ErrIrregular
 			}
 		}
-		r.addLog(ctx, s, f, err, shown, "logs/"+as+"/"+entryName(name), names)
+		err = r.addLog(ctx, s, f, err, "logs/"+as+"/"+entryName(name), names)
+		switch {
+		case errors.Is(err, errNotText):
+			others++
+		case err != nil:
+			r.leave(shown, reason(s, err))
+		default:
+			taken++
+		}
 		return nil
 	})
 }
 
-func (r *bugReport) addLog(ctx context.Context, s *scrubber, f *os.File, err error, path, name string, names bool) {
+// addLog adds the end of a log. err is that of opening it.
+func (r *bugReport) addLog(ctx context.Context, s *scrubber, f *os.File, err error, name string, names bool) error {
 	if err != nil {
-		r.leave(printable.Field(path), reason(s, err))
-		return
+		return err
 	}
 	defer f.Close()
 	text, cut, err := tail(ctx, f)
 	if err != nil {
-		r.leave(printable.Field(path), reason(s, err))
-		return
+		return err
 	}
 	what := "a log"
 	if cut {
@@ -213,7 +226,8 @@ func (r *bugReport) addLog(ctx context.Context, s *scrubber, f *os.File, err err
 	for i := 2; slices.ContainsFunc(r.files, func(f reportFile) bool { return f.name == name }); i++ {
 		name = fmt.Sprintf("%s.%d", strings.TrimSuffix(name, fmt.Sprintf(".%d", i-1)), i)
 	}
-	r.add(name, what, s.log(text, names))
+	r.add(name, what, s.named(text, names))
+	return nil
 }
 
 // newestJobs is of how many jobs the logs are taken.

@@ -193,7 +193,7 @@ func TestBugReport(t *testing.T) {
 	r = p.run(t, nil, "doctor", "--bug-report", "--out", out, "--with-names", "--logs", filepath.Join(p.home, "logs"), "--logs", outside+".none",
 		"--logs", filepath.Join(p.home, "logs", "pipe"), "--credentials", credentials, "--job", job)
 	made, err := filepath.Glob(filepath.Join(p.home, "home", "batchscore-bug-report-*Z.tar.gz"))
-	if r.code != 0 || err != nil || len(made) != 1 {
+	if r.code != 78 || !strings.Contains(r.stderr, "was written without --logs") || err != nil || len(made) != 1 {
 		t.Fatal(r, made, err)
 	}
 	files = archived(t, made[0])
@@ -205,7 +205,7 @@ func TestBugReport(t *testing.T) {
 	if !strings.Contains(files["output/failed.jsonl"], private) || !strings.Contains(files["output/manifest.jsonl"], "00001.jpg") {
 		t.Error("the names of images are missing")
 	}
-	for _, want := range []string{"logs/link.log: not a regular file", "logs/pipe: not a regular file", "logs/pipe: open", "outside.none"} {
+	for _, want := range []string{"logs/link.log: not a regular file", "logs/pipe: not a regular file", "logs/pipe: open", "outside.none: stat"} {
 		if !strings.Contains(r.stdout, want) {
 			t.Errorf("nothing is said of %q:\n%s", want, r.stdout)
 		}

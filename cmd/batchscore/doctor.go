@@ -51,11 +51,12 @@ With --bug-report it writes an archive to attach to an issue: versions, this rep
 machine and its control groups, the variables that matter, the ends of logs, and of an
 output its records and errors. Credentials, other variables and the names of images are
 left out. It prints what is inside. Look through it before you send it. A file of that
-name is not replaced, and nobody else may read the new one.`,
+name is not replaced, and nobody else may read the new one. It exits with code 78 if
+something that --out, --job or --logs names could not be read.`,
 		Example: "  batchscore doctor\n  batchscore doctor --device\n  batchscore doctor --bug-report --out result --logs run.log",
 		Args:    atMostOne("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if bugs.asked {
+			if bugs.asked.yes {
 				return bugs.run(cmd, firstArg(args), f.args()...)
 			}
 			if len(args) > 0 {

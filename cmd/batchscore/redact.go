@@ -14,8 +14,17 @@ import (
 )
 
 // secretText are secrets that are recognised wherever they come from, besides those of a
-// storage: what follows the scheme of an Authorization header, and the password of a URL.
+// storage: what follows the scheme of an Authorization header, tokens of services that
+// begin with a name of their own, what follows a flag for a password, and the password of
+// a URL, which is the last.
 var secretText = []*regexp.Regexp{
+	regexp.MustCompile(`(?i)(\bAuthorization\\?["']?\s*[:=]\s*\\?["']?(?:Bearer|Basic|Digest|Token|Negotiate)\s+)[a-z0-9._~+/=-]{4,}`),
+	regexp.MustCompile(`()\b(?:gh[opsur]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{20,}|hf_[A-Za-z0-9]{20,}|` +
+		`sk-(?:proj|ant|svcacct)-[A-Za-z0-9_-]{20,}|sk-[A-Za-z0-9]{32,}|xox[abeoprs]-[A-Za-z0-9-]{10,}|(?:AKIA|ASIA)[A-Z0-9]{16}\b|` +
+		`npm_[A-Za-z0-9]{36}|pypi-[A-Za-z0-9_-]{40,}|AIza[A-Za-z0-9_-]{35})`),
+	regexp.MustCompile(`(?i)((?:^|[\s"'\[])--?(?:[a-z0-9]+[-_])*(?:password|passwd|pass|token|api[-_]?key|access[-_]?key|account[-_]?key|client[-_]?secret)` +
+		`(?:=|[ \t]+|\\?["'],[ \t]*)\\?["']?)[^\s"'\\,;)\]-][^\s"'\\,\]]*`),
+	regexp.MustCompile(`(?i)(\bcurl\s[^\n]*?\s(?:-u|-U|--user|--proxy-user)(?:[ \t]+|=)["']?[^\s"':]+:)[^\s"']+`),
 	regexp.MustCompile(`(?i)(\bBearer\s+)[a-z0-9._~+/=-]{16,}`),
 	regexp.MustCompile(`(?i)(\bSharedKey\s+[a-z0-9-]+:)[a-z0-9+/=]{16,}`),
 	regexp.MustCompile(`(?i)(\b[a-z][a-z0-9+.-]*://[^\s/@:"'\\]*:)[^\s/@"'\\]+(?:@)`),
