@@ -23,7 +23,7 @@ func launchWith(t *testing.T, shell string, body jobBody, more ...string) {
 	bin := t.TempDir()
 	// It skips its own options, of which -x NAME, -np N and the like have a value.
 	const mpirun = `#!/bin/sh
-while :; do case $1 in -x|-np|--map-by|--bind-to|--hostfile) shift 2 ;; -mca) shift 3 ;; --*) shift ;; *) break ;; esac; done
+while :; do case $1 in -x|-np|--map-by|--bind-to|--hostfile) shift 2 ;; -mca|--mca) shift 3 ;; --*) shift ;; *) break ;; esac; done
 for word; do [ "$word" != : ] || exit 9; done
 exec "$@"
 `

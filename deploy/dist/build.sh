@@ -25,11 +25,17 @@ umask 022
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-# Only what this script wrote is removed.
-if [ -n "$(ls -A "$out" 2>/dev/null)" ] && [ ! -f "$out/SHA256SUMS" ]; then
-	echo "dist: error: $out is not empty, and holds no packages of an earlier build: name another folder with DIST=" >&2
-	exit 1
-fi
+# A folder is emptied only if all in it is what this script writes. An interrupted build
+# leaves no more than that.
+for file in "$out"/* "$out"/.[!.]*; do
+	case ${file##*/} in
+	'*' | '.[!.]*' | SHA256SUMS | batchscore[-_]*.tar.gz | batchscore[-_]*.deb | batchscore[-_]*.whl | batchscore[-_]*.cdx.json) ;;
+	*)
+		echo "dist: error: $file is not of an earlier build: name another folder with DIST=" >&2
+		exit 1
+		;;
+	esac
+done
 rm -rf "$out"
 mkdir -p "$out" "$work/manual" "$work/scripts"
 

@@ -185,10 +185,9 @@ for suite; do
 	same 'the wheel'
 
 	step 'a result in Python'
-	inside /opt/environment/bin/pip install --quiet --disable-pip-version-check "batchscore[pandas] @ file:///mnt/dist/$wheel"
-	install -m 0644 "$here/../python/check_read.py" "$root/mnt/"
-	inside /opt/environment/bin/python /mnt/check_read.py /mnt/out pandas
-	inside /opt/environment/bin/pip install --quiet --disable-pip-version-check polars pyarrow
+	install -m 0644 "$here/../python/check_read.py" "$here/../python/check_requirements.txt" "$root/mnt/"
+	inside /opt/environment/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement /mnt/check_requirements.txt
+	inside /opt/environment/bin/pip install --quiet --disable-pip-version-check --no-index "batchscore[pandas] @ file:///mnt/dist/$wheel"
 	inside /opt/environment/bin/python /mnt/check_read.py /mnt/out pandas polars pyarrow
 done
 [ -z "${root:-}" ] || umount -R "$root"
