@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -34,6 +35,12 @@ type CPUSet struct {
 // CPUsEnv is the variable that says how many cores the processes of a container may take
 // together, where no quota does: such as 2 or 0.5. Zero, and what is not a number, say nothing.
 const CPUsEnv = "BATCHSCORE_CPUS"
+
+// mostCPUs is more cores than any machine has, and few enough to be an int.
+const mostCPUs = 1 << 20
+
+// plainNumber matches the numbers that CPUsEnv may be: no hexadecimal ones, no infinity.
+var plainNumber = regexp.MustCompile(`^\+?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$`)
 
 // CPUs counts the cores of this process, which is one of localSize on this machine (0
 // means 1). A mask that a launcher has narrowed belongs to this process only. A mask of
@@ -73,8 +80,10 @@ func affinity() int {
 
 func cpus(localSize int, root string, mask int, told string) CPUSet {
 	c := CPUSet{Mask: mask, Quota: quota(root), Shares: shares(root)}
-	if n, err := strconv.ParseFloat(told, 64); err == nil && n > 0 && !math.IsInf(n, 1) {
-		c.Told = n
+	if plainNumber.MatchString(told) {
+		// A range error returns infinity, which lowers nothing.
+		n, _ := strconv.ParseFloat(told, 64)
+		c.Told = min(n, mostCPUs)
 	}
 	c.Online = countList(read(root, "sys/devices/system/cpu/online"))
 	for _, folder := range cgroups(root, "cpuset") {
@@ -94,7 +103,7 @@ func cpus(localSize int, root string, mask int, told string) CPUSet {
 	}
 	for _, bound := range []float64{c.Quota, c.Told} {
 		if bound > 0 {
-			c.Usable = min(c.Usable, int(bound/float64(ranks)))
+			c.Usable = min(c.Usable, int(min(bound, mostCPUs)/float64(ranks)))
 		}
 	}
 	c.Usable = max(c.Usable, 1)

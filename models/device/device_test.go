@@ -73,6 +73,12 @@ func TestCPUs(t *testing.T) {
 			"sys/devices/system/cpu/online": "0-7\n", "proc/self/cgroup": v2, "sys/fs/cgroup/jobs/a/cpu.max": "200000 100000\n"}, usable: 2},
 		{name: "told nothing", localSize: 1, mask: 8, told: "0", files: map[string]string{"sys/devices/system/cpu/online": "0-7\n"}, usable: 8},
 		{name: "told what is not a number", localSize: 1, mask: 8, told: "NaN", files: map[string]string{"sys/devices/system/cpu/online": "0-7\n"}, usable: 8},
+		{name: "told more than an int holds", localSize: 1, mask: 8, told: "1e19", files: map[string]string{"sys/devices/system/cpu/online": "0-7\n"}, usable: 8},
+		{name: "told more than a float holds", localSize: 1, mask: 8, told: "1e999", files: map[string]string{"sys/devices/system/cpu/online": "0-7\n"}, usable: 8},
+		{name: "told a hexadecimal number", localSize: 1, mask: 8, told: "0x2", files: map[string]string{"sys/devices/system/cpu/online": "0-7\n"}, usable: 8},
+		{name: "a quota that an int does not hold", localSize: 1, mask: 8, files: map[string]string{
+			"sys/devices/system/cpu/online": "0-7\n", "proc/self/cgroup": v2,
+			"sys/fs/cgroup/jobs/a/cpu.max": "1e30 100000\n"}, usable: 8},
 		{name: "nothing can be read", localSize: 1, mask: 0, files: nil, usable: 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
