@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"time"
 
 	"github.com/batchscore/batchscore/deploy"
 )
@@ -19,6 +20,10 @@ var silence = []string{
 	"No route to host", "Network is unreachable", "Transport endpoint is not connected", "Zero Bytes were transmitted",
 	"controller in standby mode", "Munge encode failed", "Socket communication error", "temporarily",
 }
+
+// outputDelay is how long the output of a command is waited for once the command has ended or
+// was killed: where a command is a script, its children may keep the output open.
+const outputDelay = 2 * time.Second
 
 // run runs one of Slurm's commands and returns what it prints.
 func run(ctx context.Context, env []string, stdin []byte, argv ...string) (string, error) {
@@ -38,10 +43,11 @@ func run(ctx context.Context, env []string, stdin []byte, argv ...string) (strin
 	cmd.Stdin = bytes.NewReader(stdin)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.WaitDelay = outputDelay
 	err := cmd.Run()
 	var exit *exec.ExitError
 	switch {
-	case err == nil:
+	case err == nil, errors.Is(err, exec.ErrWaitDelay) && ctx.Err() == nil: // it has succeeded
 		return stdout.String(), nil
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return "", fmt.Errorf("%s: %w: %s did not end in time: %w", Name, deploy.ErrUnreachable, argv[0], ctx.Err())

@@ -251,11 +251,22 @@ func TestFault49_SlurmIsSilent(t *testing.T) {
 	if s, err := e.Status(t.Context(), "x"); err != nil || s.State != deploy.Failed || code(s) != 75 {
 		t.Errorf("Status = %+v, %v; want failed with code 75", s, err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	script(t, path, "squeue", "exec sleep 100")
-	if _, err := e.Status(ctx, "y"); !errors.Is(err, deploy.ErrUnreachable) || !strings.Contains(err.Error(), "squeue did not end in time") {
-		t.Errorf("Status with a squeue that hangs: %v, want ErrUnreachable", err)
+	// A child of a script has its output open after the script was killed.
+	for _, hangs := range []string{"exec sleep 300", "sleep 300; exit 1", "echo 'squeue: error: x' >&2; sleep 300 & wait"} {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		script(t, path, "squeue", hangs)
+		begin := time.Now()
+		if _, err := e.Status(ctx, "y"); !errors.Is(err, deploy.ErrUnreachable) || !strings.Contains(err.Error(), "squeue did not end in time") {
+			t.Errorf("Status with a squeue that hangs (%s): %v, want ErrUnreachable", hangs, err)
+		}
+		if took := time.Since(begin); took > 2*time.Minute {
+			t.Errorf("Status with a squeue that hangs (%s) took %v", hangs, took)
+		}
+	}
+	script(t, path, "squeue", "echo '7|RUNNING|None|0|1795314182|N/A|(null)|'; sleep 300 &")
+	if s, err := e.Status(t.Context(), "y"); err != nil || s.State != deploy.Running {
+		t.Errorf("Status with a squeue whose child has its output open: %+v, %v; want running", s, err)
 	}
 }
 
