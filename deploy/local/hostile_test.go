@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -55,13 +56,15 @@ func TestHostileValues(t *testing.T) {
 	}
 }
 
+var refusedHost = regexp.MustCompile(`is not the name of a host|want a name|want 1 to`)
+
 // TestHostileHosts: what would be a flag for ssh, or a command for the shell of a host.
 func TestHostileHosts(t *testing.T) {
 	t.Parallel()
 	jobs := t.TempDir()
 	for _, name := range []string{
 		"-oProxyCommand=touch X", "--", "", "a b", "a\nb", "a;b", "$(id)", "`id`", "a,b", "*", "+e", "^a", "@a", "-l@a", "a@-b",
-		"é", "a\x00", "a'b", `a"b`, "~", "a%b",
+		"é", "a\x00", "a'b", `a"b`, "~", "a%b", "fd00::1", "user@fe80::1", "[fd00::1]", "a:", "a:0", "a:b", "a:1:2", "a:99999999999999999999",
 	} {
 		if _, err := New(Options{Folder: jobs, Hosts: []string{"north", name}}); err == nil || !strings.Contains(err.Error(), "hosts: ") {
 			t.Errorf("host %q: %v, want a refusal that names hosts", name, err)
@@ -69,11 +72,11 @@ func TestHostileHosts(t *testing.T) {
 		if strings.ContainsAny(name, " \n") || name == "" {
 			continue // several words of a host file
 		}
-		if _, err := parseHosts("north slots=1\n" + name + " slots=1\n"); err == nil || !strings.Contains(err.Error(), "is not the name of a host") {
+		if _, err := parseHosts("north slots=1\n" + name + " slots=1\n"); err == nil || !refusedHost.MatchString(err.Error()) {
 			t.Errorf("host %q in a file: %v, want a refusal", name, err)
 		}
 	}
-	for _, name := range []string{"north", "north.example.com", "user@north", "10.0.0.7", "fe80::1", "node_1", "north:4"} {
+	for _, name := range []string{"north", "north.example.com", "user@north", "10.0.0.7", "node_1", "north:4"} {
 		if _, err := New(Options{Folder: jobs, Hosts: []string{name}}); err != nil {
 			t.Errorf("host %q: %v", name, err)
 		}

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -11,14 +12,41 @@ import (
 )
 
 // hostName matches the names of hosts, in the form [USER@]NAME[:SLOTS] that mpirun takes;
-// also addresses. ssh would take a name that begins with a hyphen for a flag.
-var hostName = regexp.MustCompile(`^([A-Za-z0-9_][A-Za-z0-9._-]*@)?[A-Za-z0-9][A-Za-z0-9._:-]*$`)
+// also IPv4 addresses. ssh would take a name that begins with a hyphen for a flag.
+var hostName = regexp.MustCompile(`^((?:[A-Za-z0-9_][A-Za-z0-9._-]*@)?[A-Za-z0-9][A-Za-z0-9._-]*)(?::([0-9]+))?$`)
 
-func checkHost(name string) error {
-	if !hostName.MatchString(name) {
-		return fmt.Errorf("%s is not the name of a host: want letters, digits and ._:-, a letter or digit first, or USER@ in front", deploy.Shown(name))
+// parseHost reads the name of a host and its slots.
+func parseHost(text string) (host, error) {
+	if strings.Count(text, ":") > 1 {
+		return host{}, fmt.Errorf("%s looks like an IPv6 address, whose end Open MPI may take for a number of slots:"+
+			" want a name, which may stand for that address in DNS, in /etc/hosts or in an ssh configuration", deploy.Shown(text))
 	}
-	return nil
+	found := hostName.FindStringSubmatch(text)
+	if found == nil {
+		return host{}, fmt.Errorf("%s is not the name of a host: want letters, digits and ._-, a letter or digit first,"+
+			" or USER@ in front, or :SLOTS behind", deploy.Shown(text))
+	}
+	h := host{name: found[1]}
+	if found[2] == "" {
+		return h, nil
+	}
+	var err error
+	h.slots, err = parseSlots(found[2])
+	if err != nil {
+		err = fmt.Errorf("%s: %w", deploy.Shown(text), err)
+	}
+	return h, err
+}
+
+// mostSlots is more ranks than any host takes.
+const mostSlots = 1 << 16
+
+func parseSlots(digits string) (int, error) {
+	n, err := strconv.Atoi(digits)
+	if err != nil || n < 1 || n > mostSlots {
+		return 0, fmt.Errorf("want 1 to %d slots", mostSlots)
+	}
+	return n, nil
 }
 
 // host is a machine that ranks run on.
@@ -31,60 +59,85 @@ type host struct {
 // this machine.
 func (e *Engine) hosts() ([]host, error) {
 	if e.o.HostFile == "" {
-		var hosts []host
-		for _, name := range e.o.Hosts {
-			hosts = append(hosts, host{name: name})
+		hosts, err := listed(e.o.Hosts)
+		if err != nil {
+			return nil, fmt.Errorf("%s: hosts: %w: %w", Name, err, deploy.ErrService)
 		}
 		return hosts, nil
 	}
-	text, err := deploy.ReadNamed(e.o.HostFile)
+	// mpirun reads it again, so it is not a pipe.
+	text, err := deploy.ReadSmall(e.o.HostFile)
 	if err != nil {
-		return nil, fmt.Errorf("%s: hostFile: %w", Name, err)
+		return nil, fmt.Errorf("%s: hostFile: %w: %w", Name, err, deploy.ErrService)
 	}
 	hosts, err := parseHosts(string(text))
 	if err != nil {
-		return nil, fmt.Errorf("%s: hostFile %s: %w", Name, e.o.HostFile, err)
+		return nil, fmt.Errorf("%s: hostFile %s: %w: %w", Name, e.o.HostFile, err, deploy.ErrService)
 	}
 	return hosts, nil
 }
 
-// mostSlots is more ranks than any host takes.
-const mostSlots = 1 << 16
+// hostList is hosts in mpirun's order. One that is named again is one host, with the slots
+// of both.
+type hostList struct {
+	hosts []host
+	index map[string]int
+}
+
+func (l *hostList) add(h host) {
+	if i, again := l.index[h.name]; again {
+		l.hosts[i].slots += h.slots
+		return
+	}
+	if l.index == nil {
+		l.index = map[string]int{}
+	}
+	l.index[h.name] = len(l.hosts)
+	l.hosts = append(l.hosts, h)
+}
+
+// listed reads hosts as mpirun's flag --host has them.
+func listed(names []string) ([]host, error) {
+	var l hostList
+	for _, name := range names {
+		h, err := parseHost(name)
+		if err != nil {
+			return nil, err
+		}
+		l.add(h)
+	}
+	return l.hosts, nil
+}
 
 // parseHosts reads a host file of Open MPI: one host per line, followed by settings
-// such as slots=4. The slots of a host with several lines are added up.
+// such as slots=4.
 func parseHosts(text string) ([]host, error) {
-	var hosts []host
-	index := map[string]int{}
+	var l hostList
 	for line := range strings.Lines(text) {
 		line, _, _ = strings.Cut(line, "#")
 		words := strings.Fields(line)
 		if len(words) == 0 {
 			continue
 		}
-		if err := checkHost(words[0]); err != nil {
+		h, err := parseHost(words[0])
+		if err != nil {
 			return nil, err
-		}
-		i, again := index[words[0]]
-		if !again {
-			i = len(hosts)
-			index[words[0]] = i
-			hosts = append(hosts, host{name: words[0]})
 		}
 		for _, word := range words[1:] {
 			if digits, ok := strings.CutPrefix(word, "slots="); ok {
-				n, err := strconv.Atoi(digits)
-				if err != nil || n < 1 || n > mostSlots {
-					return nil, fmt.Errorf("%s: %s: want 1 to %d slots", words[0], word, mostSlots)
+				n, err := parseSlots(digits)
+				if err != nil {
+					return nil, fmt.Errorf("%s: %s: %w", words[0], deploy.Shown(word), err)
 				}
-				hosts[i].slots += n
+				h.slots += n
 			}
 		}
+		l.add(h)
 	}
-	if len(hosts) == 0 {
-		return nil, fmt.Errorf("there is no host in it")
+	if len(l.hosts) == 0 {
+		return nil, errors.New("there is no host in it")
 	}
-	return hosts, nil
+	return l.hosts, nil
 }
 
 // placement returns which ranks run where, one line per host: its name, its first

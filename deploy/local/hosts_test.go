@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/batchscore/batchscore/deploy"
@@ -18,7 +19,7 @@ func TestParseHosts(t *testing.T) {
 	if want := []host{{"node1", 3}, {"node2", 0}, {"10.0.0.7", 8}}; err != nil || !slices.Equal(hosts, want) {
 		t.Errorf("parseHosts = %v, %v; want %v", hosts, err, want)
 	}
-	for _, text := range []string{"", "# nothing\n", "node1 slots=0\n", "node1 slots=many\n"} {
+	for _, text := range []string{"", "# nothing\n", "node1 slots=0\n", "node1 slots=many\n", "node1:0\n", "fd00::1 slots=1\n"} {
 		if _, err := parseHosts(text); err == nil {
 			t.Errorf("parseHosts(%q) returned no error", text)
 		}
@@ -27,6 +28,36 @@ func TestParseHosts(t *testing.T) {
 	for machine, want := range map[string][]int{"north": {0, 1, 2}, "north.example.com": {0, 1, 2}, "south": {3, 4, 5}, "west": nil, "sou": nil} {
 		if ranks := ranksOn(machine, placed); !slices.Equal(ranks, want) {
 			t.Errorf("%s: %v, want %v", machine, ranks, want)
+		}
+	}
+}
+
+func TestListedHosts(t *testing.T) {
+	hosts, err := listed([]string{"node1:2", "user@node2", "node1", "node1:1"})
+	if want := []host{{"node1", 3}, {"user@node2", 0}}; err != nil || !slices.Equal(hosts, want) {
+		t.Errorf("listed = %v, %v; want %v", hosts, err, want)
+	}
+}
+
+// TestHostFilesThatCannotBeUsed: what is wrong with one is a matter of service.yaml, and no
+// pipe makes a launch wait.
+func TestHostFilesThatCannotBeUsed(t *testing.T) {
+	folder := t.TempDir()
+	for name, text := range map[string]string{"empty": "", "slots": "node1 slots=0\n", "address": "fd00::1\n", "long": strings.Repeat("# long\n", 1<<20)} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := syscall.Mkfifo(filepath.Join(folder, "pipe"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(folder, "folder"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"empty", "slots", "address", "long", "pipe", "folder", "none"} {
+		e := engine(t, Options{Folder: filepath.Join(folder, "jobs"), HostFile: filepath.Join(folder, name)})
+		if _, err := e.Documents(launchtest.Shell(1, "true"), "x"); !errors.Is(err, deploy.ErrService) || !strings.Contains(err.Error(), "hostFile") {
+			t.Errorf("%s: %v, want ErrService that names hostFile", name, err)
 		}
 	}
 }

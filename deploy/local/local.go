@@ -121,10 +121,8 @@ func New(o Options) (*Engine, error) {
 	case o.Restarts != nil && *o.Restarts < 0:
 		return nil, fmt.Errorf("%s: restarts %d: want a number of restarts, or 0 for none", Name, *o.Restarts)
 	}
-	for _, name := range o.Hosts {
-		if err := checkHost(name); err != nil {
-			return nil, fmt.Errorf("%s: hosts: %w", Name, err)
-		}
+	if _, err := listed(o.Hosts); err != nil {
+		return nil, fmt.Errorf("%s: hosts: %w", Name, err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(o.MCA)) {
 		if !parameterName.MatchString(name) || !deploy.MPISafe(o.MCA[name]) || strings.ContainsRune(o.MCA[name], 0) {
@@ -210,7 +208,7 @@ func (e *Engine) check(job deploy.Job, hosts []host) error {
 		faults.Add(deploy.Lacking(Name, "nodes", "%d nodes, and this machine is one: name others with hosts or hostFile in service.yaml", job.Nodes))
 	}
 	if len(hosts) > 0 && job.Nodes > len(hosts) {
-		faults.Add(deploy.Lacking(Name, "nodes", "%d nodes, and service.yaml names %d hosts", job.Nodes, len(hosts)))
+		faults.Add(deploy.Lacking(Name, "nodes", "%d nodes, and service.yaml names %d different hosts", job.Nodes, len(hosts)))
 	}
 	if job.GPU != "" {
 		unsupported("gpu", "ranks use the GPUs that their machine has: leave the type out")

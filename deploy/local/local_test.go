@@ -117,6 +117,14 @@ func TestWhatMpirunCannotDo(t *testing.T) {
 			Name: "more nodes than hosts", Launcher: oneHost, Says: "nodes: 2 nodes, and service.yaml names 1",
 			Job: changed(func(j *deploy.Job) { j.Nodes = 2 }),
 		},
+		{
+			Name: "a host that is named twice", Launcher: engine(t, Options{Folder: jobs, Hosts: []string{"node1", "node1"}}),
+			Says: "nodes: 2 nodes, and service.yaml names 1 different", Job: changed(func(j *deploy.Job) { j.Nodes = 2 }),
+		},
+		{
+			Name: "slots behind a name", Launcher: engine(t, Options{Folder: jobs, Hosts: []string{"node1:2"}}),
+			Says: "ranksPerNode", Job: changed(func(j *deploy.Job) { j.RanksPerNode = 3 }),
+		},
 		{Name: "ranksPerNode", Launcher: twoSlots, Says: "ranksPerNode", Job: changed(func(j *deploy.Job) { j.RanksPerNode = 3 })},
 		{Name: "gpu", Launcher: here, Says: "gpu", Job: changed(func(j *deploy.Job) { j.GPU = "v100" })},
 		{Name: "vmSize", Launcher: here, Says: "vmSize", Job: changed(func(j *deploy.Job) { j.VMSize = "Standard_NC6" })},
