@@ -74,7 +74,7 @@ func TestMemoryLimitKeepsRows(t *testing.T) {
 		r := batchscore(t, append(args, "--memory-limit", "400MB")...)
 		if r.code != 78 || !strings.Contains(lastLine(r.stderr),
 			"this run uses more than 400.0 MB of memory (--memory-limit), of which 200.0 MB are for decoding (--decode-memory)") ||
-			strings.Contains(r.stderr, "workers die") || strings.Contains(lastLine(r.stderr), "batch,") {
+			strings.Contains(r.stderr, "workers die") || !strings.Contains(lastLine(r.stderr), "in a new job a smaller --batch,") {
 			t.Fatalf("got %v, want code 78, the limit and no death", r)
 		}
 	}

@@ -99,7 +99,7 @@ func mpirunOf(t *testing.T) string {
 	t.Helper()
 	bin := t.TempDir()
 	const mpirun = `#!/bin/sh
-while :; do case $1 in -x|-np|--bind-to) shift 2 ;; --*) shift ;; *) break ;; esac; done
+while :; do case $1 in -x|-np|--bind-to) shift 2 ;; --mca) shift 3 ;; --*) shift ;; *) break ;; esac; done
 for word; do [ "$word" != : ] || exit 9; done
 exec "$@"
 `
