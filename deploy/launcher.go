@@ -61,7 +61,7 @@ type Launcher interface {
 	// Status finds out.
 	Submit(ctx context.Context, job Job, id string) error
 
-	// Status returns what the engine says about the job now.
+	// Status returns what the engine says about the job now, and changes nothing.
 	Status(ctx context.Context, id string) (Status, error)
 
 	// Logs writes what the ranks have printed so far. With follow it continues
@@ -70,7 +70,7 @@ type Launcher interface {
 
 	// Cancel asks the engine to end the job. Ranks get the engine's grace period
 	// to commit what they are working on. For a job that has ended, Cancel
-	// changes nothing.
+	// changes nothing, unless the engine is a Releaser.
 	Cancel(ctx context.Context, id string) error
 
 	// Fetch downloads what the engine keeps about the job into a folder: logs
@@ -87,6 +87,14 @@ type Waiter interface {
 	// saw no rank fail, which does not prove that the job is done. If Wait
 	// returns early, with ctx or with an error, the job continues.
 	Wait(ctx context.Context, id string, stdout, stderr io.Writer, stop <-chan struct{}) error
+}
+
+// Releaser is an engine on which a job that has ended may still hold nodes. Cancel releases
+// them, too. Status changes nothing.
+type Releaser interface {
+	// Release has the engine take back what a job that has ended holds. For any other job it
+	// changes nothing.
+	Release(ctx context.Context, id string) error
 }
 
 // Exporter is an engine that can also write a job for its own command-line tool.

@@ -180,12 +180,27 @@ func (w *watched) ended(ctx context.Context, n *news) (deploy.Status, error) {
 			}
 		case errors.Is(err, deploy.ErrNoJob) && w.r.Phase == record.Submitted:
 			return deploy.Status{State: deploy.Canceled}, nil
-		case err != nil || status.State.Ended():
+		case err == nil && status.State.Ended():
+			w.release(ctx)
+			return status, nil
+		case err != nil:
 			return status, err
 		}
 		if err := deploy.Sleep(ctx, pause); err != nil {
 			return status, err
 		}
+	}
+}
+
+// release has the engine take back the nodes that a job holds which has ended. If that fails,
+// the status of the job continues to say what it holds.
+func (w *watched) release(ctx context.Context) {
+	l, ok := w.l.(deploy.Releaser)
+	if !ok {
+		return
+	}
+	if err := l.Release(ctx, w.r.ID); err != nil && ctx.Err() == nil && !errors.Is(err, deploy.ErrNoJob) {
+		printf(w.stderr, "batchscore: cannot give back the nodes of %s: %s\n", w.r.ID, printable.Line(err.Error()))
 	}
 }
 

@@ -74,7 +74,10 @@ type Engine struct {
 	poll time.Duration
 }
 
-var _ deploy.Launcher = (*Engine)(nil)
+var (
+	_ deploy.Launcher = (*Engine)(nil)
+	_ deploy.Releaser = (*Engine)(nil)
+)
 
 // poll is the time between two requests to Slurm, which many users share.
 const poll = 5 * time.Second

@@ -19,6 +19,9 @@ type found struct {
 	status deploy.Status
 	// host is where the script of a running job runs, nodes are all nodes of the job.
 	host, nodes string
+	// lost is host if it was lost and all ranks have ended. Slurm still calls the job running,
+	// and the job holds its other nodes.
+	lost string
 }
 
 // Status asks squeue, then accounting, then reads the file that the script leaves. While
@@ -28,9 +31,18 @@ func (e *Engine) Status(ctx context.Context, id string) (deploy.Status, error) {
 	return j.status, err
 }
 
-func (e *Engine) find(ctx context.Context, id string) (found, error) {
+// inQueue asks squeue.
+func (e *Engine) inQueue(ctx context.Context, id string) (found, bool, error) {
 	text, err := run(ctx, nil, nil, "squeue", "--noheader", "--states=all", "--sort=i", "--name="+id, mine(),
 		"--Format=JobID:|,State:|,Reason:|,exit_code:|,StartTime:|,EndTime:|,Comment:|,BatchHost:|,NodeList:|")
+	if err != nil {
+		return found{}, false, err
+	}
+	return parseQueue(text)
+}
+
+func (e *Engine) find(ctx context.Context, id string) (found, error) {
+	j, known, err := e.inQueue(ctx, id)
 	if errors.Is(err, deploy.ErrUnreachable) {
 		if j, known, wrong := e.left(id); wrong == nil && known && j.status.ExitCode != nil {
 			return j, nil
@@ -39,13 +51,7 @@ func (e *Engine) find(ctx context.Context, id string) (found, error) {
 	if err != nil {
 		return found{}, err
 	}
-	j, known, err := parseQueue(text)
-	if err != nil {
-		return found{}, err
-	}
-	if err := e.orphaned(ctx, id, &j); err != nil {
-		return found{}, err
-	}
+	e.orphaned(ctx, id, &j)
 	var silent error
 	if !known {
 		j, known, silent = e.accounting(ctx, id)
@@ -72,7 +78,7 @@ func (e *Engine) find(ctx context.Context, id string) (found, error) {
 		j.status.ExitCode = nil // the job was ended before it had one
 	}
 	j.status.Where = "tail -f " + e.logFile(id)
-	if j.number != "" && !j.status.State.Ended() {
+	if j.number != "" && (j.lost != "" || !j.status.State.Ended()) {
 		j.status.Where = "squeue --job " + j.number
 	}
 	if s := &j.status; s.State == deploy.Failed || s.State == deploy.Canceled {

@@ -48,6 +48,9 @@ func (e *Engine) Cancel(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
+	if j.lost != "" {
+		return e.end(ctx, id, &j)
+	}
 	if j.number == "" || j.status.State.Ended() {
 		return nil
 	}
@@ -60,11 +63,11 @@ func (e *Engine) Cancel(ctx context.Context, id string) error {
 			return e.unlessEnded(ctx, id, err)
 		}
 		ended, err := deploy.PollFor(ctx, time.Duration(e.o.Grace), e.poll, func(ctx context.Context) (bool, error) {
-			status, err := e.Status(ctx, id)
+			j, err := e.find(ctx, id)
 			if errors.Is(err, deploy.ErrUnreachable) {
 				err = nil // the ranks are stopping all the same
 			}
-			return status.State.Ended(), err
+			return j.status.State.Ended() && j.lost == "", err
 		})
 		if ended || err != nil {
 			return err
@@ -79,7 +82,7 @@ func (e *Engine) unlessEnded(ctx context.Context, id string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if status, later := e.Status(ctx, id); later == nil && status.State.Ended() {
+	if j, later := e.find(ctx, id); later == nil && j.status.State.Ended() && j.lost == "" {
 		return nil
 	}
 	return err
