@@ -44,7 +44,7 @@ def rounded(rows):
 
 def main():
     result, libraries = sys.argv[1], sys.argv[2:]
-    want = None
+    want, types = None, {}
     with tempfile.TemporaryDirectory() as folder:
         places = [result]
         for ending in ("jsonl", "csv", "parquet"):
@@ -60,6 +60,9 @@ def main():
                 have = rounded(values(table, library))
                 want = want or have
                 assert have == want, (library, place, have[:2], want[:2])
+                if library != "pyarrow":  # of which Parquet also says what is never null
+                    of = dict(table.dtypes if library == "pandas" else table.schema)
+                    assert of == types.setdefault(library, of), (library, place, of, types)
                 if library == "pandas":
                     assert str(table["class_id"].dtype) == "Int32", table.dtypes
                     assert str(table["score"].dtype) == "float32", table.dtypes

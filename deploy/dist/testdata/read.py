@@ -42,6 +42,34 @@ assert (columns, rows) == _read._jsonl(write("rows.jsonl", JSONL)), rows
 assert rows[0]["label"] == "0123" and rows[0]["class_id"] == 7 and rows[0]["path"] == 'a,\r\n"b".jpg', rows
 assert rows[1]["score"] is None and rows[1]["label"] == "" and rows[1]["topk"] == [], rows
 
+HEADER, FIRST, SECOND = CSV[: CSV.index("\n") + 1], CSV[CSV.index("\n") + 1 : CSV.index("b.jpg")], CSV[CSV.index("b.jpg") :]
+for what, text in {
+    "row 2: unexpected end of data": HEADER + FIRST + 'b,,1,ok,"unterm\n',
+    "its last line does not end": CSV[:-3],
+    "row 2: it has 13 cells and not 12": HEADER + FIRST + SECOND[:-1] + ",more\n",
+    "row 1: it has 5 cells and not 12": HEADER + "b,,1,ok,x\n",
+    "row 1: it has 0 cells and not 12": HEADER + "\n" + FIRST,
+    "row 2: invalid literal": HEADER + FIRST + SECOND.replace(",0,", ",none,"),
+    "columns of a result: ['\\ufeffpath'": "\ufeff" + CSV,
+    "columns of a result: ['path', 'path_base64', 'size', 'status', 'label', 'label',": CSV.replace("label,class_id", "label,label", 1),
+    "columns of a result: ['b.jpg'": SECOND,
+    "columns of a result: []": "",
+}.items():
+    says(ValueError, what, lambda: _read._csv(write("bad.csv", text)))
+ONE, TWO = JSONL.splitlines(keepends=True)
+for what, text in {
+    "row 2: it and row 1 do not both have 'label', 'other'": ONE + TWO.replace('"label"', '"other"'),
+    "row 2: it and row 1 do not both have 'more'": ONE + TWO.replace('"error"', '"more":1,"error"'),
+    "row 1: it has no size": ONE.replace('"size"', '"bytes"'),
+    "row 2: Unterminated string": ONE + TWO[:-5],
+    "row 2: it is not the whole line": ONE + TWO[:-1],
+    "row 2: it is not the whole": ONE + "[]\n",
+}.items():
+    says(ValueError, what, lambda: _read._jsonl(write("bad.jsonl", text)))
+older = ONE.replace('"path_base64":"",', "") + TWO.replace('"path_base64":""', '"path_base64":"Yg=="')
+columns, rows = _read._jsonl(write("older.jsonl", older))
+assert "path_base64" in columns and [row["path_base64"] for row in rows] == ["", "Yg=="], rows
+
 says(ImportError, "batchscore.read needs pandas, polars or pyarrow: pip install 'batchscore[pandas]'", lambda: batchscore.read(folder))
 says(ImportError, "pip install 'batchscore[polars]'", lambda: batchscore.read(folder, library="polars"))
 says(ValueError, "want one of pandas, polars, pyarrow", lambda: batchscore.read(folder, library="dask"))
@@ -56,3 +84,10 @@ says(FileNotFoundError, "nor on PATH", lambda: batchscore.read(folder))
 program = write("batchscore", "#!/bin/sh\necho 'error: the output is not complete' >&2\nexit 10\n")
 os.chmod(program, 0o755)
 says(RuntimeError, "ended with exit code 10: error: the output is not complete", lambda: batchscore.read(folder))
+
+# A folder that looks like a flag, and a path of bytes.
+os.chdir(folder)
+os.mkdir("-x")
+write("batchscore", '#!/bin/sh\necho "$1 $2 $4 $5" >&2\nexit 10\n')
+for place in ("-x", b"-x"):
+    says(RuntimeError, "merge -o -- -x", lambda: batchscore.read(place))

@@ -22,7 +22,7 @@ INTEGERS = {"size": 64, "class_id": 32}
 FLOATS = ("score", "score_2", "margin")
 
 
-def read(result: str | os.PathLike[str], *, library: str | None = None) -> Any:
+def read(result: str | bytes | os.PathLike[str] | os.PathLike[bytes], *, library: str | None = None) -> Any:
     """Return the rows of a result, in the order of its images.
 
     result is the folder of a run, or its place in object storage such as
@@ -34,7 +34,7 @@ def read(result: str | os.PathLike[str], *, library: str | None = None) -> Any:
     no numbers: they are missing, and texts never are.
     """
     library = _chosen(library)
-    place = os.fspath(result)
+    place = os.fsdecode(result)
     if "://" not in place and not os.path.isdir(place):
         if not os.path.exists(place):
             raise FileNotFoundError(f"{place} does not exist")
@@ -44,7 +44,7 @@ def read(result: str | os.PathLike[str], *, library: str | None = None) -> Any:
         parquet = library != "pandas" or _installed("pyarrow")
         merged = os.path.join(folder, "rows.parquet" if parquet else "rows.jsonl")
         done = subprocess.run(
-            [program(), "merge", place, "-o", merged], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False
+            [program(), "merge", "-o", merged, "--", place], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False
         )
         if done.returncode != 0:
             said = done.stderr.decode(errors="replace").strip()
@@ -93,25 +93,80 @@ def _parquet(path: str, library: str) -> Any:
     table = pyarrow.parquet.read_table(path)
     if library == "pyarrow":
         return table
+    return _arrow_to_pandas(table)
+
+
+def _arrow_to_pandas(table: Any) -> Any:
     import pandas
+    import pyarrow
 
     # Whole numbers stay whole where some are missing.
     return table.to_pandas(types_mapper={pyarrow.int32(): pandas.Int32Dtype()}.get)
 
 
 def _jsonl(path: str) -> tuple[list[str], list[dict[str, Any]]]:
+    rows: list[dict[str, Any]] = []
+    keys: set[str] = set()
     with open(path, encoding="utf-8", newline="\n") as lines:
-        rows = [json.loads(line) for line in lines]
-    return list(rows[0]) if rows else [], rows
+        for line in lines:
+            number = len(rows) + 1
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise _bad(path, number, str(error)) from error
+            if not isinstance(row, dict) or not line.endswith("\n"):
+                raise _bad(path, number, "it is not the whole line of a row")
+            if not rows:
+                keys = row.keys() | {"path_base64"}
+                missing = REQUIRED - keys
+                if missing:
+                    raise _bad(path, number, f"it has no {', '.join(sorted(missing))}")
+            # An older form leaves out what is empty.
+            other = keys ^ (row.keys() | {"path_base64"})
+            if other:
+                raise _bad(path, number, f"it and row 1 do not both have {', '.join(map(repr, sorted(other)))}")
+            rows.append(row)
+    if any("path_base64" in row for row in rows):
+        for row in rows:
+            row.setdefault("path_base64", "")
+    columns = list(rows[0]) if rows else []
+    return columns, rows
 
 
 def _csv(path: str) -> tuple[list[str], list[dict[str, Any]]]:
     csv.field_size_limit(1 << 30)
+    with open(path, "rb") as end:
+        if end.seek(0, os.SEEK_END) > 0:
+            end.seek(-1, os.SEEK_END)
+            if end.read() != b"\n":
+                raise ValueError(f"{path} is not whole: its last line does not end. {AGAIN}")
+    rows = []
     with open(path, encoding="utf-8", newline="") as lines:
-        reader = csv.DictReader(lines)
-        columns = list(reader.fieldnames or [])
-        rows = [{name: _value(name, text) for name, text in row.items()} for row in reader]
+        reader = csv.reader(lines, strict=True)
+        columns: list[str] = []
+        try:
+            columns = next(reader, [])
+            if columns[:4] != ["path", "path_base64", "size", "status"] or columns[-1] != "error" or len(set(columns)) < len(columns):
+                raise ValueError(f"{path} does not have the columns of a result: {columns!r:.500}. {AGAIN}")
+            for cells in reader:
+                if len(cells) != len(columns):
+                    raise _bad(path, len(rows) + 1, f"it has {len(cells)} cells and not {len(columns)}")
+                try:
+                    rows.append({name: _value(name, text) for name, text in zip(columns, cells)})
+                except ValueError as error:
+                    raise _bad(path, len(rows) + 1, str(error)) from error
+        except csv.Error as error:
+            raise _bad(path, len(rows) + 1, str(error)) from error
     return columns, rows
+
+
+# What every row has, and what to do about a file that is not as batchscore wrote it.
+REQUIRED = {"path", "size", "status", "error"}
+AGAIN = "Write the file again with batchscore merge"
+
+
+def _bad(path: str, number: int, what: str) -> ValueError:
+    return ValueError(f"{path}: row {number}: {what}. {AGAIN}")
 
 
 def _value(name: str, text: str) -> Any:
@@ -126,11 +181,12 @@ def _value(name: str, text: str) -> Any:
 
 def _table(columns: list[str], rows: list[dict[str, Any]], library: str) -> Any:
     values = {name: [row.get(name) for row in rows] for name in columns}
-    if library == "pandas":
-        return _pandas(values)
     if library == "polars":
         return _polars(values)
-    return _pyarrow(values)
+    if library == "pyarrow":
+        return _pyarrow(values)
+    # With pyarrow the types are those of a table from Parquet.
+    return _arrow_to_pandas(_pyarrow(values)) if _installed("pyarrow") else _pandas(values)
 
 
 def _pandas(values: dict[str, list[Any]]) -> Any:
