@@ -152,7 +152,7 @@ func TestQueueIsRead(t *testing.T) {
 	if _, known, err := parseQueue("\n"); known || err != nil {
 		t.Errorf("parseQueue of nothing: %v, %v; want false", known, err)
 	}
-	for _, text := range []string{"7|ASLEEP|None|0|1|1||", "7|RUNNING"} {
+	for _, text := range []string{"7|ASLEEP|None|0|1|1||", "7|RUNNING", "7|FAILED|None|1:0|1|1||"} {
 		if _, _, err := parseQueue(text); err == nil {
 			t.Errorf("parseQueue(%q) returned no error", text)
 		}
@@ -209,6 +209,12 @@ func TestForgottenJobs(t *testing.T) {
 	check("y", deploy.Succeeded, 0)
 	script(t, path, "squeue", "echo '7|TIMEOUT|TimeLimit|0|1795314182|1795314190|(null)|'")
 	check("y", deploy.Failed, -1)
+	// A job that has completed has no other exit code than 0.
+	script(t, path, "squeue", "echo '7|COMPLETED|None|256|1795314182|1795314190|(null)|'")
+	check("y", deploy.Failed, 1)
+	script(t, path, "squeue", "")
+	script(t, path, "sacct", "echo '7|COMPLETED|3:0|1795314182|1795314190'")
+	check("x", deploy.Failed, 3)
 	script(t, path, "squeue", silentQueue)
 	if _, err := e.Status(t.Context(), "w"); !errors.Is(err, deploy.ErrUnreachable) {
 		t.Errorf("want ErrUnreachable, have %v", err)

@@ -74,8 +74,13 @@ func (e *Engine) find(ctx context.Context, id string) (found, error) {
 	case silent != nil && j.status.ExitCode == nil:
 		j.status.Reason += fmt.Sprintf("; accounting cannot say how it ended: %v", silent)
 	}
-	if code := j.status.ExitCode; code != nil && *code == 0 && j.status.State != deploy.Succeeded {
+	switch code := j.status.ExitCode; {
+	case code == nil:
+	case *code == 0 && j.status.State != deploy.Succeeded:
 		j.status.ExitCode = nil // the job was ended before it had one
+	case *code != 0 && j.status.State == deploy.Succeeded:
+		j.status.State = deploy.Failed
+		j.status.Reason = fmt.Sprintf("Slurm calls it completed, but its exit code is %d", *code)
 	}
 	j.status.Where = "tail -f " + e.logFile(id)
 	if j.number != "" && (j.lost != "" || !j.status.State.Ended()) {
@@ -139,10 +144,7 @@ func parseQueue(text string) (found, bool, error) {
 		if err != nil {
 			return found{}, false, fmt.Errorf("%s: squeue printed the exit status %q", Name, fields[3])
 		}
-		code := wait >> 8 & 0xff
-		if signal := wait & 0x7f; signal != 0 {
-			code = 128 + signal
-		}
+		code, _ := exitCode(wait>>8&0xff, wait&0x7f)
 		j.status.ExitCode = &code
 		if asked && state == deploy.Failed {
 			j.status.State = deploy.Canceled
@@ -199,14 +201,25 @@ func parseAccount(text string) (found, bool) {
 		return found{}, false
 	}
 	j := found{status: deploy.Status{State: state, Reason: fields[1], Started: parseTime(fields[3]), Ended: parseTime(fields[4])}}
-	var code, signal int
-	if _, err := fmt.Sscanf(fields[2], "%d:%d", &code, &signal); err == nil && state.Ended() && code&^0xff == 0 && signal&^0x7f == 0 {
-		if signal != 0 {
-			code = 128 + signal
+	var status, signal int
+	if _, err := fmt.Sscanf(fields[2], "%d:%d", &status, &signal); err == nil && state.Ended() {
+		if code, ok := exitCode(status, signal); ok {
+			j.status.ExitCode = &code
 		}
-		j.status.ExitCode = &code
 	}
 	return j, true
+}
+
+// exitCode returns the exit code of a script that ended with a status or by a signal. It
+// reports whether there are such.
+func exitCode(status, signal int) (code int, ok bool) {
+	if status&^0xff != 0 || signal&^0x7f != 0 {
+		return 0, false
+	}
+	if signal != 0 {
+		return 128 + signal, true
+	}
+	return status, true
 }
 
 // left returns what the job itself has left in the folder.
