@@ -65,7 +65,7 @@ func guideBlocks(t testing.TB, guide string) []block {
 
 // notRun are the programs whose commands the guides show and this test cannot
 // execute: they need Azure, a cluster or root. The marker in the guide says more.
-var notRun = []string{"az ", "azcopy ", "kubectl ", "docker ", "install ", "useradd ", "systemctl ", "systemd-sysusers ", "apt-get ", "sudo "}
+var notRun = []string{"az ", "azcopy ", "kubectl ", "docker ", "install ", "useradd ", "systemctl ", "systemd-sysusers ", "apt-get ", "sudo ", "make image"}
 
 // office is an environment in which the commands of a guide are executed: the
 // real mpirun and Azurite, and fakes of Azure's resource manager and of kubectl.
