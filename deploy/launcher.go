@@ -92,9 +92,9 @@ type Waiter interface {
 // Releaser is an engine on which a job that has ended may still hold nodes. Cancel releases
 // them, too. Status changes nothing.
 type Releaser interface {
-	// Release has the engine take back what a job that has ended holds. For any other job it
-	// changes nothing.
-	Release(ctx context.Context, id string) error
+	// Release has the engine take back what a job that has ended holds, and returns the status
+	// of the job. For any other job it changes nothing.
+	Release(ctx context.Context, id string) (Status, error)
 }
 
 // Exporter is an engine that can also write a job for its own command-line tool.

@@ -181,8 +181,7 @@ func (w *watched) ended(ctx context.Context, n *news) (deploy.Status, error) {
 		case errors.Is(err, deploy.ErrNoJob) && w.r.Phase == record.Submitted:
 			return deploy.Status{State: deploy.Canceled}, nil
 		case err == nil && status.State.Ended():
-			w.release(ctx)
-			return status, nil
+			return w.release(ctx, status), nil
 		case err != nil:
 			return status, err
 		}
@@ -192,16 +191,21 @@ func (w *watched) ended(ctx context.Context, n *news) (deploy.Status, error) {
 	}
 }
 
-// release has the engine take back the nodes that a job holds which has ended. If that fails,
-// the status of the job continues to say what it holds.
-func (w *watched) release(ctx context.Context) {
+// release has the engine take back the nodes that a job holds which has ended, and returns its
+// status then. If that fails, the status that was known says what the job holds.
+func (w *watched) release(ctx context.Context, status deploy.Status) deploy.Status {
 	l, ok := w.l.(deploy.Releaser)
 	if !ok {
-		return
+		return status
 	}
-	if err := l.Release(ctx, w.r.ID); err != nil && ctx.Err() == nil && !errors.Is(err, deploy.ErrNoJob) {
+	released, err := l.Release(ctx, w.r.ID)
+	switch {
+	case err == nil && released.State.Ended():
+		return released
+	case err != nil && ctx.Err() == nil && !errors.Is(err, deploy.ErrNoJob):
 		printf(w.stderr, "batchscore: cannot give back the nodes of %s: %s\n", w.r.ID, printable.Line(err.Error()))
 	}
+	return status
 }
 
 // failure returns why the job failed, as the engine reports it, or nil if it did not.

@@ -91,6 +91,40 @@ func TestSignalEndsTheJudging(t *testing.T) {
 	}
 }
 
+// TestReleased: what an ended job holds is given back, and its status is that afterwards.
+func TestReleased(t *testing.T) {
+	for _, refused := range []error{nil, deploy.ErrService} {
+		var printed storetest.Buffer
+		w := &watched{
+			l: holding{refused: refused}, book: record.Open(t.TempDir()), r: record.Record{ID: "held", Job: deploy.Job{Command: []string{"true"}}},
+			stdout: &printed, stderr: &printed,
+		}
+		err, want := w.follow(t.Context(), nil), "released"
+		if refused != nil {
+			want = "holds nodes"
+		}
+		if fmt.Sprint(err) != want || strings.Contains(printed.String(), "cannot give back the nodes of held") != (refused != nil) {
+			t.Errorf("Release returns %v: follow: %v, and printed %q; want %s", refused, err, printed.String(), want)
+		}
+	}
+}
+
+// holding is an engine on which a job that has failed holds nodes.
+type holding struct {
+	deploy.Launcher
+	refused error
+}
+
+func (holding) Logs(context.Context, string, io.Writer, bool) error { return nil }
+
+func (holding) Status(context.Context, string) (deploy.Status, error) {
+	return deploy.Status{State: deploy.Failed, Reason: "holds nodes"}, nil
+}
+
+func (h holding) Release(context.Context, string) (deploy.Status, error) {
+	return deploy.Status{State: deploy.Failed, Reason: "released"}, h.refused
+}
+
 // TestCanceledElsewhere follows a job that its engine removes, as it does with canceled
 // ones.
 func TestCanceledElsewhere(t *testing.T) {

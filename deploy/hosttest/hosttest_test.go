@@ -79,7 +79,8 @@ func TestHosts(t *testing.T) {
 	}
 	// The kernel takes the host's network away a moment after its processes, and answers
 	// for them until then.
-	on(north, `i=0; while [ "$(`+fmt.Sprintf(silent, "south")+`)" != 124 ] && [ $i -lt 60 ]; do i=$((i + 1)); sleep 1; done; [ $i -lt 60 ] && echo silent`, "silent")
+	on(north, `i=0; while [ "$(`+fmt.Sprintf(silent, "south")+`)" != 124 ] && [ $i -lt 60 ]; do i=$((i + 1)); sleep 1; done; [ $i -lt 60 ] && echo silent`,
+		"silent")
 	south.Start()
 	on(south, "ls /home/x /tmp/x 2>/dev/null || echo none", "none")
 	on(south, "touch /home/y /tmp/y", "")

@@ -48,7 +48,12 @@ func (e *Engine) orphaned(ctx context.Context, id string, j *found) {
 	} else {
 		j.status.State, j.status.Reason = deploy.Failed, lostReason(j.host)
 	}
-	j.status.Reason = strings.TrimPrefix(j.status.Reason+"; at Slurm it holds its other nodes until 'batchscore jobs cancel "+id+"'", "; ")
+	j.status.Reason += holds(id)
+}
+
+// holds is what the status says of a lost job that was not ended at Slurm.
+func holds(id string) string {
+	return "; at Slurm it holds its other nodes until 'batchscore jobs cancel " + id + "'"
 }
 
 // away matches the states of a node that runs no job.
@@ -63,12 +68,16 @@ func withoutJob(node string, started time.Time) bool {
 
 // Release implements deploy.Releaser: it ends a job at Slurm whose first node was lost and
 // whose other ranks have ended.
-func (e *Engine) Release(ctx context.Context, id string) error {
+func (e *Engine) Release(ctx context.Context, id string) (deploy.Status, error) {
 	j, err := e.find(ctx, id)
 	if err != nil || j.lost == "" {
-		return err
+		return j.status, err
 	}
-	return e.end(ctx, id, &j)
+	if err := e.end(ctx, id, &j); err != nil {
+		return j.status, err
+	}
+	j.status.Reason = strings.Replace(j.status.Reason, holds(id), "", 1)
+	return j.status, nil
 }
 
 // end ends a lost job at Slurm.

@@ -19,6 +19,13 @@ func TestFault49_FirstNodeIsLost(t *testing.T) {
 	t.Setenv("PATH", path+":"+os.Getenv("PATH"))
 	e := engine(t, Options{Folder: folder})
 	running := "7|RUNNING|None|0|1795314182|N/A|%s|n1|%s|"
+	release := func(ctx context.Context, id string) error {
+		s, err := e.Release(ctx, id)
+		if strings.Contains(s.Reason, "at Slurm it holds") {
+			return fmt.Errorf("released, and %s", s.Reason)
+		}
+		return err
+	}
 	const (
 		down = "echo 'NodeName=n1 State=DOWN*+NOT_RESPONDING ThreadsPerCore=1 BootTime=1795310000 Reason=Not responding'"
 		busy = "echo 'NodeName=n1 State=MIXED ThreadsPerCore=1 BootTime=1795310000 Comment=State=DOWN'"
@@ -65,7 +72,7 @@ esac`)
 		if did, err := os.ReadFile(log); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s: Status did %q, %v; want nothing", name, did, err)
 		}
-		for what, end := range map[string]func(context.Context, string) error{"Release": e.Release, "Cancel": e.Cancel} {
+		for what, end := range map[string]func(context.Context, string) error{"Release": release, "Cancel": e.Cancel} {
 			if what == "Cancel" && !c.ended {
 				continue // it ends all jobs
 			}

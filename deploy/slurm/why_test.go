@@ -71,8 +71,8 @@ func TestFault49_LossIsRemembered(t *testing.T) {
 		t.Fatalf("once the other ranks have ended: %+v, %v; want failed", before, err)
 	}
 	before.Reason, _, _ = strings.Cut(before.Reason, "; at Slurm it holds")
-	if err := e.Release(t.Context(), "x"); err != nil {
-		t.Fatal(err)
+	if s, err := e.Release(t.Context(), "x"); err != nil || s.Reason != before.Reason {
+		t.Fatalf("Release: %+v, %v; want %s", s, err, before.Reason)
 	}
 	script(t, path, "squeue", "")
 	for _, sacct := range []string{"echo '7|CANCELLED by 0|0:0|1795314182|1795314199'", "exit 1"} {
