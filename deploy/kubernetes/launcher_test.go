@@ -393,15 +393,16 @@ func TestFault48_LauncherOfOtherPrograms(t *testing.T) {
 // TestFault48_LauncherLacksPrograms: an image without what the scripts call is told so at once.
 func TestFault48_LauncherLacksPrograms(t *testing.T) {
 	for lacking, want := range map[string]string{
-		"":      "",
-		"xargs": "the image lacks xargs\n",
-		"pgrep": "the image lacks pgrep and pkill (the package procps), as a says\n",
+		"":        "",
+		"xargs":   "the image lacks xargs\n",
+		"timeout": "the image lacks timeout\n",
+		"pgrep":   "the image lacks pgrep and pkill (the package procps), as a says\n",
 	} {
 		t.Run(lacking, func(t *testing.T) {
 			t.Parallel()
 			w := newWorkers(t, "a", "b")
 			w.write("codes", "0\n")
-			for _, program := range []string{"sh", "cat", "cp", "grep", "head", "mkdir", "mv", "rm", "rmdir", "sed", "xargs"} {
+			for _, program := range []string{"sh", "cat", "cp", "grep", "head", "mkdir", "mv", "rm", "rmdir", "sed", "timeout", "xargs"} {
 				at, err := exec.LookPath(program)
 				if err == nil {
 					err = os.Symlink(at, filepath.Join(w.bin, program))

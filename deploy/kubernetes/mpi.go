@@ -29,6 +29,9 @@ const (
 	lostLaunchers = 2
 	// patience is how long the launcher waits for workers that cannot be used.
 	patience = 15 * time.Minute
+	// lastSeconds of the grace period are left to a launcher some of whose workers do not
+	// answer, to end with mpirun's code.
+	lastSeconds = 5
 	// longestName is how much the kernel keeps of the name of a process.
 	longestName = 15
 	// workerFolder has what a worker's pod knows of itself. launcher.sh has it, too.
@@ -134,7 +137,8 @@ func (b *builder) mpiJob() mpiJobSpec {
 	launcher.Containers[0].Resources = b.launcherResources()
 	restarts, losses := b.restarts()
 	launcher.Containers[0].Command = append([]string{"sh", "-c", launcherScript, "launcher",
-		strconv.Itoa(restarts), finalCodes(), strconv.FormatInt(int64(patience.Seconds()), 10), stops, launcherFolder}, mpirun...)
+		strconv.Itoa(restarts), finalCodes(), strconv.FormatInt(int64(patience.Seconds()), 10), stops,
+		strconv.FormatInt(max(seconds(b.o.Grace)-lastSeconds, 1), 10), launcherFolder}, mpirun...)
 	return mpiJobSpec{
 		SlotsPerWorker: b.job.RanksPerNode, SSHAuthMountPath: sshFolder,
 		LauncherCreationPolicy: "WaitForWorkersReady", MPIImplementation: "OpenMPI",

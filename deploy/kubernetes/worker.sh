@@ -6,8 +6,13 @@ cd "${0%/*}" || exit
 
 ranks() { [ -n "$name" ] && pgrep -x "$name" >/dev/null; }
 daemon() { pgrep -x 'orted|prted' >/dev/null; }
-# A second signal would end ranks before they have committed.
-ask() { ! ranks || ! mkdir asked 2>/dev/null || pkill -USR1 -x "$name"; }
+# A second signal would end ranks before they have committed. Ranks are asked also if the
+# mark cannot be made, and later ones can be if there were none any more.
+ask() {
+	if ranks && { mkdir asked 2>/dev/null || [ ! -e asked ]; }; then
+		pkill -USR1 -x "$name" || rmdir asked 2>/dev/null
+	fi
+}
 drain() {
 	if [ -z "$name" ]; then return; fi
 	# Ranks that orted is about to start do not take a signal at once.
@@ -37,17 +42,22 @@ ready) # after so many seconds
 		fi
 	else
 		rmdir asked 2>/dev/null
-		: >known
-		echo ready
+		# A worker that cannot keep this cannot keep the end of the job either.
+		if { echo yes >known.new && mv known.new known; } 2>/dev/null; then
+			echo ready
+		else
+			echo "cannot write in $PWD, which is an emptyDir"
+		fi
 	fi
 	;;
 stays) # since it was ready
 	if [ -e known ] && [ ! -e ending ]; then echo stays; fi
 	;;
-ended) echo "$2" >ended.new && mv ended.new ended ;;
+ended) echo "$2" >ended.new && mv ended.new ended && echo kept ;;
 drain) drain ;;
 ending)
-	: >ending
+	# A colon would end the shell here if the file cannot be made.
+	echo >ending
 	drain
 	;;
 esac
