@@ -147,7 +147,7 @@ func (f *bugReportFlags) readJob(s *scrubber) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text, err := s.yaml(body)
+	text, err := s.yaml(body, jobShape())
 	if err != nil {
 		return "", fmt.Errorf("%s is not YAML: %w", f.job, err)
 	}

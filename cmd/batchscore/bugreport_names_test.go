@@ -200,11 +200,4 @@ func TestScrubberOfForms(t *testing.T) {
 			t.Errorf("redact: %q\nbecame %q\nwant   %q", text, plain, want)
 		}
 	}
-	got, err := s.yaml([]byte("environment:\n- MINE=planted1\n- OMP_NUM_THREADS=2\n- planted2\n- X: [planted3, 5]\n" +
-		"command: [tool, --password, planted4, -u, admin:planted5, sh, -c, 'curl --token planted6 -u a:planted7 " +
-		strings.Repeat("long ", 40) + "--password planted8']\n"))
-	if err != nil || strings.Contains(got, "planted") || !strings.Contains(got, "OMP_NUM_THREADS=2") ||
-		!strings.Contains(got, "MINE=REDACTED") || !strings.Contains(got, "tool") {
-		t.Errorf("got %v\n%s", err, got)
-	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/base64"
 	"encoding/json"
@@ -10,8 +9,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-
-	"go.yaml.in/yaml/v4"
 
 	"github.com/batchscore/batchscore/deploy"
 )
@@ -122,69 +119,6 @@ func (s *scrubber) named(text string, names bool) string {
 	}
 	return s.text(text)
 }
-
-// yaml returns a YAML document of a job without the values of its environment, except
-// those that a report shows.
-func (s *scrubber) yaml(body []byte) (string, error) {
-	if err := deploy.CheckYAML(body); err != nil {
-		return "", err
-	}
-	if job, err := deploy.ReadJob(bytes.NewReader(body)); err == nil {
-		for _, secret := range job.Secrets {
-			// One that cannot be read now is not in this process, either.
-			values, _ := deploy.Job{Secrets: map[string]deploy.Secret{"S": secret}}.Resolve()
-			s.add(values["S"])
-		}
-	}
-	var n yaml.Node
-	if err := yaml.Unmarshal(body, &n); err != nil {
-		return "", err
-	}
-	s.hideValues(&n, false)
-	text, err := yaml.Marshal(&n)
-	return s.text(string(text)), err
-}
-
-// hideValues replaces what may be secret in a document, and its comments.
-func (s *scrubber) hideValues(n *yaml.Node, environment bool) {
-	n.HeadComment, n.LineComment, n.FootComment = "", "", ""
-	if n.Kind == yaml.ScalarNode && n.Tag == "!!str" {
-		// Here, where it is not yet folded.
-		n.Value = s.text(n.Value)
-	}
-	for i, child := range n.Content {
-		before := ""
-		if i > 0 {
-			before = n.Content[i-1].Value
-		}
-		scalar := child.Kind == yaml.ScalarNode
-		switch {
-		case n.Kind == yaml.MappingNode && i%2 == 0:
-			s.hideValues(child, false)
-		case n.Kind == yaml.MappingNode && scalar && (environment && !showsValue(before) || secretName.MatchString(before)):
-			*child = yaml.Node{Kind: yaml.ScalarNode, Value: "REDACTED"}
-		case n.Kind == yaml.MappingNode:
-			s.hideValues(child, environment || before == "environment")
-		case scalar && environment && n.Kind == yaml.SequenceNode:
-			if name, _, ok := strings.Cut(child.Value, "="); !ok {
-				child.Value = "REDACTED"
-			} else if !showsValue(name) {
-				child.Value = name + "=REDACTED"
-			}
-			s.hideValues(child, environment)
-		case scalar && n.Kind == yaml.SequenceNode && strings.HasPrefix(before, "-") && !strings.Contains(before, "=") && secretName.MatchString(before):
-			*child = yaml.Node{Kind: yaml.ScalarNode, Value: "REDACTED"}
-		case scalar && n.Kind == yaml.SequenceNode && userFlag.MatchString(before) && strings.Contains(child.Value, ":"):
-			user, _, _ := strings.Cut(child.Value, ":")
-			*child = yaml.Node{Kind: yaml.ScalarNode, Value: user + ":REDACTED"}
-		default:
-			s.hideValues(child, environment)
-		}
-	}
-}
-
-// userFlag matches flags that take a user and a password with a colon between them.
-var userFlag = regexp.MustCompile(`^(-u|-U|--user|--proxy-user)$`)
 
 // halfKey replaces the lines of a private key whose first line was cut off.
 func halfKey(text string) string {

@@ -250,7 +250,7 @@ func (r *bugReport) addLaunched(ctx context.Context, s *scrubber, names bool) {
 		body, readErr := deploy.ReadSmall(filepath.Join(book.String(), j.ID+".yaml"))
 		if readErr == nil {
 			var text string
-			if text, readErr = s.yaml(body); readErr == nil {
+			if text, readErr = s.yaml(body, recordShape()); readErr == nil {
 				r.add("jobs/"+j.ID+".yaml", "the record of a launched job", text)
 			}
 		}

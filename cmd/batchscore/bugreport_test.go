@@ -281,7 +281,7 @@ func TestScrubber(t *testing.T) {
 	if len(s.values) < 6 || !slices.IsSortedFunc(s.values, func(a, b string) int { return len(b) - len(a) }) {
 		t.Errorf("values %q are not sorted by length", s.values)
 	}
-	if _, err := s.yaml([]byte("a: [")); err == nil {
+	if _, err := s.yaml([]byte("a: ["), jobShape()); err == nil {
 		t.Error("something that is not YAML became a text")
 	}
 }
