@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestReportedJobs: of a job.yaml, right or wrong, a report shows known fields that are no
-// secrets by their kind, and nothing else.
+// TestReportedJobs: of a job.yaml, right or wrong, a report shows known fields of kinds that
+// hold no credentials, and nothing else.
 func TestReportedJobs(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ text, shows string }{
