@@ -80,8 +80,8 @@ func start(t *testing.T, c corev1.Container, secret, bin string) {
 			argv[i] = folder
 		}
 	}
-	hosts := filepath.Join(folder, "hosts") // without workers
-	if err := os.WriteFile(hosts, nil, 0o644); err != nil {
+	hosts := filepath.Join(folder, "hosts") // with a worker that the ssh of mpirunOf reaches
+	if err := os.WriteFile(hosts, []byte("worker slots=1\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), "/usr/bin/env", argv...) // which looks on that PATH
@@ -94,7 +94,8 @@ func start(t *testing.T, c corev1.Container, secret, bin string) {
 	}
 }
 
-// mpirunOf returns a folder with an mpirun that starts one rank.
+// mpirunOf returns a folder with an mpirun that starts one rank, and an ssh to a worker that
+// is ready.
 func mpirunOf(t *testing.T) string {
 	t.Helper()
 	bin := t.TempDir()
@@ -103,8 +104,10 @@ while :; do case $1 in -x|-np|--bind-to) shift 2 ;; --mca) shift 3 ;; --*) shift
 for word; do [ "$word" != : ] || exit 9; done
 exec "$@"
 `
-	if err := os.WriteFile(filepath.Join(bin, "mpirun"), []byte(mpirun), 0o755); err != nil { //nolint:gosec // G306: it is a program
-		t.Fatal(err)
+	for name, text := range map[string]string{"mpirun": mpirun, "ssh": "#!/bin/sh\necho ready\n"} {
+		if err := os.WriteFile(filepath.Join(bin, name), []byte(text), 0o755); err != nil { //nolint:gosec // G306: it is a program
+			t.Fatal(err)
+		}
 	}
 	return bin
 }
