@@ -68,6 +68,7 @@ func (s *Store) create(ctx context.Context, name string, lasts lasting, size int
 	if _, err := os.Lstat(final); err == nil {
 		return store.Object{}, fmt.Errorf("create %s: %w", final, store.ErrExist)
 	}
+	defer s.unmake()
 	root, err := s.folderFor(name)
 	if err != nil {
 		err = s.asUnfit(err)
@@ -85,7 +86,7 @@ func (s *Store) create(ctx context.Context, name string, lasts lasting, size int
 	if err != nil {
 		return store.Object{}, classifyCreate(final, size, s.asUnfit(err))
 	}
-	defer s.unmake(temp)
+	defer temp.Remove()
 	info, err := temp.Fill(bool(lasts), write)
 	if err != nil {
 		if size < 0 && info != nil {

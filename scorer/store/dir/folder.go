@@ -87,10 +87,9 @@ func (s *Store) asUnfit(err error) error {
 	return err
 }
 
-// unmake removes a temporary file. If no create can succeed here, it also removes
-// the empty folders that this Store made.
-func (s *Store) unmake(temp *atomicfile.Temp) {
-	temp.Remove()
+// unmake removes the empty folders that this Store made, if no create can succeed here.
+// Each create calls it at its end, since another may have made a folder again meanwhile.
+func (s *Store) unmake() {
 	if !s.unfit.Load() {
 		return
 	}
