@@ -76,6 +76,7 @@ func TestFault41_TriesThatAKindDeserves(t *testing.T) {
 		{name: "a server that falters", no: syscall.EIO, times: 2, tries: 3, status: row.StatusOK, says: ""},
 		{name: "a server that is busy", no: syscall.EAGAIN, times: 3, tries: 4, status: row.StatusOK, says: ""},
 		{name: "a server that comes back", no: syscall.EHOSTDOWN, times: 1, tries: 2, status: row.StatusOK, says: ""},
+		{name: "a mount that remembers that it was missing", no: syscall.ENOENT, times: 1, tries: 2, status: row.StatusOK, says: ""},
 		{name: "no permission", no: syscall.EACCES, times: always, tries: 1, status: row.StatusUnreadable, says: "cannot be read: permission denied"},
 		{
 			name:   "too large for this system",
@@ -86,10 +87,11 @@ func TestFault41_TriesThatAKindDeserves(t *testing.T) {
 			says:   "cannot be read: value too large for defined data type",
 		},
 		{
+			// The store itself looks a second time: a mount may remember that a name was missing.
 			name:   "gone",
 			no:     syscall.ENOENT,
 			times:  always,
-			tries:  1,
+			tries:  2,
 			status: row.StatusNotFound,
 			says:   "not there: deleted after the manifest was frozen, or a link that leads nowhere",
 		},
