@@ -31,7 +31,7 @@ const (
 // flushAt is how much text is buffered before it is written.
 const flushAt = 64 << 10
 
-// writer makes a manifest from lines that are added in order.
+// writer makes a manifest from the lines of entries that are added in order.
 type writer struct {
 	text  spool
 	buf   []byte // not yet in text
@@ -99,6 +99,16 @@ func appendEntry(buf []byte, e Entry) []byte {
 		buf = base64.StdEncoding.AppendEncode(buf, []byte(e.MD5))
 		buf = append(buf, '"')
 	}
+	if e.FromOutput > 0 {
+		buf = append(buf, `,"from_output":`...)
+		buf = strconv.AppendInt(buf, int64(e.FromOutput), 10)
+		buf = append(buf, `,"from_row":`...)
+		buf = strconv.AppendInt(buf, int64(e.FromRow), 10)
+		if e.From != "" {
+			buf = append(buf, ',')
+			buf = appendText(buf, "from", e.From)
+		}
+	}
 	return append(buf, '}', '\n')
 }
 
@@ -143,8 +153,18 @@ func parseEntry(line string) (Entry, error) {
 		e.MD5 = p.Base64()
 		short = len(e.MD5) != md5.Size
 	}
+	wrong := false
+	if p.Has(`,"from_output":`) {
+		e.FromOutput = int(p.Int())
+		p.Take(`,"from_row":`)
+		e.FromRow = int(p.Int())
+		wrong = e.FromOutput < 1 || e.FromRow < 0
+		if p.Has(`,"from":`) {
+			e.From = takeText(&p, "", `,"from_base64":`)
+		}
+	}
 	p.Take("}\n")
-	if !p.Done() || short {
+	if !p.Done() || short || wrong {
 		return Entry{}, errForm
 	}
 	return e, nil

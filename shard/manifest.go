@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -16,6 +17,20 @@ type Entry struct {
 	// MD5 is the digest of that version: 16 bytes, or empty if the store does not
 	// know it.
 	MD5 string
+	// FromOutput is above 0 if the image's row is copied and not scored: it is row FromRow
+	// of source number FromOutput of the job. From is the name that the image has there;
+	// empty if it is Path.
+	FromOutput, FromRow int
+	From                string
+}
+
+// Source returns the name of the image in the output that its row is copied from.
+func (e *Entry) Source() string { return cmp.Or(e.From, e.Path) }
+
+// SameVersion reports whether two entries of one path are the same version of the image,
+// as far as their store can tell.
+func (e *Entry) SameVersion(o *Entry) bool {
+	return e.Size == o.Size && e.ETag == o.ETag && (e.MD5 == o.MD5 || e.MD5 == "" || o.MD5 == "")
 }
 
 // stride is the distance between two entries whose offsets are known.
@@ -101,7 +116,8 @@ func (m *Manifest) Find(path string) (int, bool, error) {
 }
 
 // Encode writes the manifest as JSON lines: a header, one line per entry with
-// path, size, etag and md5 (if it is known), and a trailer with the number of
+// path, size, etag, md5 (if it is known) and from_output, from_row and from (if its row is
+// copied), and a trailer with the number of
 // entries and the SHA-256 of all bytes before it. In a path that is not valid
 // UTF-8, U+FFFD replaces the invalid bytes, and path_base64 has the exact ones. The
 // same holds for an etag.

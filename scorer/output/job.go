@@ -121,6 +121,9 @@ type Job struct {
 	// command does not say: DefaultMaxErrors. It is empty in jobs begun before there was
 	// such a default. Join fills it, except in a retry.
 	MaxErrors string `json:"max_errors,omitempty"`
+	// After is set in the record of a job that continues another output. Records of jobs
+	// that are Older do not have it.
+	After *After `json:"after,omitempty"`
 	// Retry is set in the record of a retry.
 	Retry   *Retry    `json:"retry,omitempty"`
 	Created time.Time `json:"created"` // by the creator's own clock, for people

@@ -19,14 +19,20 @@ import (
 // A damaged manifest is ErrMismatch.
 func Freeze(ctx context.Context, st store.Store,
 	build func(ctx context.Context) (*shard.Manifest, error)) (*shard.Manifest, error) {
-	m, err := ReadManifest(ctx, st)
+	return freezeAs(ctx, st, manifestName, build)
+}
+
+// freezeAs is Freeze for the manifest of that name.
+func freezeAs(ctx context.Context, st store.Store, name string,
+	build func(ctx context.Context) (*shard.Manifest, error)) (*shard.Manifest, error) {
+	m, err := readManifest(ctx, st, name)
 	if !errors.Is(err, store.ErrNotExist) {
 		return m, err
 	}
 	if m, err = build(ctx); err != nil {
 		return nil, err
 	}
-	_, err = store.CreateFrom(ctx, st, manifestName, m.Encode)
+	_, err = store.CreateFrom(ctx, st, name, m.Encode)
 	if err == nil {
 		return m, nil
 	}
@@ -34,9 +40,9 @@ func Freeze(ctx context.Context, st store.Store,
 	if ctx.Err() != nil {
 		return nil, err
 	}
-	stored, readErr := ReadManifest(ctx, st)
+	stored, readErr := readManifest(ctx, st, name)
 	if errors.Is(readErr, store.ErrNotExist) && errors.Is(err, store.ErrExist) {
-		return nil, notAFile(st, manifestName)
+		return nil, notAFile(st, name)
 	}
 	if errors.Is(readErr, store.ErrNotExist) {
 		return nil, fmt.Errorf("store the manifest: %w", err)
@@ -50,7 +56,11 @@ var room = scratch.Room()
 // ReadManifest returns the frozen manifest, which the caller closes. The error is
 // store.ErrNotExist if there is none yet, and ErrMismatch if it is damaged.
 func ReadManifest(ctx context.Context, st store.Store) (*shard.Manifest, error) {
-	r, _, err := st.Open(ctx, manifestName, "")
+	return readManifest(ctx, st, manifestName)
+}
+
+func readManifest(ctx context.Context, st store.Store, name string) (*shard.Manifest, error) {
+	r, _, err := st.Open(ctx, name, "")
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +68,7 @@ func ReadManifest(ctx context.Context, st store.Store) (*shard.Manifest, error) 
 	m, err := shard.DecodeManifest(r, room)
 	if errors.Is(err, shard.ErrCorrupt) {
 		return nil, fmt.Errorf("%s of %s: %w: %w; choose another folder, or remove this one to begin again",
-			manifestName, st, ErrMismatch, err)
+			name, st, ErrMismatch, err)
 	}
 	return m, err
 }

@@ -298,7 +298,7 @@ func (j *Job) Older() bool { return j.RowForm < row.Nullable }
 // forOlder clears them in the record of a retry, which has the form of its job.
 func (j *Job) forOlder() {
 	j.LabelsFile, j.Preprocess, j.GPU, j.ONNXRuntime = "", nil, nil, ""
-	j.MaxErrors, j.MaxMemory = "", 0
+	j.MaxErrors, j.MaxMemory, j.After = "", 0, nil
 }
 
 func (s *WorkerSummary) forOlder() {
@@ -307,5 +307,6 @@ func (s *WorkerSummary) forOlder() {
 
 func (s *Success) forOlder() {
 	s.Answers, s.ImagesPlace, s.WorkedSeconds, s.WorkedImagesPerSecond, s.ScoredTwice = nil, "", 0, 0, 0
+	s.FailedDigest, s.Increment = "", nil
 	s.MaxErrors, s.GPUKinds, s.GPU, s.LeastBatch = "", nil, nil, 0
 }

@@ -70,6 +70,11 @@ type Success struct {
 	MaxErrors string `json:"max_errors,omitempty"`
 	// Retry is what the last retry did, nil before the first.
 	Retry *RetryOutcome `json:"retry,omitempty"`
+	// FailedDigest is the digest of the file of the failed images of the collection; empty
+	// in older records, whose outputs do not have it.
+	FailedDigest string `json:"failed_digest,omitempty"`
+	// Increment is about the whole collection of an increment; nil in other outputs.
+	Increment *Increment `json:"increment,omitempty"`
 	// Drift is nil if the images were not listed again.
 	Drift *Drift `json:"drift,omitempty"`
 	// PassedOver counts what a listing did not take for an image.

@@ -24,6 +24,8 @@ var (
 	_ Replacer       = (*Sub)(nil)
 	_ StreamReplacer = (*Sub)(nil)
 	_ Maker          = (*Sub)(nil)
+	_ Neighborly     = (*Sub)(nil)
+	_ FolderLister   = (*Sub)(nil)
 )
 
 // NewSub returns the part of whole below folder, which ends in a slash.
@@ -113,4 +115,24 @@ func (s *Sub) ReplaceFrom(ctx context.Context, name, etag string, retry Retry, w
 // Delete implements Replacer.
 func (s *Sub) Delete(ctx context.Context, name, etag string) error {
 	return Delete(ctx, s.whole, s.folder+name, etag)
+}
+
+// Neighbor implements Neighborly.
+func (s *Sub) Neighbor(place string) (Store, error) {
+	if !IsRelative(place) {
+		return Neighbor(s.whole, place)
+	}
+	folder, ok := Join(strings.TrimSuffix(s.folder, "/"), place)
+	if !ok {
+		return nil, OtherStorage(s, place)
+	}
+	if folder == "" {
+		return s.whole, nil
+	}
+	return NewSub(s.whole, folder+"/"), nil
+}
+
+// Folders implements FolderLister.
+func (s *Sub) Folders(ctx context.Context, in string, retry Retry, fn func(name string) error) error {
+	return folders(ctx, s.whole, s.folder+in, retry, fn)
 }

@@ -17,7 +17,7 @@ func TestSubConforms(t *testing.T) {
 				whole.Put("next", nil)
 				return store.NewSub(whole, "a/b/")
 			},
-			Abilities: []storetest.Ability{storetest.Ranges, storetest.Replaces},
+			Abilities: []storetest.Ability{storetest.Ranges, storetest.Replaces, storetest.Neighbors},
 		}.Run(t)
 	})
 	t.Run("dir", func(t *testing.T) {
@@ -31,6 +31,7 @@ func TestSubConforms(t *testing.T) {
 			},
 			Abilities: []storetest.Ability{
 				storetest.Ranges, storetest.Naming, storetest.Streams, storetest.Volatile, storetest.Replaces,
+				storetest.Neighbors, storetest.Folders,
 			},
 		}.Run(t)
 	})

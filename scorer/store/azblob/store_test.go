@@ -25,7 +25,7 @@ func TestConformance(t *testing.T) {
 					return azuritetest.Open(t, server.Options(t, server.Container(t), prefix))
 				},
 				Abilities: []storetest.Ability{storetest.Ranges, storetest.Pages, storetest.Streams, storetest.Replaces,
-					storetest.StreamReplaces, storetest.Makes, storetest.Reached},
+					storetest.StreamReplaces, storetest.Makes, storetest.Reached, storetest.Neighbors, storetest.Folders},
 				Refuses: func(name string) bool { return cannotBe(prefix + name) },
 			}.Run(t)
 		})

@@ -50,6 +50,7 @@ type File interface {
 type Store struct {
 	root    string
 	tempAge time.Duration
+	within  bool // Options.Within
 	// first describes the folder at root when the Store was opened; nil if there
 	// was none.
 	first    fs.FileInfo
@@ -93,7 +94,7 @@ func New(root string, opt Options) (*Store, error) {
 	if opt.OpenFile == nil {
 		opt.OpenFile = openFile
 	}
-	s := &Store{root: abs, tempAge: opt.TempAge, first: info, openFile: opt.OpenFile,
+	s := &Store{root: abs, tempAge: opt.TempAge, within: opt.Within, first: info, openFile: opt.OpenFile,
 		in: atomicfile.In, link: linkExclusive, seen: map[string]bool{}}
 	if opt.Within {
 		s.openFile = s.openWithin

@@ -37,6 +37,7 @@ func conforms(t *testing.T, open func(t *testing.T) store.Store) {
 		Open: open,
 		Abilities: []storetest.Ability{
 			storetest.Ranges, storetest.Naming, storetest.Streams, storetest.Volatile, storetest.Replaces,
+			storetest.Neighbors, storetest.Folders,
 		},
 	}.Run(t)
 }

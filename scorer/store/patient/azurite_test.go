@@ -58,7 +58,7 @@ func TestConformsBeforeAzurite(t *testing.T) {
 			return patient.New(azuritetest.Open(t, o), patient.Options{First: time.Microsecond, Longest: time.Microsecond})
 		},
 		Abilities: []storetest.Ability{storetest.Ranges, storetest.Streams, storetest.Replaces, storetest.StreamReplaces, storetest.Meters,
-			storetest.Makes, storetest.Reached},
+			storetest.Makes, storetest.Reached, storetest.Neighbors, storetest.Folders},
 		Refuses: func(name string) bool {
 			return !utf8.ValidString(name) || strings.ContainsAny(name, "\x07\\") || utf8.RuneCountInString(name) > 1024
 		},

@@ -56,7 +56,7 @@ func TestConforms(t *testing.T) {
 	t.Run("mem", func(t *testing.T) {
 		storetest.Suite{
 			Open:      func(*testing.T) store.Store { return patient.New(new(mem.Store), patient.Options{}) },
-			Abilities: []storetest.Ability{storetest.Ranges, storetest.Replaces, storetest.Meters},
+			Abilities: []storetest.Ability{storetest.Ranges, storetest.Replaces, storetest.Meters, storetest.Neighbors},
 		}.Run(t)
 	})
 	t.Run("dir", func(t *testing.T) {
@@ -70,6 +70,7 @@ func TestConforms(t *testing.T) {
 			},
 			Abilities: []storetest.Ability{
 				storetest.Ranges, storetest.Naming, storetest.Streams, storetest.Volatile, storetest.Replaces, storetest.Meters,
+				storetest.Neighbors, storetest.Folders,
 			},
 		}.Run(t)
 	})
@@ -104,7 +105,7 @@ func TestConformsAtAFaultyPlace(t *testing.T) {
 		}, patient.Options{First: time.Microsecond, Longest: time.Microsecond})
 	}
 	storetest.Suite{
-		Open: open, Abilities: []storetest.Ability{storetest.Ranges, storetest.Replaces, storetest.Meters},
+		Open: open, Abilities: []storetest.Ability{storetest.Ranges, storetest.Replaces, storetest.Meters, storetest.Neighbors},
 	}.Run(t)
 }
 

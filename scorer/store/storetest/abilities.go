@@ -22,6 +22,9 @@ const (
 	Meters   Ability = "Meters"   // store.Meter
 	Makes    Ability = "Makes"    // store.Maker
 	Reached  Ability = "Reached"  // store.Reached
+	// Neighbors is store.Neighborly, Folders is store.FolderLister.
+	Neighbors Ability = "Neighbors"
+	Folders   Ability = "Folders"
 	// StreamReplaces is store.StreamReplacer.
 	StreamReplaces Ability = "StreamReplaces"
 )
@@ -48,6 +51,8 @@ var abilities = []struct {
 		return ok
 	}},
 	{name: Makes, has: has[store.Maker], tests: makeTests},
+	{name: Neighbors, has: has[store.Neighborly], needed: true, tests: neighborTests},
+	{name: Folders, has: has[store.FolderLister], tests: folderTests},
 	{name: Reached, needed: true, tests: reachedTests, has: func(st store.Store) bool {
 		return store.HowReached(context.Background(), st) != ""
 	}},

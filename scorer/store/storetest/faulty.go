@@ -11,7 +11,8 @@ import (
 // Faulty passes every call on to Store, except for what its hooks do. Hooks that
 // are nil do nothing. Any number of goroutines may call the others. Calls of each
 // kind are counted from 0. It has no abilities but those to read ranges, to create
-// volatile objects and to replace, where Store has them.
+// volatile objects, to replace and to have neighbors, where Store has them. A neighbor has the
+// same hooks, and numbers of its own.
 type Faulty struct {
 	store.Store
 	// BeforeCreate runs before create number n. An error is returned instead
@@ -41,7 +42,19 @@ var (
 	_ store.Ranger    = (*Faulty)(nil)
 	_ store.Volatile  = (*Faulty)(nil)
 	_ store.Replacer  = (*Faulty)(nil)
+
+	_ store.Neighborly = (*Faulty)(nil)
 )
+
+// Neighbor implements store.Neighborly.
+func (f *Faulty) Neighbor(place string) (store.Store, error) {
+	inner, err := store.Neighbor(f.Store, place)
+	if err != nil {
+		return nil, err
+	}
+	return &Faulty{Store: inner, BeforeCreate: f.BeforeCreate, AfterCreate: f.AfterCreate, BeforeChange: f.BeforeChange,
+		AfterChange: f.AfterChange, BeforeOpen: f.BeforeOpen, Body: f.Body, Listed: f.Listed}, nil
+}
 
 // Unwrap implements store.Decorator.
 func (f *Faulty) Unwrap() store.Store { return f.Store }

@@ -16,7 +16,7 @@ import (
 func TestMemConforms(t *testing.T) {
 	storetest.Suite{
 		Open:      func(*testing.T) store.Store { return new(mem.Store) },
-		Abilities: []storetest.Ability{storetest.Ranges, storetest.Replaces},
+		Abilities: []storetest.Ability{storetest.Ranges, storetest.Replaces, storetest.Neighbors},
 	}.Run(t)
 }
 
@@ -24,7 +24,7 @@ func TestFaultyWithoutHooksConforms(t *testing.T) {
 	t.Run("mem", func(t *testing.T) {
 		storetest.Suite{
 			Open:      func(*testing.T) store.Store { return &storetest.Faulty{Store: new(mem.Store)} },
-			Abilities: []storetest.Ability{storetest.Ranges, storetest.Replaces},
+			Abilities: []storetest.Ability{storetest.Ranges, storetest.Replaces, storetest.Neighbors},
 		}.Run(t)
 	})
 	t.Run("dir", func(t *testing.T) {
@@ -36,7 +36,7 @@ func TestFaultyWithoutHooksConforms(t *testing.T) {
 				}
 				return &storetest.Faulty{Store: st}
 			},
-			Abilities: []storetest.Ability{storetest.Ranges, storetest.Volatile, storetest.Replaces},
+			Abilities: []storetest.Ability{storetest.Ranges, storetest.Volatile, storetest.Replaces, storetest.Neighbors},
 		}.Run(t)
 	})
 }
