@@ -381,10 +381,6 @@ func newReadmeFolder(t *testing.T, elsewhere bool) (folder string, env []string)
 	needRuntime(t)
 	needMpirun(t)
 	folder = t.TempDir()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	cache, err := filepath.Abs(fetched.Path())
 	if err != nil {
 		t.Fatal(err)
@@ -395,7 +391,6 @@ func newReadmeFolder(t *testing.T, elsewhere bool) (folder string, env []string)
 		variable = filepath.Join(folder, place)
 	}
 	for _, link := range []struct{ to, name string }{
-		{to: self, name: "bin/batchscore"},
 		{to: "/bin/true", name: "bin/make"},
 		{to: cache, name: place},
 		{to: filepath.Join(cache, "images", "photos"), name: "photos"},
@@ -409,8 +404,12 @@ func newReadmeFolder(t *testing.T, elsewhere bool) (folder string, env []string)
 		}
 	}
 	writeFile(t, filepath.Join(folder, "go.mod"), nil) // it is the root of a source tree
-	return folder, append(newDesk(t).env, "PATH="+filepath.Join(folder, "bin")+":"+os.Getenv("PATH"),
-		"BATCHSCORE_CACHE="+variable, ort.LibraryVariable+"=", "HOME="+filepath.Join(folder, "home"))
+	// It finds .cache by the place of its file, which a symbolic link is not.
+	if err := os.Link(plainProgram(t), filepath.Join(folder, "bin", "batchscore")); err != nil {
+		t.Fatal(err)
+	}
+	return folder, []string{"XDG_STATE_HOME=" + t.TempDir(), "PATH=" + filepath.Join(folder, "bin") + ":" + os.Getenv("PATH"),
+		"BATCHSCORE_CACHE=" + variable, ort.LibraryVariable + "=", "HOME=" + filepath.Join(folder, "home")}
 }
 
 // readmeSection returns the shell blocks of a section of README.md.

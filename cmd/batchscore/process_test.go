@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -32,6 +33,7 @@ func runTests(m *testing.M) int {
 	state, err := os.MkdirTemp("", "batchscore-state-*")
 	if err == nil {
 		defer os.RemoveAll(state)
+		plain = filepath.Join(state, "batchscore")
 		err = os.Setenv("XDG_STATE_HOME", state)
 	}
 	if err == nil {
@@ -42,6 +44,27 @@ func runTests(m *testing.M) int {
 		return 1
 	}
 	return m.Run()
+}
+
+// plain is where plainProgram builds.
+var plain string
+
+var buildPlain = sync.OnceValue(func() error {
+	text, err := exec.Command("go", "build", "-race=false", "-o", plain, ".").CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("go build: %w\n%s", err, text)
+	}
+	return err
+})
+
+// plainProgram returns batchscore without the race detector, which takes several times the
+// memory, and ten times as long to import a model.
+func plainProgram(t testing.TB) string {
+	t.Helper()
+	if err := buildPlain(); err != nil {
+		t.Fatal(err)
+	}
+	return plain
 }
 
 // processTimeout is far longer than any command here takes. Only a command that
