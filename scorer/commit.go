@@ -7,8 +7,10 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/telemetry"
+	"github.com/batchscore/batchscore/scorer/telemetry/event"
 	"github.com/batchscore/batchscore/shard"
 )
 
@@ -56,7 +58,7 @@ func (c *committer) commit(ctx context.Context, done *chunk) error {
 	}
 	if result.Outcome != output.Created {
 		c.counters.Add(telemetry.Lost, 1)
-		c.log.Info().Int("chunk", done.index).Msg("another worker committed this chunk first; its part is kept")
+		event.ChunkLost.In(ctx, c.log).Int("chunk", done.index).Msg("another worker committed this chunk first; its part is kept")
 		return nil
 	}
 	c.counters.Add(telemetry.Chunks, 1)
@@ -66,5 +68,21 @@ func (c *committer) commit(ctx context.Context, done *chunk) error {
 	for i := range done.rows {
 		c.statuses[done.rows[i].Status]++
 	}
+	if e := event.ChunkCommitted.In(ctx, c.log); e.Enabled() {
+		ofRows(e.Int("chunk", done.index), done.rows).Msg("committed a chunk")
+	}
 	return nil
+}
+
+// ofRows adds how many rows there are, and how many of images that failed, to a line of the log.
+func ofRows(e *zerolog.Event, rows []row.Row) *zerolog.Event {
+	statuses := map[string]int{}
+	for i := range rows {
+		statuses[rows[i].Status]++
+	}
+	e = e.Int("images", len(rows))
+	if failed := len(rows) - statuses[row.StatusOK]; failed > 0 {
+		e = e.Int("failed", failed).Interface("statuses", statuses)
+	}
+	return e
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/batchscore/batchscore/models"
 	hardware "github.com/batchscore/batchscore/models/device"
 	"github.com/batchscore/batchscore/scorer/telemetry"
+	"github.com/batchscore/batchscore/scorer/telemetry/event"
 )
 
 // Engine runs a model on one device.
@@ -117,5 +118,5 @@ func (d *device) lower(size int) {
 	if size == d.batch {
 		text += "; on a GPU, scores may differ in their last digits from those of whole batches"
 	}
-	d.log.Warn().Str("device", d.engine.Device()).Int("batch", size).Int("now", size/2).Msg(text)
+	event.BatchHalved.On(d.log).Str("device", d.engine.Device()).Int("batch", size).Int("now", size/2).Msg(text)
 }

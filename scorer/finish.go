@@ -13,6 +13,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/telemetry/event"
 	"github.com/batchscore/batchscore/shard"
 )
 
@@ -119,11 +120,11 @@ func listAgain(ctx context.Context, images store.Store, job *output.Job, m *shar
 // report logs what a second listing showed and returns it; nil if it failed.
 func (r *relisting) report(log zerolog.Logger) *output.Drift {
 	if r.err != nil {
-		log.Warn().Err(r.err).Msg("could not list the images again to see what changed")
+		event.ListingAgainFailed.On(log).Err(r.err).Msg("could not list the images again to see what changed")
 		return nil
 	}
 	if r.drift != (output.Drift{}) {
-		log.Warn().Int("added", r.drift.Added).Int("removed", r.drift.Removed).Int("changed", r.drift.Changed).
+		event.ImagesDrifted.On(log).Int("added", r.drift.Added).Int("removed", r.drift.Removed).Int("changed", r.drift.Changed).
 			Msg(r.drift.String())
 	}
 	return &r.drift
@@ -244,7 +245,7 @@ func (p *participant) deliver(ctx context.Context, done *output.Success) error {
 	if done.Mine || o.World.Size > 1 && writer.Rank == o.World.Rank {
 		return o.Delivery.Write(ctx, done)
 	}
-	o.Log.Info().Int("writer", writer.Rank).Str("host", writer.Host).
+	event.DeliveryLeft.On(o.Log).Int("writer", writer.Rank).Str("host", writer.Host).
 		Msg("another rank writes the file of all rows; if it dies, the same command writes that file at once")
 	return nil
 }
@@ -264,7 +265,7 @@ func (p *participant) hold(ctx context.Context, claims *claim.Claims, r claim.Ri
 		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
 		defer cancel()
 		if err := claims.Release(ending, r); err != nil {
-			p.opt.Log.Warn().Err(err).Msgf("the claim on %s stays until its lease ends", r)
+			ofRight(event.ClaimNotReleased.On(p.opt.Log), r).Err(err).Msgf("the claim on %s stays until its lease ends", r)
 		}
 	}
 }

@@ -85,7 +85,7 @@ func TestGPUOfRetry(t *testing.T) {
 	var log bytes.Buffer
 	again := retrying(t, images, out, o.Job.Format)
 	again.GPU, again.Log = onGPU("A100"), zerolog.New(&log)
-	if s := mustRun(t, again); len(s.GPUKinds) != 2 || !strings.Contains(log.String(), `"job":"P100, cuDNN 9.10.2, driver 550"`) {
+	if s := mustRun(t, again); len(s.GPUKinds) != 2 || !strings.Contains(log.String(), `"job_has":"P100, cuDNN 9.10.2, driver 550"`) {
 		t.Errorf("kinds %q; the log:\n%s", s.GPUKinds, &log)
 	}
 }
@@ -119,7 +119,7 @@ func TestRuntimeRecorded(t *testing.T) {
 					line += l
 				}
 			}
-			if test.warned != (strings.Contains(line, `"job":"`+began+`"`) && strings.Contains(line, `"this_rank":"`+test.mine+`"`)) ||
+			if test.warned != (strings.Contains(line, `"job_has":"`+began+`"`) && strings.Contains(line, `"this_rank":"`+test.mine+`"`)) ||
 				strings.Count(line, "\n") > 1 {
 				t.Errorf("warned: %q, want %v", line, test.warned)
 			}

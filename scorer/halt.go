@@ -10,6 +10,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/batchscore/batchscore/scorer/telemetry"
+	"github.com/batchscore/batchscore/scorer/telemetry/event"
 )
 
 var (
@@ -82,7 +83,7 @@ func (h *halt) cancelAfter(ctx context.Context, grace time.Duration, cancel cont
 		if errors.As(reason, &p) {
 			reason = errors.New(p.why) // what is in progress may complete the job
 		}
-		log.Warn().Float64("grace_s", telemetry.Seconds(grace)).AnErr("reason", reason).Msg("asked to stop: committing what is in progress")
+		event.StopRequested.On(log).Float64("grace_s", telemetry.Seconds(grace)).AnErr("reason", reason).Msg("asked to stop: committing what is in progress")
 	case <-ctx.Done():
 		return
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess/codec"
 	"github.com/batchscore/batchscore/scorer/claim"
 	"github.com/batchscore/batchscore/scorer/row"
+	"github.com/batchscore/batchscore/scorer/telemetry/event"
 )
 
 // deathsToConvict is how many workers may die on a single image, tried on its own,
@@ -50,7 +51,7 @@ func (i *isolator) isolate(ctx context.Context, index int) error {
 			return err
 		}
 	}
-	i.log.Warn().Int("chunk", index).Msg("workers died on this chunk: bisecting its images to find the one that crashes workers")
+	event.ChunkBisected.In(ctx, i.log).Int("chunk", index).Msg("workers died on this chunk: bisecting its images to find the one that crashes workers")
 	trials, err := i.claims.ReadTrials(ctx, index)
 	if err != nil {
 		return err
@@ -151,7 +152,7 @@ func onStop(ctx context.Context, stop <-chan struct{}, do func(context.Context))
 
 func (s *search) withdraw(ctx context.Context, lo, hi int) {
 	if err := s.trials.Withdraw(ctx, lo, hi); err != nil {
-		s.isolator.log.Warn().Err(err).Msg("could not withdraw a trial: it may count as a worker that died")
+		event.TrialNotWithdrawn.In(ctx, s.isolator.log).Int("chunk", s.batch.chunk.index).Err(err).Msg("could not withdraw a trial: it may count as a worker that died")
 	}
 }
 
@@ -210,7 +211,7 @@ func (s *search) quarantine(index, deaths int) {
 	i := s.isolator
 	img := item{batch: s.batch, slot: index % i.batches.size}
 	s.batch.offset = index - img.slot
-	i.log.Error().Str("image", img.entry().Path).Int("deaths", deaths).Msg("quarantined: workers die on this image")
+	event.ImageQuarantined.On(i.log).Int("chunk", s.batch.chunk.index).Str("image", img.entry().Path).Int("deaths", deaths).Msg("quarantined: workers die on this image")
 	i.assembler.reject(img, &codec.Failure{Status: row.StatusQuarantined, Reason: "workers died on this image"})
 	i.filler.count(1, 1)
 }

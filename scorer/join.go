@@ -14,6 +14,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/telemetry"
+	"github.com/batchscore/batchscore/scorer/telemetry/event"
 	"github.com/batchscore/batchscore/scorer/tune"
 	"github.com/batchscore/batchscore/shard"
 )
@@ -117,6 +118,7 @@ func (p *participant) completed(ctx context.Context) (done output.Success, ok bo
 	if err != nil {
 		return done, false, err
 	}
+	o.joined(&job)
 	if o.World.Rank == 0 { // one reader is enough
 		err = output.Intact(ctx, o.Out, done)
 	} else {
@@ -172,6 +174,7 @@ func (p *participant) join(ctx context.Context, engine Engine) (*worker, error) 
 	if err != nil {
 		return nil, err
 	}
+	o.joined(&job)
 	if job.Batch < 1 {
 		return nil, fmt.Errorf("the job record of %s: %w: it has batches of %d images; choose another folder, or remove this one to begin again",
 			o.Out, output.ErrMismatch, job.Batch)
@@ -187,7 +190,7 @@ func (p *participant) join(ctx context.Context, engine Engine) (*worker, error) 
 	o.Decode.MaxPixels, o.Decode.MaxBytes = job.Bounds()
 	o.Decode.MaxMemory = cmp.Or(job.MaxMemory, math.MaxInt64)
 	if created {
-		o.Log.Info().Str("out", o.Out.String()).Str("images", job.Images).Msg("new job")
+		event.JobCreated.On(o.Log).Str("out", o.Out.String()).Str("images", job.Images).Msg("new job")
 	}
 	m, err := output.Freeze(ctx, o.Out, func(ctx context.Context) (*shard.Manifest, error) {
 		if m := listed; m != nil {
@@ -216,7 +219,7 @@ func (p *participant) join(ctx context.Context, engine Engine) (*worker, error) 
 // warnOfDecoding warns of a job that was begun by a program with other decoders.
 func (p *participant) warnOfDecoding(job *output.Job) {
 	if job.Decoding != preprocess.Decoding {
-		p.opt.Log.Warn().Int("job", job.Decoding).Int("this_program", preprocess.Decoding).
+		event.DecodersDiffer.On(p.opt.Log).Int("job_has", job.Decoding).Int("this_rank", preprocess.Decoding).
 			Msg("the job was begun by a program with other decoders: existing rows are kept, " +
 				"and new rows may differ; for consistent rows, use a new --out")
 	}
@@ -233,7 +236,7 @@ func (p *participant) warnOfGPU(job *output.Job) {
 	if was == "" || is == "" || was == is {
 		return
 	}
-	p.opt.Log.Warn().Str("job", was).Str("this_rank", is).
+	event.DevicesDiffer.On(p.opt.Log).Str("job_has", was).Str("this_rank", is).
 		Msg("this rank computes on another kind of device than the one that began the job: the last digits of scores may differ" +
 			" between rows; for equal bytes, use the same GPUs, driver and cuDNN everywhere")
 }
@@ -245,7 +248,7 @@ func (p *participant) warnOfRuntime(job *output.Job) {
 	if was == "" || is == "" || was == is {
 		return
 	}
-	p.opt.Log.Warn().Str("job", was).Str("this_rank", is).
+	event.RuntimesDiffer.On(p.opt.Log).Str("job_has", was).Str("this_rank", is).
 		Msg("this rank has another release of ONNX Runtime than the one that began the job: the last digits of scores may differ" +
 			" between rows; for equal bytes, use the same release everywhere")
 }
@@ -290,7 +293,7 @@ func (p *participant) awaitManifest(ctx context.Context) error {
 		}
 		if pause == lastPause && !logged {
 			logged = true
-			p.opt.Log.Info().Float64("at_most_s", telemetry.Seconds(most)).Msg("waiting for another rank to list the images")
+			event.ListingAwaited.On(p.opt.Log).Float64("at_most_s", telemetry.Seconds(most)).Msg("waiting for another rank to list the images")
 		}
 		if err := p.halt.wait(ctx, pause); err != nil {
 			return err

@@ -85,6 +85,9 @@ type Options struct {
 	Counters *telemetry.Counters
 	Progress *telemetry.Progress
 	Log      zerolog.Logger
+	// Joined is told the job's id, as the record has it, as soon as this worker knows it;
+	// nil for nobody.
+	Joined func(job string)
 	// Versions of what the result depends on, by name.
 	Versions map[string]string
 
@@ -105,6 +108,13 @@ type testHook func(point string, chunk int)
 func (h testHook) at(point string, chunk int) {
 	if h != nil {
 		h(point, chunk)
+	}
+}
+
+// joined tells Joined of a job. A retry is part of the job whose rows it makes.
+func (o *Options) joined(job *output.Job) {
+	if o.Joined != nil && job.Retry == nil {
+		o.Joined(job.ID)
 	}
 }
 

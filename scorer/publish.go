@@ -7,13 +7,14 @@ import (
 	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
+	"github.com/batchscore/batchscore/scorer/telemetry/event"
 	"github.com/batchscore/batchscore/shard"
 )
 
 // published brings a complete output to its last complete retry, and logs what
 // else there is to do.
 func (p *participant) published(ctx context.Context, done output.Success) (output.Success, error) {
-	log := &p.opt.Log
+	log := p.opt.Log
 	r, err := output.ReadRetries(ctx, p.opt.Out)
 	if err != nil {
 		return done, err
@@ -24,13 +25,14 @@ func (p *participant) published(ctx context.Context, done output.Success) (outpu
 	if p.opt.Retry != nil {
 		return done, nil
 	}
-	log.Info().Msg("this job is complete already; nothing to do")
+	event.JobAlreadyComplete.On(log).Msg("this job is complete already; nothing to do")
 	switch {
 	case r.Begun != nil:
-		log.Warn().Msgf("retry %d was begun and is not done; the same command with --retry %s finishes it",
-			r.Complete+1, r.Begun.Retry.Statuses)
+		event.RetryUnfinished.On(log).Int("retry", r.Complete+1).Stringer("status", r.Begun.Retry.Statuses).
+			Msgf("retry %d was begun and is not done; the same command with --retry %s finishes it",
+				r.Complete+1, r.Begun.Retry.Statuses)
 	case done.Failed > 0:
-		log.Info().Msgf("%d failed (%s); the same command with --retry failed scores them again",
+		event.FailuresLeft.On(log).Int("failed", done.Failed).Msgf("%d failed (%s); the same command with --retry failed scores them again",
 			done.Failed, row.TallyFailures(done.Statuses))
 	}
 	return done, nil
@@ -93,7 +95,7 @@ func (p *participant) publishClaimed(ctx context.Context, claims *claim.Claims) 
 	if err != nil {
 		return s, err
 	}
-	o.Log.Info().Int("retry", s.Retry.Generation).Int("images", s.Retry.Images).Interface("now", s.Retry.Now).
+	event.RetryComplete.On(o.Log).Int("retry", s.Retry.Generation).Int("images", s.Retry.Images).Interface("now", s.Retry.Now).
 		Msg("scored again: " + row.Tally(s.Retry.Now))
 	return s, nil
 }

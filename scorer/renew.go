@@ -10,6 +10,7 @@ import (
 
 	"github.com/batchscore/batchscore/scorer/claim"
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/telemetry/event"
 )
 
 // renewer renews the claims of a worker, so that others see that it is alive.
@@ -63,11 +64,19 @@ func (r *renewer) renew(ctx context.Context, right claim.Right) {
 	case ctx.Err() != nil, r.holds.get(right) == nil: // finished in the meantime
 	case err != nil:
 		// The claim holds until the lease ends; the next tick tries again.
-		r.log.Warn().Err(err).Stringer("claim", right).Msg("could not renew a claim")
+		ofRight(event.ClaimNotRenewed.In(ctx, r.log), right).Err(err).Msg("could not renew a claim")
 	case !still:
-		r.log.Warn().Stringer("claim", right).Msg("another worker took this claim over")
+		ofRight(event.ClaimLost.In(ctx, r.log), right).Msg("another worker took this claim over")
 		r.holds.lose(right)
 	}
+}
+
+// ofRight adds which right a line of the log is about.
+func ofRight(e *zerolog.Event, right claim.Right) *zerolog.Event {
+	if chunk, ok := right.Chunk(); ok {
+		e = e.Int("chunk", chunk)
+	}
+	return e.Stringer("claim", right)
 }
 
 // releaseAll gives up every claim, so that others need not wait for the lease to
@@ -78,7 +87,7 @@ func (r *renewer) releaseAll(ctx context.Context) {
 	for _, right := range r.holds.claimed() {
 		g.Go(func() error {
 			if err := r.claims.Release(ctx, right); err != nil {
-				r.log.Warn().Err(err).Stringer("claim", right).Msg("could not release a claim")
+				ofRight(event.ClaimNotReleased.In(ctx, r.log), right).Err(err).Msg("could not release a claim")
 			}
 			return nil
 		})

@@ -15,6 +15,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/telemetry"
+	"github.com/batchscore/batchscore/scorer/telemetry/event"
 	"github.com/batchscore/batchscore/shard"
 )
 
@@ -58,7 +59,7 @@ func (r *retrier) run(ctx context.Context, start time.Time) (output.Success, err
 			return done, r.check(ctx, done)
 		}
 		if err := r.scoreAgain(ctx, next); errors.Is(err, errNotBegun) {
-			o.Log.Info().Msg("rank 0 has begun no retry; this rank ends")
+			event.RetryNotBegun.On(o.Log).Msg("rank 0 has begun no retry; this rank ends")
 			return done, r.check(ctx, done)
 		} else if err != nil {
 			return done, err
@@ -113,7 +114,7 @@ func (r *retrier) plan(ctx context.Context, done output.Success, began time.Time
 		begun.bounds = boundsOf(retries.Begun)
 	}
 	if begun.statuses.String() != o.Retry.String() || begun.bounds != r.bounds {
-		o.Log.Info().Int("retry", begun.generation).Stringer("status", begun.statuses).Int64("max_pixels", begun.bounds.MaxPixels).
+		event.RetryFinishedFirst.On(o.Log).Int("retry", begun.generation).Stringer("status", begun.statuses).Int64("max_pixels", begun.bounds.MaxPixels).
 			Int64("max_image_memory", begun.bounds.MaxMemory).
 			Msg("a retry that was begun before is finished first")
 	}
@@ -128,7 +129,7 @@ func (r *retrier) some(ctx context.Context, done output.Success, complete int) (
 		return true, nil // or another rank has scored them again in the meantime
 	}
 	if !o.Retry.Drifted() {
-		o.Log.Info().Stringer("status", o.Retry).Msg("no image has this status; there is nothing to score again")
+		event.RetryEmpty.On(o.Log).Stringer("status", o.Retry).Msg("no image has this status; there is nothing to score again")
 		return false, nil
 	}
 	// Every rank looks, so that none waits for a retry that rank 0 does not begin.
@@ -137,7 +138,7 @@ func (r *retrier) some(ctx context.Context, done output.Success, complete int) (
 		return false, fmt.Errorf("list the images to see which have changed: %w", err)
 	}
 	if d.Changed == 0 {
-		o.Log.Info().Stringer("status", o.Retry).
+		event.RetryEmpty.On(o.Log).Stringer("status", o.Retry).
 			Msg("no image has this status, and none has changed since it was listed; there is nothing to score again")
 	}
 	return d.Changed > 0, nil
@@ -154,6 +155,7 @@ func (r *retrier) startTime(ctx context.Context) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
+	o.joined(&job)
 	// The limits on images that were asked for are those of the retry.
 	r.bounds = boundsOf(&job)
 	r.bounds.MaxPixels = cmp.Or(o.Job.MaxPixels, r.bounds.MaxPixels)
@@ -204,6 +206,7 @@ func (r *retrier) scoreAgain(ctx context.Context, plan *retryPlan) error {
 	again.opt.Job.MaxMemory, again.opt.Job.AutoMaxMemory = bounds.MaxMemory, 0
 	again.opt.MaxErrors = anyNumber // checked once all rows are together
 	again.opt.StrictDrift = false
+	again.opt.Log = o.Log.With().Int("retry", plan.generation).Logger() // its chunks have numbers of their own
 	again.opt.Counters = new(telemetry.Counters)
 	again.list = func(ctx context.Context, retry *output.Job) (*shard.Manifest, error) {
 		if err := listing.Present(ctx, o.Images); err != nil {
@@ -214,7 +217,7 @@ func (r *retrier) scoreAgain(ctx context.Context, plan *retryPlan) error {
 			return err
 		})
 	}
-	o.Log.Info().Int("retry", plan.generation).Stringer("status", plan.statuses).Msg("scoring images again")
+	event.RetryBegun.On(o.Log).Int("retry", plan.generation).Stringer("status", plan.statuses).Msg("scoring images again")
 	s, err := again.run(ctx, time.Now())
 	var small *budget.TooSmall
 	if errors.As(err, &small) {

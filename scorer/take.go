@@ -12,6 +12,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/telemetry"
+	"github.com/batchscore/batchscore/scorer/telemetry/event"
 	"github.com/batchscore/batchscore/shard"
 )
 
@@ -257,7 +258,7 @@ func (t *taker) race(ctx context.Context, index int) (bool, error) {
 	if err != nil || !ok {
 		return false, err
 	}
-	t.log.Info().Int("chunk", index).Msg("racing a slow worker for a chunk: the first to commit wins")
+	event.ChunkRaced.In(ctx, t.log).Int("chunk", index).Msg("racing a slow worker for a chunk: the first to commit wins")
 	t.begin(index, newHold(true))
 	return true, nil
 }

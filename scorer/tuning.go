@@ -12,6 +12,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/telemetry"
+	"github.com/batchscore/batchscore/scorer/telemetry/event"
 	"github.com/batchscore/batchscore/scorer/tune"
 	"github.com/batchscore/batchscore/shard"
 )
@@ -113,13 +114,13 @@ func (p *participant) tuneDevice(ctx context.Context, e Engine) (tune.Choice, er
 		return c, fmt.Errorf("tune for %s: %w", e.Device(), err)
 	}
 	if unkept != nil {
-		o.Log.Warn().Err(unkept).Str("folder", t.Cache).Msg("cannot cache the measurements")
+		event.TuningNotKept.On(o.Log).Err(unkept).Str("folder", t.Cache).Msg("cannot cache the measurements")
 	}
 	threads := "1 a session, so that the scores do not depend on it"
 	if !t.Shared {
 		threads = "none: the device computes"
 	}
-	o.Log.Info().Str("device", e.Device()).Int("batch", c.Batch).Str("batch_is", why).Int("sessions", c.Sessions).
+	event.DeviceTuned.On(o.Log).Str("device", e.Device()).Int("batch", c.Batch).Str("batch_is", why).Int("sessions", c.Sessions).
 		Str("threads", threads).Float64("images_per_s", telemetry.Tenths(c.Rate)).Str("measured", c.Why).Bool("from_cache", kept).
 		Msg("tuned to the device")
 	return c, nil
@@ -156,7 +157,7 @@ func (w *worker) tuneHost(ctx context.Context, rate float64) error {
 		return err
 	}
 	if len(bodies) == 0 {
-		w.opt.Log.Info().Msg("none of the first images could be read, so decoders and read-ahead are the default")
+		event.ImagesNotTuned.On(w.opt.Log).Msg("none of the first images could be read, so decoders and read-ahead are the default")
 		return nil
 	}
 	perCore, _, err := tune.Decode(ctx, bodies, w.opt.Contract.Preprocess, w.opt.Decode, 1, w.opt.Tune.budget()/12)
@@ -173,7 +174,7 @@ func (w *worker) tuneHost(ctx context.Context, rate float64) error {
 	w.opt.Fetchers = cmp.Or(w.opt.Fetchers, f.Fetchers)
 	w.opt.ReadAheadBytes = cmp.Or(w.opt.ReadAheadBytes, min(f.ReadAheadBytes, w.opt.Decode.Budget.Limits().ReadAhead))
 	w.limit = f.Limit
-	w.opt.Log.Info().Int("decoders", w.opt.Decoders).Int("fetchers", w.opt.Fetchers).Int64("read_ahead_mb", w.opt.ReadAheadBytes>>20).
+	event.ImagesTuned.On(w.opt.Log).Int("decoders", w.opt.Decoders).Int("fetchers", w.opt.Fetchers).Int64("read_ahead_mb", w.opt.ReadAheadBytes>>20).
 		Float64("decoded_per_s_and_core", telemetry.Tenths(perCore)).Float64("fetch_ms", float64(latency.Microseconds())/1e3).
 		Float64("limit_images_per_s", telemetry.Tenths(f.Limit)).Msg("tuned to the images")
 	return nil

@@ -11,6 +11,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/telemetry"
+	"github.com/batchscore/batchscore/scorer/telemetry/event"
 	"github.com/batchscore/batchscore/shard"
 )
 
@@ -46,7 +47,7 @@ func (w *worker) sayContinued(set *shard.Set) {
 		}
 	}
 	if n > 0 && n < w.manifest.Len() {
-		w.opt.Log.Info().Int("done", n).Int("images", w.manifest.Len()).
+		event.JobContinued.On(w.opt.Log).Int("done", n).Int("images", w.manifest.Len()).
 			Msgf("continuing: %d of %d images are done", n, w.manifest.Len())
 	}
 }
@@ -91,7 +92,7 @@ func (w *worker) work(ctx context.Context, start time.Time) (done bool, err erro
 
 	if err != nil {
 		if s := w.summary(started, 0, err); s.Images < s.Scored {
-			o.Log.Info().Int("images", s.Scored).Int("rows", s.Images).Msg("not every image that was processed has a row yet: the chunks in hand were not committed")
+			event.ChunksNotCommitted.On(o.Log).Int("images", s.Scored).Int("rows", s.Images).Msg("not every image that was processed has a row yet: the chunks in hand were not committed")
 		}
 		// Others learn what became of this worker even if ctx has ended.
 		var cancel context.CancelFunc
@@ -119,7 +120,7 @@ func (w *worker) judge(ctx context.Context) (bool, error) {
 	}
 	missing := w.chunks.Count() - set.Count()
 	if w.opt.Static {
-		w.opt.Log.Info().Int("missing", missing).
+		event.ShareDone.On(w.opt.Log).Int("missing", missing).
 			Msg("the share of this rank is done; waiting for chunks of others")
 		return false, nil
 	}

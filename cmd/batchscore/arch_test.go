@@ -101,9 +101,16 @@ func TestArrows(t *testing.T) {
 			bad:  func(dep string) bool { return under(dep, "scorer", "models/ort", "deploy", "cmd", runtime) },
 		},
 		{
-			name: "models know no pipeline, no ranks and no command",
+			name: "models know no pipeline, no ranks and no command, only how lines of the log are named",
 			of:   func(pkg string) bool { return under(pkg, "models") },
-			bad:  func(dep string) bool { return under(dep, "scorer", "shard", "cmd", "bench", "deploy") },
+			bad: func(dep string) bool {
+				return under(dep, "scorer", "shard", "cmd", "bench", "deploy") && dep != module+"/scorer/telemetry/event"
+			},
+		},
+		{
+			name: "the kinds of lines of the log know nothing of the project",
+			of:   func(pkg string) bool { return pkg == "scorer/telemetry/event" },
+			bad:  ours,
 		},
 		{
 			name: "launchers know no inference engine and, of the pipeline, only the store and its places",

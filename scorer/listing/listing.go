@@ -12,6 +12,7 @@ import (
 
 	"github.com/batchscore/batchscore/scorer/scratch"
 	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/telemetry/event"
 	"github.com/batchscore/batchscore/shard"
 )
 
@@ -65,18 +66,18 @@ func Manifest(ctx context.Context, images store.Store, files Files, most int, lo
 		return nil, nil, fmt.Errorf("list images in %s: %w", images, err)
 	}
 	if stats.Duplicates > 0 {
-		log.Warn().Int("names", stats.Duplicates).Msg("the listing named images more than once: each gets one row")
+		event.ListingDuplicates.On(log).Int("names", stats.Duplicates).Msg("the listing named images more than once: each gets one row")
 	}
 	if m.Len() == 0 {
 		m.Close()
 		return nil, passed, NoImages(images, passed)
 	}
 	if len(passed) > 0 {
-		e := log.Info()
+		kind := event.FilesPassedOver
 		if len(passed[string(store.ClosedFolder)]) > 0 {
-			e = log.Warn()
+			kind = event.FoldersClosed
 		}
-		e.Interface("passed_over", passed).Msg(passed.String())
+		kind.On(log).Interface("passed_over", passed).Msg(passed.String())
 	}
 	return m, passed, nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/batchscore/batchscore/models/device"
+	"github.com/batchscore/batchscore/scorer/telemetry/event"
 )
 
 // Reporter shows how a worker is doing, next to the bar and in the log.
@@ -56,11 +57,14 @@ func (r Reporter) Run(ctx context.Context) {
 		}
 		c = Judge(logged, now, at.Sub(loggedAt), r.Pools, r.Limit)
 		c.GPU = gpu.Since(loggedGPU)
-		level, lowered := zerolog.InfoLevel, slowedByFault(c.GPU)
+		kind, lowered := event.Progress, slowedByFault(c.GPU)
 		if lowered != "" {
-			level = zerolog.WarnLevel
+			kind = event.GPUSlowed
 		}
-		e := r.Log.WithLevel(level).Int64("images", now.Counts[Images]).Float64("images_per_s", Tenths(c.Rate)).Stringer("binds", c.Binds).Float64("busy", c.Share)
+		e := kind.In(ctx, r.Log).Int64("images", now.Counts[Images]).Float64("images_per_s", Tenths(c.Rate)).Stringer("binds", c.Binds).Float64("busy", c.Share)
+		if n := now.Counts[Failed]; n > 0 {
+			e = e.Int64("failed", n)
+		}
 		if c.OfLimit > 0 {
 			e = e.Float64("of_limit", c.OfLimit)
 		}

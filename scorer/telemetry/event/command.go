@@ -1,0 +1,26 @@
+package event
+
+import "github.com/rs/zerolog"
+
+// What the commands say of the model, of files and of their end.
+var (
+	RunEnded = add(Kind{Name: "run_ended", Levels: []zerolog.Level{zerolog.InfoLevel, zerolog.WarnLevel, zerolog.ErrorLevel},
+		Means: "The last line of a log in JSON: the command ends. Level `info`: it did what it was for; `warn`: it was stopped, or the same" +
+			" command is to be run again (codes 75, 130, 143); `error`: a person is needed",
+		Fields: "`exit_code`, `why` (what the code means), `command`"})
+
+	LabelsForm       = info("labels_form", "Which form the file of labels has", "")
+	ContractConflict = ask("contract_conflict", "What is known of the model does not fit together", "`model`")
+	LabelsMissing    = warn("labels_missing", "There are no labels, and rows name classes by number", "`model`")
+	WeightsRandom    = ask("weights_random", "The model has random weights, and its scores mean nothing", "`model`")
+	RowsDependent    = warn("rows_dependent", "Rows depend on the other images in their batch, or on chance, as `--allow-dependent-rows` allows",
+		"`model`, `device`, `chance`, `difference`, `cause`")
+	GoldenChecked = info("golden_checked", "The golden images score as they should", "`images`, `largest_difference`, `tolerance`")
+	Int8Saturates = warn("int8_saturates", "An older release began this job, in which sums of 8-bit products saturate on this processor, and the rest is computed the same way", "`out`")
+
+	GPUsMixed     = warn("gpus_mixed", "Several kinds of GPU scored a complete job", "`kinds`")
+	BatchesHalved = warn("batches_halved", "Batches were halved in a complete job", "`least_batch`")
+
+	MergeOneMachine = warn("merge_one_machine", "One rank writes the file of all rows, on its own machine, which others may not see", "`file`")
+	RowsMerged      = info("rows_merged", "All rows are in one file", "`file`")
+)
