@@ -14,6 +14,7 @@ import (
 	"github.com/batchscore/batchscore/models/device/gpu"
 	"github.com/batchscore/batchscore/models/ort"
 	"github.com/batchscore/batchscore/scorer/telemetry"
+	"github.com/batchscore/batchscore/scorer/telemetry/event"
 	"github.com/batchscore/batchscore/scorer/tune"
 )
 
@@ -147,7 +148,7 @@ func meterOf(e *ort.Engine, o ort.Options) (telemetry.Meter, *device.GPUFacts) {
 	}
 	g, err := gpu.Open(folders, index)
 	if err != nil {
-		o.Logger.Warn().Err(err).Msg("not everything is known of the GPU")
+		event.GPUUnmeasured.On(o.Logger).Err(err).Msg("not everything is known of the GPU")
 	}
 	facts := g.Facts()
 	return g, &facts

@@ -11,6 +11,7 @@ import (
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/ort"
 	"github.com/batchscore/batchscore/scorer/telemetry"
+	"github.com/batchscore/batchscore/scorer/telemetry/event"
 	"github.com/batchscore/batchscore/scorer/tune"
 )
 
@@ -76,7 +77,7 @@ func Infer(ctx context.Context, o InferOptions) (samples []result.Sample, err er
 		defer func() { err = errors.Join(err, e.Close()) }()
 		if i == 0 {
 			if onGPU = !ort.OnCPU(e.Device()); onGPU && len(o.Threads) > 0 {
-				o.Engine.Logger.Warn().Str("device", e.Device()).Msg("a GPU has no use for threads of ONNX Runtime: their numbers are ignored")
+				event.ThreadsIgnored.On(o.Engine.Logger).Str("device", e.Device()).Msg("a GPU has no use for threads of ONNX Runtime: their numbers are ignored")
 			}
 			o.complete(onGPU)
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess/jpeg/nvimgcodec"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/telemetry/event"
 )
 
 // Values of --decode-device.
@@ -101,7 +102,7 @@ func (f *decodeFlag) openDecoder(local int, log zerolog.Logger) (d decodeChoice,
 			return d, err
 		}
 		if err := ort.SleepOnGPU(choice.Index); err != nil { // it only costs time
-			log.Debug().Err(err).Msg("the driver does not let threads sleep that wait for the GPU")
+			event.ThreadsUnknown.On(log).Err(err).Msg("the driver does not let threads sleep that wait for the GPU")
 		}
 		d.device = jpeg.DeviceGPU(choice.Index)
 	default:
@@ -113,7 +114,8 @@ func (f *decodeFlag) openDecoder(local int, log zerolog.Logger) (d decodeChoice,
 	if d.kind, d.name, err = jpeg.Device(d.device); err != nil {
 		return d, config(fmt.Errorf("--decode-device %s: %w", f.device, err))
 	}
-	log.Info().Str("decoder", d.name).Str("device", d.device).Msg("JPEG is decoded by nvImageCodec, and by libjpeg-turbo where that does not decode an image")
+	event.JPEGOnGPU.On(log).Str("decoder", d.name).Str("device", d.device).
+		Msg("JPEG is decoded by nvImageCodec, and by libjpeg-turbo where that does not decode an image")
 	return d, nil
 }
 

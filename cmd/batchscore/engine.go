@@ -18,6 +18,7 @@ import (
 	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/telemetry/event"
 	"github.com/batchscore/batchscore/shard"
 )
 
@@ -96,9 +97,9 @@ func openSimulated(ctx context.Context, s simulate.Spec, m *models.Model, w shar
 		return nil, err
 	}
 	if s.Estimated() {
-		log.Warn().Str("device", e.Device()).Msg("the rate of this device with this model is an estimate: none has been published")
+		event.SimulatedEstimated.On(log).Str("device", e.Device()).Msg("the rate of this device with this model is an estimate: none has been published")
 	}
-	log.Warn().Str("device", e.Device()).Msg("simulated: nothing is computed, and the labels mean nothing")
+	event.Simulated.On(log).Str("device", e.Device()).Msg("simulated: nothing is computed, and the labels mean nothing")
 	return e, nil
 }
 
@@ -119,7 +120,7 @@ func beganSaturating(ctx context.Context, out store.Store, m *models.Model, log 
 		return false, nil
 	}
 	if ort.Int8Saturates() {
-		log.Warn().Str("out", out.String()).Msg("an older release began this job, in which sums of 8-bit products saturate on this" +
+		event.Int8Saturates.On(log).Str("out", out.String()).Msg("an older release began this job, in which sums of 8-bit products saturate on this" +
 			" processor, because it has no VNNI; the rest is computed the same way; use another output folder for exact scores")
 	}
 	return true, nil
@@ -140,9 +141,9 @@ func openReal(o ort.Options, m *models.Model, versions map[string]string) (*ort.
 	}
 	if e.StandIn() {
 		versions["cuda_stand_in"] = "computes nothing"
-		o.Logger.Warn().Str("device", e.Device()).Msg("stand-in for CUDA: nothing is computed, and neither the labels nor the speed mean anything")
+		event.StandIn.On(o.Logger).Str("device", e.Device()).Msg("stand-in for CUDA: nothing is computed, and neither the labels nor the speed mean anything")
 	}
-	line := o.Logger.Info().Str("device", e.Device()).Int("lanes", e.Lanes()).Str("onnxruntime", e.Version())
+	line := event.ModelLoaded.On(o.Logger).Str("device", e.Device()).Int("lanes", e.Lanes()).Str("onnxruntime", e.Version())
 	logGPU(line, g).Msg("model loaded")
 	return e, g, nil
 }
@@ -154,7 +155,7 @@ func tryOut(ctx context.Context, e *ort.Engine, m *models.Model, batch int, depe
 	err := checkRows(ctx, e, m, batch)
 	var depends *rowcheck.DependentError
 	if errors.As(err, &depends) && dependent {
-		log.Warn().Str("model", m.Path).Str("device", e.Device()).Bool("chance", depends.Chance).
+		event.RowsDependent.On(log).Str("model", m.Path).Str("device", e.Device()).Bool("chance", depends.Chance).
 			Float64("difference", depends.Largest).Str("cause", depends.Cause()).
 			Msg("rows depend on the other images in their batch, or on chance; --allow-dependent-rows allows it")
 		if depends.Chance {

@@ -14,6 +14,7 @@ import (
 	"github.com/batchscore/batchscore/models/onnxfile"
 	"github.com/batchscore/batchscore/models/ort"
 	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/scorer/telemetry/event"
 )
 
 // scoreImages decodes and scores encoded images as a run does, and returns the
@@ -99,7 +100,7 @@ func checkGolden(ctx context.Context, e *ort.Engine, m *models.Model, batch int,
 	if err != nil {
 		return err
 	}
-	log.Info().Int("images", v.Images).Float64("largest_difference", v.Largest).Float64("tolerance", v.Tolerance).
+	event.GoldenChecked.On(log).Int("images", v.Images).Float64("largest_difference", v.Largest).Float64("tolerance", v.Tolerance).
 		Msg("golden images score as they should")
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/batchscore/batchscore/models/device/gpu"
 	"github.com/batchscore/batchscore/models/ort"
 	"github.com/batchscore/batchscore/scorer/telemetry"
+	"github.com/batchscore/batchscore/scorer/telemetry/event"
 )
 
 // gpuOf returns the GPU that an engine computes on, nil if it computes on none. What
@@ -21,7 +22,7 @@ func gpuOf(e *ort.Engine, log zerolog.Logger) *gpu.GPU {
 	}
 	g, err := gpu.Open(folders, index)
 	if err != nil {
-		log.Info().Err(err).Str("device", e.Device()).Msg("not everything is known of the GPU, and its figures are left out")
+		event.GPUUnknown.On(log).Err(err).Str("device", e.Device()).Msg("not everything is known of the GPU, and its figures are left out")
 	}
 	return g
 }

@@ -4,6 +4,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/batchscore/batchscore/models/preprocess/jpeg"
+	"github.com/batchscore/batchscore/scorer/telemetry/event"
 )
 
 // jpegKind returns the kind of JPEG decoder in use, without its version, as job
@@ -28,9 +29,9 @@ func jpegName() string {
 func logDecoder(log zerolog.Logger) string {
 	name, err := jpeg.Backend()
 	if err != nil {
-		log.Warn().Err(err).Msg("JPEG is decoded by Go, several times slower than by libjpeg-turbo")
+		event.JPEGSlow.On(log).Err(err).Msg("JPEG is decoded by Go, several times slower than by libjpeg-turbo")
 		return "Go image/jpeg"
 	}
-	log.Debug().Str("decoder", name).Msg("JPEG decoder")
+	event.JPEGDecoder.On(log).Str("decoder", name).Msg("JPEG decoder")
 	return name
 }

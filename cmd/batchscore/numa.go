@@ -5,6 +5,7 @@ import (
 
 	"github.com/batchscore/batchscore/models/device"
 	"github.com/batchscore/batchscore/models/ort"
+	"github.com/batchscore/batchscore/scorer/telemetry/event"
 )
 
 // The values of --numa.
@@ -24,9 +25,9 @@ func (f *runFlags) bind(o *runOptions) (device.Near, bool, error) {
 // sayNear logs what came of bind.
 func sayNear(log zerolog.Logger, near device.Near, bound bool, err error) {
 	if err != nil {
-		log.Warn().Err(err).Msg("this rank runs on all cores")
+		event.CoresAll.On(log).Err(err).Msg("this rank runs on all cores")
 	}
 	if bound {
-		log.Info().Int("numa_node", near.Node).Int("cores", near.Share).Msg("this rank runs on the cores near its GPU")
+		event.CoresNear.On(log).Int("numa_node", near.Node).Int("cores", near.Share).Msg("this rank runs on the cores near its GPU")
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/store/patient"
 	"github.com/batchscore/batchscore/scorer/store/place"
 	"github.com/batchscore/batchscore/scorer/telemetry"
+	"github.com/batchscore/batchscore/scorer/telemetry/event"
 )
 
 // placeKinds says in the help of a flag which places it takes. placesHelp gives
@@ -208,7 +209,7 @@ func (f *placeFlags) setPatience(deadline time.Duration, log zerolog.Logger) {
 	var some seldom
 	f.options.Report = func(p patient.Pause) {
 		if more, now := some.say(time.Now()); now {
-			log.Warn().Err(p.Err).Float64("pause_s", telemetry.Seconds(p.Wait)).Int("pauses", more).Time("until", p.Until.UTC()).
+			event.StorageRetried.On(log).Err(p.Err).Float64("pause_s", telemetry.Seconds(p.Wait)).Int("pauses", more).Time("until", p.Until.UTC()).
 				Msg(p.What + how(p) + again(p.Until))
 		}
 	}
@@ -277,7 +278,7 @@ func logStorage(what string, st store.Store, log zerolog.Logger) {
 	if !ok || !s.Answered || s.Retries+s.Throttled+s.Stalls+s.Resumed+s.Settled == 0 {
 		return
 	}
-	log.Info().Str("place", st.String()).Int64("calls", s.Calls).Int64("retries", s.Retries).
+	event.StorageTotals.On(log).Str("place", st.String()).Int64("calls", s.Calls).Int64("retries", s.Retries).
 		Int64("throttled", s.Throttled).Int64("stalls", s.Stalls).Int64("resumed", s.Resumed).
 		Int64("settled", s.Settled).Float64("paused_s", telemetry.Seconds(s.Paused)).Int("limit", s.Limit).
 		Msgf("%s: %d of %d calls were made again", what, s.Retries, s.Calls)

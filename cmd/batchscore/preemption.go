@@ -8,6 +8,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/scorer/telemetry/event"
 )
 
 // orPreempted returns a channel that is closed when stop is, or when the cloud
@@ -17,7 +18,7 @@ func orPreempted(ctx context.Context, stop <-chan struct{}, endpoint string, log
 		Endpoint: endpoint,
 		Client:   &http.Client{Timeout: 5 * time.Second},
 		Every:    time.Second,
-		Failed:   func(err error) { log.Debug().Err(err).Msg("cannot read scheduled events") },
+		Failed:   func(err error) { event.EvictionsUnknown.On(log).Err(err).Msg("cannot read scheduled events") },
 	}
 	either := make(chan struct{})
 	go func() {
@@ -33,7 +34,7 @@ func orPreempted(ctx context.Context, stop <-chan struct{}, endpoint string, log
 		select {
 		case <-stop:
 		case e := <-preempted:
-			log.Warn().Str("event", e.Type).Str("not_before", e.NotBefore).Msg("this machine is about to be taken away: draining")
+			event.MachineEvicted.On(log).Str("notice", e.Type).Str("not_before", e.NotBefore).Msg("this machine is about to be taken away: draining")
 		}
 	}()
 	return either

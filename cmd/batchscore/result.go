@@ -13,6 +13,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/telemetry"
+	"github.com/batchscore/batchscore/scorer/telemetry/event"
 	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 )
 
@@ -154,7 +155,7 @@ func scoredTwice(n int) string {
 
 // logResult logs what sayResult prints.
 func logResult(log zerolog.Logger, place string, s *output.Success) {
-	e := log.Info().Int("images", s.Images).Int("ok", s.Statuses[row.StatusOK]).Int("failed", s.Failed).
+	e := event.JobComplete.On(log).Int("images", s.Images).Int("ok", s.Statuses[row.StatusOK]).Int("failed", s.Failed).
 		Interface("statuses", s.Statuses)
 	if n := s.PassedOver.Files(); n > 0 {
 		e = e.Int("passed_over", n)
@@ -176,10 +177,10 @@ func logResult(log zerolog.Logger, place string, s *output.Success) {
 	}
 	e.Msg("complete: " + row.Tally(s.Statuses))
 	if note := output.MixedGPUsNote(s.GPUKinds); note != "" {
-		log.Warn().Strs("kinds", s.GPUKinds).Msg(note)
+		event.GPUsMixed.On(log).Strs("kinds", s.GPUKinds).Msg(note)
 	}
 	if note := output.HalvedNote(s.LeastBatch); note != "" {
-		log.Warn().Int("least_batch", s.LeastBatch).Msg(note)
+		event.BatchesHalved.On(log).Int("least_batch", s.LeastBatch).Msg(note)
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/telemetry"
+	"github.com/batchscore/batchscore/scorer/telemetry/event"
 	"github.com/batchscore/batchscore/shard"
 )
 
@@ -416,15 +417,16 @@ func (f *runFlags) sayEnd(w io.Writer, world shard.World, merged string, done *o
 // logModel logs what a user should know about a model before it is used.
 func logModel(log zerolog.Logger, m *models.Model) {
 	if m.LabelsForm != "" {
-		log.Info().Msg("labels: " + m.LabelsForm)
+		event.LabelsForm.On(log).Msg("labels: " + m.LabelsForm)
 	}
 	for _, c := range m.Conflicts {
-		log.Warn().Str("model", m.Path).Msg("contract: " + c)
+		event.ContractConflict.On(log).Str("model", m.Path).Msg("contract: " + c)
 	}
 	if c := &m.Contract; c.Classifies() && c.Classes > 1 && c.Numbered() {
-		log.Warn().Str("model", m.Path).Msg("there are no labels: rows name classes by number, from 0; --labels FILE names them, and cannot be given later")
+		event.LabelsMissing.On(log).Str("model", m.Path).
+			Msg("there are no labels: rows name classes by number, from 0; --labels FILE names them, and cannot be given later")
 	}
 	if text := warnOfRandomWeights(&m.Contract); text != "" {
-		log.Warn().Str("model", m.Path).Msg(text)
+		event.WeightsRandom.On(log).Str("model", m.Path).Msg(text)
 	}
 }

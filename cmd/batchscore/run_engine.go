@@ -11,6 +11,7 @@ import (
 	"github.com/batchscore/batchscore/models/ort"
 	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/telemetry/event"
 	"github.com/batchscore/batchscore/shard"
 )
 
@@ -79,7 +80,7 @@ func (e *runEngine) decoders() int {
 	}
 	cores := e.cores()
 	n := e.f.decodersFor(cores)
-	e.log.Debug().Int("cores", cores).Int("decoders", n).Msg("decoders counted")
+	event.DecodersCount.On(e.log).Int("cores", cores).Int("decoders", n).Msg("decoders counted")
 	return n
 }
 
@@ -99,7 +100,7 @@ func (e *runEngine) tryOut(ctx context.Context, batch int) error {
 		return nil // it computes nothing
 	}
 	if chunk := e.f.chunk; chunk%batch != 0 && !ort.OnCPU(e.real.Device()) {
-		e.log.Warn().Int("chunk", chunk).Int("batch", batch).Str("device", e.real.Device()).
+		event.ChunkIrregular.On(e.log).Int("chunk_size", chunk).Int("batch", batch).Str("device", e.real.Device()).
 			Msg("the last batch of every chunk is not full, and a GPU computes it as if it were: --chunk should be a multiple of --batch")
 	}
 	err := tryOut(ctx, e.real, e.model, batch, e.f.dependentRows, e.decoder, e.log)

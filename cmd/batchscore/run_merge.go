@@ -16,6 +16,7 @@ import (
 	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/telemetry/event"
 	"github.com/batchscore/batchscore/shard"
 )
 
@@ -128,7 +129,7 @@ func (o *oneFile) delivery(ctx context.Context, places *placeFlags, out store.St
 	}
 	o.replace.ask = nil // nobody may be there any more in the end
 	if world.Rank == 0 && world.LocalSize < world.Size && isLocal(o.file) {
-		log.Warn().Str("file", o.file).Msg("one rank writes this file, on its own machine: if the ranks are on several machines," +
+		event.MergeOneMachine.On(log).Str("file", o.file).Msg("one rank writes this file, on its own machine: if the ranks are on several machines," +
 			" give --merge a file in object storage or in a folder that all of them share")
 	}
 	return &scorer.Delivery{
@@ -141,7 +142,7 @@ func (o *oneFile) delivery(ctx context.Context, places *placeFlags, out store.St
 			if err := o.deliver(ctx, places, out, done); err != nil {
 				return err
 			}
-			log.Info().Str("file", o.file).Msg("all rows are in one file")
+			event.RowsMerged.On(log).Str("file", o.file).Msg("all rows are in one file")
 			return nil
 		},
 	}, nil

@@ -13,6 +13,7 @@ import (
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/device"
 	"github.com/batchscore/batchscore/models/device/gpu"
+	"github.com/batchscore/batchscore/scorer/telemetry/event"
 )
 
 // Parts of Engine.Device, for arithmetic on a GPU other than float32 as in the graph.
@@ -105,7 +106,7 @@ func (e *Engine) checkTF32(log zerolog.Logger) {
 	}
 	e.target.arithmetic = strings.Replace(e.target.arithmetic, tf32Part, "", 1)
 	e.device = e.target.String()
-	log.Warn().Str("device", e.device).Str("gpu_name", facts.Name).Str("compute_capability", facts.Capability).
+	event.TF32Missing.On(log).Str("device", e.device).Str("gpu_name", facts.Name).Str("compute_capability", facts.Capability).
 		Msg("--tf32 does nothing: GPUs have TF32 from compute capability " + firstTF32 + " on; this one computes in float32")
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/batchscore/batchscore/models/ort/internal/lanes"
 	"github.com/batchscore/batchscore/models/ort/internal/signals"
 	"github.com/batchscore/batchscore/models/ort/winograd"
+	"github.com/batchscore/batchscore/scorer/telemetry/event"
 )
 
 // Engine is a model in ONNX Runtime, ready to score. It is safe for use by any
@@ -52,7 +53,7 @@ type Engine struct {
 func Open(m *models.Model, opt Options) (*Engine, error) {
 	e, on, err := openOn(m, opt)
 	if on.provider == CUDA && opt.Provider != CUDA && errors.Is(err, models.ErrProvider) {
-		opt.Logger.Warn().Err(err).Msg("scoring on the CPU: there is a GPU, but it cannot be used")
+		event.GPUUnusable.On(opt.Logger).Err(err).Msg("scoring on the CPU: there is a GPU, but it cannot be used")
 		opt.Provider = CPU
 		e, _, err = openOn(m, opt)
 	}
@@ -97,7 +98,7 @@ func openOn(m *models.Model, opt Options) (_ *Engine, on target, err error) {
 	e.pads = e.rebind
 	e.target, e.library = target, library
 	e.lanes = lanes.New(opt.lanes(target.provider), func(n int) {
-		opt.Logger.Warn().Str("device", e.device).Int("batch", n).Int("lanes", 1).
+		event.LanesReduced.On(opt.Logger).Str("device", e.device).Int("batch", n).Int("lanes", 1).
 			Msg("device short of memory: batches of this size run one at a time")
 	})
 
@@ -107,7 +108,7 @@ func openOn(m *models.Model, opt Options) (_ *Engine, on target, err error) {
 	start := func() error {
 		if e.rebind {
 			if err := cuda.Block(target.index); err != nil { // it only costs time
-				opt.Logger.Debug().Err(err).Msg("the driver does not let threads sleep that wait for the GPU")
+				event.ThreadsUnknown.On(opt.Logger).Err(err).Msg("the driver does not let threads sleep that wait for the GPU")
 			}
 		}
 		s := settingsFor(target.provider, target.index, opt)
@@ -170,9 +171,9 @@ func openOn(m *models.Model, opt Options) (_ *Engine, on target, err error) {
 func checkWaiting(device int, log zerolog.Logger) {
 	switch blocks, err := cuda.Blocks(device); {
 	case err != nil:
-		log.Debug().Err(err).Msg("the driver does not say how threads wait for the GPU")
+		event.ThreadsUnknown.On(log).Err(err).Msg("the driver does not say how threads wait for the GPU")
 	case !blocks:
-		log.Warn().Msg("threads that wait for the GPU poll, which takes time of the processor from the decoders")
+		event.ThreadsPoll.On(log).Msg("threads that wait for the GPU poll, which takes time of the processor from the decoders")
 	}
 }
 

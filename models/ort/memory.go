@@ -4,6 +4,8 @@ import (
 	"syscall"
 
 	"github.com/rs/zerolog"
+
+	"github.com/batchscore/batchscore/scorer/telemetry/event"
 )
 
 // hostMemory allocates batches outside the Go heap, for two reasons. ONNX Runtime
@@ -26,7 +28,7 @@ const pageLocked = "CudaPinned"
 func (h *hostMemory) lock(e *Engine, name string, device int, log zerolog.Logger) {
 	var err error
 	if h.locked, err = e.api.allocator(e.native, name, device, hostOutput); err != nil {
-		log.Warn().Err(err).Msg("batches are in ordinary memory, and copying them to the GPU is slower: page-locked memory is not available")
+		event.MemoryPageable.On(log).Err(err).Msg("batches are in ordinary memory, and copying them to the GPU is slower: page-locked memory is not available")
 		return
 	}
 	h.api = e.api

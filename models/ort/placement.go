@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/scorer/telemetry/event"
 )
 
 // providerNames maps providers to ONNX Runtime's names for them.
@@ -32,7 +33,7 @@ func (e *Engine) checkPlacement(provider string, opt Options) error {
 		return fmt.Errorf("%w: read the operator placement: %w", models.ErrProvider, err)
 	}
 	if n := unordered(nodes, opt); n > 0 {
-		opt.Logger.Warn().Str("model", e.model.Path).Int("nodes", n).
+		event.ModelUnordered.On(opt.Logger).Str("model", e.model.Path).Int("nodes", n).
 			Msg("the model was saved after ONNX Runtime's optimizer had fused its convolutions (FusedConv)," +
 				" which on a GPU may use memory before it is cleared: use the model from before that")
 	}

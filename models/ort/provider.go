@@ -11,6 +11,7 @@ import (
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/device"
 	"github.com/batchscore/batchscore/models/ort/internal/cuda"
+	"github.com/batchscore/batchscore/scorer/telemetry/event"
 )
 
 // target is the provider and the GPU on which a session runs.
@@ -73,10 +74,10 @@ func choose(opt Options, library string) (target, error) {
 		has := !errors.Is(checkFile(providerFile(library, CUDA)), fs.ErrNotExist)
 		switch {
 		case gpus.Mistaken():
-			opt.Logger.Warn().Str("error", gpus.Missing()).Msg("scoring on the CPU: there is a GPU, but it cannot be used")
+			event.GPUUnusable.On(opt.Logger).Str("error", gpus.Missing()).Msg("scoring on the CPU: there is a GPU, but it cannot be used")
 		case gpus.Visible() == 0:
 		case !has:
-			opt.Logger.Warn().Int("gpus", gpus.Visible()).Str("library", library).
+			event.GPUUnusable.On(opt.Logger).Int("gpus", gpus.Visible()).Str("library", library).
 				Msg("scoring on the CPU: there is a GPU, but this ONNX Runtime is built without CUDA")
 		default:
 			return chooseGPU(opt, library)
@@ -107,15 +108,15 @@ func chooseGPU(opt Options, library string) (target, error) {
 // what the user expects.
 func sayChoice(opt Options, gpus device.GPUList, choice device.Choice) {
 	if gpus.Shared(opt.LocalSize) {
-		opt.Logger.Warn().Int("processes", opt.LocalSize).Int("gpus", gpus.Visible()).
+		event.GPUShared.On(opt.Logger).Int("processes", opt.LocalSize).Int("gpus", gpus.Visible()).
 			Msg("processes of this machine share a GPU: start one per GPU")
 	}
 	if opt.Unplaced && gpus.Visible() > 1 {
-		opt.Logger.Info().Int("gpus", gpus.Visible()).Int("gpu", opt.LocalRank%gpus.Visible()).
+		event.GPUByRank.On(opt.Logger).Int("gpus", gpus.Visible()).Int("gpu", opt.LocalRank%gpus.Visible()).
 			Msg("nothing says which rank this is on its machine: the GPU is the rank modulo the number of GPUs")
 	}
 	if choice.Only != "" {
-		opt.Logger.Info().Str("mig", choice.Only).Int("gpus", gpus.Visible()).
+		event.GPUPartition.On(opt.Logger).Str("mig", choice.Only).Int("gpus", gpus.Visible()).
 			Msg("CUDA shows a process one MIG device: this rank has set " + device.VisibleVariable + " to its own")
 	}
 }

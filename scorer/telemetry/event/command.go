@@ -16,7 +16,8 @@ var (
 	RowsDependent    = warn("rows_dependent", "Rows depend on the other images in their batch, or on chance, as `--allow-dependent-rows` allows",
 		"`model`, `device`, `chance`, `difference`, `cause`")
 	GoldenChecked = info("golden_checked", "The golden images score as they should", "`images`, `largest_difference`, `tolerance`")
-	Int8Saturates = warn("int8_saturates", "An older release began this job, in which sums of 8-bit products saturate on this processor, and the rest is computed the same way", "`out`")
+	Int8Saturates = warn("int8_saturates", "An older release began this job, in which sums of 8-bit products saturate here, and so does the rest",
+		"`out`")
 
 	GPUsMixed     = warn("gpus_mixed", "Several kinds of GPU scored a complete job", "`kinds`")
 	BatchesHalved = warn("batches_halved", "Batches were halved in a complete job", "`least_batch`")

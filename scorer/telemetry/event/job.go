@@ -11,25 +11,30 @@ var (
 	JobAlreadyComplete = info("job_already_complete", "The job was complete before this run, and there is nothing to do", "")
 	FailuresLeft       = info("failures_left", "The job was complete before this run, with images that failed", "`failed`")
 
-	ListingAwaited     = info("listing_awaited", "Another rank lists the images", "`at_most_s` (after which this rank lists them itself)")
-	ListingDuplicates  = warn("listing_duplicates", "The listing named images more than once; each gets one row", "`names` (how many)")
-	FilesPassedOver    = info("files_passed_over", "The listing passed files over that are not images", "`passed_over` (how many, by reason and extension)")
-	FoldersClosed      = ask("folders_closed", "The listing passed folders over that may not be entered: images in them are not in the job", "`passed_over`")
-	ListingAgainFailed = warn("listing_again_failed", "The images could not be listed again at the end, so it is not known what has changed since the job began",
+	ListingAwaited    = info("listing_awaited", "Another rank lists the images", "`at_most_s` (after which this rank lists them itself)")
+	ListingDuplicates = warn("listing_duplicates", "The listing named images more than once; each gets one row", "`names` (how many)")
+	FilesPassedOver   = info("files_passed_over", "The listing passed files over that are not images",
+		"`passed_over` (how many, by reason and extension)")
+	FoldersClosed = ask("folders_closed", "The listing passed folders over that may not be entered: images in them are not in the job",
+		"`passed_over`")
+	ListingAgainFailed = warn("listing_again_failed",
+		"The images could not be listed again at the end, so it is not known what has changed since the job began",
 		"`error`")
 	ImagesDrifted  = warn("images_drifted", "Images were added, removed or changed since the job listed them", "`added`, `removed`, `changed`")
 	DecodersDiffer = warn("decoders_differ", "The job was begun by a release with other decoders: new rows may differ from existing ones",
 		"`job_has`, `this_rank` (versions)")
 	DevicesDiffer = warn("devices_differ", "This rank has another kind of GPU, driver or cuDNN than the one that began the job",
 		"`job_has`, `this_rank`")
-	RuntimesDiffer     = warn("runtimes_differ", "This rank has another release of ONNX Runtime than the one that began the job", "`job_has`, `this_rank`")
+	RuntimesDiffer = warn("runtimes_differ", "This rank has another release of ONNX Runtime than the one that began the job",
+		"`job_has`, `this_rank`")
 	RetryBegun         = info("retry_begun", "Images are scored again", "`retry` (its number), `status`")
 	RetryFinishedFirst = info("retry_finished_first", "A retry that was begun before is finished before the one that was asked for",
 		"`retry`, `status`, `max_pixels`, `max_image_memory` (bytes)")
-	RetryComplete     = info("retry_complete", "All of them are scored again", "`retry`, `images`, `now` (their statuses)")
-	RetryEmpty        = info("retry_empty", "No image has the status that was asked for", "`status`")
-	RetryNotBegun     = info("retry_not_begun", "Rank 0 has begun no retry, and this rank ends", "")
-	RetryUnfinished   = ask("retry_unfinished", "A retry was begun and is not done: the same command with its `--retry` finishes it", "`retry`, `status`")
+	RetryComplete   = info("retry_complete", "All of them are scored again", "`retry`, `images`, `now` (their statuses)")
+	RetryEmpty      = info("retry_empty", "No image has the status that was asked for", "`status`")
+	RetryNotBegun   = info("retry_not_begun", "Rank 0 has begun no retry, and this rank ends", "")
+	RetryUnfinished = ask("retry_unfinished", "A retry was begun and is not done: the same command with its `--retry` finishes it",
+		"`retry`, `status`")
 	ImageQuarantined  = warn("image_quarantined", "Workers die on an image: it becomes a row", "`chunk`, `image`, `deaths`")
 	ChunkCommitted    = debug("chunk_committed", "The rows of a chunk are there", "`chunk`, `images`, `failed` and `statuses` (if some failed)")
 	ChunkLost         = info("chunk_lost", "Another worker committed a chunk first; its part is kept", "`chunk`")
@@ -59,5 +64,6 @@ var (
 )
 
 const progressFields = "`images`, `failed` (so far, if some did), `images_per_s`, `binds` (the stage that limits the rate), " +
-	"`busy` (that stage's share of the time), `of_limit` (share of the measured limit); on a GPU, over the minute, `gpu_busy` (share of the time in which a kernel ran), `gpu_watts`, " +
-	"`gpu_clock_mhz`, `gpu_throttled_s` and `gpu_throttled_by` (why: `power`, `heat`, `hardware`), and at its end `gpu_memory_mb` and `gpu_celsius`"
+	"`busy` (that stage's share of the time), `of_limit` (share of the measured limit); on a GPU, over the minute, " +
+	"`gpu_busy` (share of the time in which a kernel ran), `gpu_watts`, `gpu_clock_mhz`, `gpu_throttled_s` and " +
+	"`gpu_throttled_by` (why: `power`, `heat`, `hardware`), and at its end `gpu_memory_mb` and `gpu_celsius`"

@@ -8,6 +8,8 @@ import (
 	"syscall"
 
 	"github.com/rs/zerolog"
+
+	"github.com/batchscore/batchscore/scorer/telemetry/event"
 )
 
 // Keep calls start and then restores the signal handlers that start has replaced.
@@ -20,7 +22,7 @@ func Keep(log zerolog.Logger, start func() error) error {
 	err := start()
 	for bits, number := uint64(C.signals_restore(&saved)), 1; bits != 0; bits, number = bits>>1, number+1 {
 		if bits&1 != 0 {
-			log.Debug().Str("signal", syscall.Signal(number).String()).Msg("signal handler restored after the start of the GPU")
+			event.SignalRestored.On(log).Str("signal", syscall.Signal(number).String()).Msg("signal handler restored after the start of the GPU")
 		}
 	}
 	return err
