@@ -29,6 +29,7 @@ type committer struct {
 
 	shareStart, shareEnd int            // chunks of the own share
 	statuses             map[string]int // of the rows that this worker committed
+	failed               func([]row.Row)
 }
 
 func (c *committer) run(ctx context.Context) error {
@@ -71,6 +72,7 @@ func (c *committer) commit(ctx context.Context, done *chunk) error {
 	if e := event.ChunkCommitted.In(ctx, c.log); e.Enabled() {
 		ofRows(e.Int("chunk", done.index), done.rows).Msg("committed a chunk")
 	}
+	c.tellFailed(done.rows)
 	return nil
 }
 
@@ -85,4 +87,20 @@ func ofRows(e *zerolog.Event, rows []row.Row) *zerolog.Event {
 		e = e.Int("failed", failed).Interface("statuses", statuses)
 	}
 	return e
+}
+
+// tellFailed calls failed with those of the rows that are of failed images, if there are any.
+func (c *committer) tellFailed(rows []row.Row) {
+	if c.failed == nil {
+		return
+	}
+	var failed []row.Row
+	for i := range rows {
+		if rows[i].Status != row.StatusOK {
+			failed = append(failed, rows[i])
+		}
+	}
+	if len(failed) > 0 {
+		c.failed(failed)
+	}
 }

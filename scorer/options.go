@@ -49,6 +49,9 @@ type Options struct {
 	// Delivery is the file that the rows are written to once the job is complete; nil
 	// for none.
 	Delivery *Delivery
+	// Failed, if not nil, is called with the rows of failed images that this worker has
+	// committed, by one goroutine at a time. It must not wait.
+	Failed func(rows []row.Row)
 	// Rescore scores an image that changed after the listing as it is now. Without
 	// it such an image gets a row that says so.
 	Rescore bool

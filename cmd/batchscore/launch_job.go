@@ -275,6 +275,8 @@ func checkRunValue(flag *pflag.Flag, value string) error {
 	case "max-errors":
 		_, err := scorer.ParseThreshold(value)
 		return err
+	case "on-end", "on-first-failure":
+		return checkHook(flag.Name, value)
 	case "task": // ranks may know other tasks than this machine
 		return nil
 	}

@@ -33,6 +33,7 @@ type runFlags struct {
 	logFlags
 	profileFlags
 	runMergeFlags
+	hookFlags
 	provider    string
 	tf32        bool
 	gpuMemory   int // MiB; 0 for no limit
@@ -95,7 +96,11 @@ computes nothing but takes as long as a real one, for planning capacity.
 				return err
 			}
 			o.overdue = func(code int) { endOverdue(cmd.ErrOrStderr(), cmd, code) }
-			return f.run(context.WithoutCancel(cmd.Context()), o, cmd.OutOrStdout(), cmd.ErrOrStderr(), sig.stop)
+			ctx := context.WithoutCancel(cmd.Context())
+			o.hooks = newHooks(o.told, o.world, f.out, sig.stop)
+			err = f.run(ctx, o, cmd.OutOrStdout(), cmd.ErrOrStderr(), sig.stop)
+			o.hooks.end(ctx, err, exitCode(err, sig.received()))
+			return err
 		},
 	}
 	f.register(cmd)
@@ -163,6 +168,7 @@ func (f *runFlags) register(cmd *cobra.Command) {
 		fs.IntVar(&f.budget, "budget-images", 0, "pause after about `N` images over all ranks, with exit code 75; run again to continue")
 		fs.BoolVar(&f.preempted, "watch-preemption", false, "on Azure, drain and exit when this machine is about to be taken away")
 	})
+	groupFlags(cmd, "Hook flags", func() { f.hookFlags.register(cmd) })
 	groupFlags(cmd, "Log and profile flags", func() {
 		f.logFlags.register(cmd)
 		f.profileFlags.register(cmd)
@@ -186,6 +192,8 @@ type runOptions struct {
 	mix       consent        // to write the result among other files
 	overdue   func(code int) // ends the process
 	limit     int64          // of --memory-limit in bytes; 0 for none
+	told      *hookChoices   // of the end and the first failure
+	hooks     *hooks         // which tell; nil for none
 }
 
 // options returns what the flags say, or what is wrong with them.
@@ -247,6 +255,9 @@ func (f *runFlags) options(cmd *cobra.Command) (runOptions, error) {
 		}
 		o.limit = int64(size)
 	}
+	if o.told, err = f.hookFlags.choices(cmd); err != nil {
+		return o, err
+	}
 	o.world, err = f.rankFlags.resolve(cmd)
 	o.mix.given = f.yes
 	if o.world.Size == 1 { // several ranks have one terminal
@@ -273,6 +284,7 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 	}
 	progress.Lines = &telemetry.Lines{W: progress.Bar.Above(stdout), Rank: world.Rank, Shared: world.Size > 1, Quiet: log.GetLevel() > zerolog.InfoLevel}
 	log = log.With().Int("rank", world.Rank).Logger()
+	o.hooks.logs(log)
 	sayNear(log, near, isNear, nearErr)
 
 	m, job, err := f.job(o.answers, o.format)
@@ -291,6 +303,7 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 	if err != nil {
 		return err
 	}
+	o.hooks.opened(ctx, out)
 	if o.retry, err = f.changedToo(ctx, o.retry, out); err != nil {
 		return err
 	}
@@ -328,12 +341,14 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 		OpenEngine: func() (scorer.Engine, error) { return engine.open(ctx) }, TryOut: engine.tryOut, GPU: engine.device,
 		Sessions: f.sessions.n, Tune: tuning,
 		World:     world,
+		Failed:    o.hooks.failed(ctx),
 		MaxErrors: o.maxErrors, StrictDrift: f.strictDrift, Retry: o.retry, Rescore: f.rescore, Decode: bounds, Decoders: f.decoders,
 		CountDecoders: engine.decoders, Delivery: delivery, Lease: f.lease, Stop: stop, Leave: &f.bound.leave,
 		DecodeMemory: decodeMemory,
 		Static:       f.static, Deadline: f.deadline, Budget: (f.budget + world.Size - 1) / world.Size,
 		Counters: new(telemetry.Counters), Progress: progress, Log: log, Versions: versions,
 	})
+	o.hooks.completed(&done)
 	if code := exitCode(err, nil); code != 64 && code != 78 {
 		logStorage("the store of the images", images, log)
 		logStorage("the store of the result", out, log)

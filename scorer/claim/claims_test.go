@@ -82,7 +82,7 @@ func renew(t *testing.T, c *Claims, r Right) bool {
 
 func TestClaimIsExclusiveUntilTheLeaseEnds(t *testing.T) {
 	eachForm(t, func(t *testing.T, names Names) {
-		for _, r := range []Right{OnChunk(7), OnDouble(7), OnEnd, OnPublication, OnDelivery} {
+		for _, r := range []Right{OnChunk(7), OnDouble(7), OnEnd, OnPublication, OnDelivery, OnHook(0), OnHook(3)} {
 			t.Run(r.String(), func(t *testing.T) {
 				clk := newClock()
 				st := clk.store()
@@ -137,7 +137,7 @@ func TestRightsOfAJobAreDistinct(t *testing.T) {
 			clk := newClock()
 			st := clk.store()
 			late := claimsOf(st, elsewhere(99), form.names, clk)
-			rights := []Right{OnEnd, OnPublication, OnDelivery}
+			rights := []Right{OnEnd, OnPublication, OnDelivery, OnHook(0), OnHook(3)}
 			for i := range chunks {
 				rights = append(rights, OnChunk(i), OnDouble(i))
 			}
@@ -154,7 +154,7 @@ func TestRightsOfAJobAreDistinct(t *testing.T) {
 				t.Errorf("Scan() = %v, %v, want the claims on %d chunks and nothing else", claims, err, chunks)
 			}
 			for i := range chunks {
-				if got, want := claims[i].Worker, elsewhere(3+2*i); got != want {
+				if got, want := claims[i].Worker, elsewhere(5+2*i); got != want {
 					t.Errorf("chunk %d is held by %s, want %s", i, got.ID, want.ID)
 				}
 			}
@@ -167,7 +167,7 @@ func TestRightsOfAJobAreDistinct(t *testing.T) {
 func TestNamesOnDisk(t *testing.T) {
 	const worker = `"worker":{"id":"w1","host":"host1","boot_id":"boot1","pid_namespace":"pid:[1]",` +
 		`"pid":100,"pid_start":7,"rank":1,"world":8,"started":"0001-01-01T00:00:00Z"}}`
-	rights := []Right{OnChunk(0), OnChunk(7), OnChunk(123_456), OnDouble(0), OnDouble(7), OnEnd, OnPublication, OnDelivery}
+	rights := []Right{OnChunk(0), OnChunk(7), OnChunk(123_456), OnDouble(0), OnDouble(7), OnEnd, OnPublication, OnDelivery, OnHook(0), OnHook(3)}
 	for _, form := range []struct {
 		name  string
 		names Names
@@ -182,6 +182,8 @@ func TestNamesOnDisk(t *testing.T) {
 			`_batchscore/claims/end.000000 {"right":"end","generation":0,"released":false,`,
 			`_batchscore/claims/publication.000000 {"right":"publication","generation":0,"released":false,`,
 			`_batchscore/claims/delivery.000000 {"right":"delivery","generation":0,"released":false,`,
+			`_batchscore/claims/hook-00000.000000 {"right":"hook-00000","generation":0,"released":false,`,
+			`_batchscore/claims/hook-00003.000000 {"right":"hook-00003","generation":0,"released":false,`,
 		}},
 		{name: "numbered", names: Numbered(200_000), want: []string{
 			`_batchscore/claims/00000.000000 {"chunk":0,"generation":0,"released":false,`,
@@ -192,6 +194,8 @@ func TestNamesOnDisk(t *testing.T) {
 			`_batchscore/claims/200000.000000 {"chunk":200000,"generation":0,"released":false,`,
 			`_batchscore/claims/2147483647.000000 {"chunk":2147483647,"generation":0,"released":false,`,
 			`_batchscore/claims/2147483646.000000 {"chunk":2147483646,"generation":0,"released":false,`,
+			`_batchscore/claims/2147483645.000000 {"chunk":2147483645,"generation":0,"released":false,`,
+			`_batchscore/claims/2147483642.000000 {"chunk":2147483642,"generation":0,"released":false,`,
 		}},
 	} {
 		t.Run(form.name, func(t *testing.T) {
@@ -451,7 +455,7 @@ func TestClaimsShareOutTheWork(t *testing.T) {
 
 func FuzzParseLink(f *testing.F) {
 	numbered := Numbered(10)
-	for _, r := range []Right{OnChunk(7), OnDouble(7), OnEnd, OnPublication, OnDelivery} {
+	for _, r := range []Right{OnChunk(7), OnDouble(7), OnEnd, OnPublication, OnDelivery, OnHook(0), OnHook(3)} {
 		f.Add(Named.linkName(r, 2))
 		f.Add(numbered.linkName(r, 2))
 	}

@@ -21,6 +21,7 @@ const (
 	onEnd
 	onPublication
 	onDelivery
+	onHook
 )
 
 // OnChunk is the right to score chunk i.
@@ -29,6 +30,9 @@ func OnChunk(i int) Right { return Right{onChunk, i} }
 // OnDouble is the right to score chunk i as well, while another worker holds it:
 // one idle worker at a time may race a slow one.
 func OnDouble(i int) Right { return Right{onDouble, i} }
+
+// OnHook is the right to tell others of event i of the job.
+func OnHook(i int) Right { return Right{onHook, i} }
 
 var (
 	// OnEnd is the right to check all parts and write _SUCCESS.
@@ -55,6 +59,8 @@ func (r Right) String() string {
 		return "the end of the job"
 	case onDelivery:
 		return "the file of the rows"
+	case onHook:
+		return fmt.Sprintf("event %d of the job", r.chunk)
 	}
 	return "the publication of a retry"
 }
@@ -68,21 +74,25 @@ type Names struct {
 // Named are the names of jobs that record a claim form of 1. They do not depend
 // on how many chunks the job has, so a chunk can be claimed before that is known:
 //
-//	chunk-00007, double-00007, end, publication, delivery
+//	chunk-00007, double-00007, end, publication, delivery, hook-00000
 var Named = Names{}
 
 // Numbered are the names of jobs begun before rights had names. Each right is a
 // number of at least five digits: i for chunk i, the number of chunks for the
 // end, that plus 1+i for the race for chunk i, 1<<31-1 for the publication of a
-// retry, and 1<<31-2 for the file of the rows.
+// retry, 1<<31-2 for the file of the rows, and 1<<31-3-i for event i, of which there are
+// at most mostHooks.
 func Numbered(chunks int) Names { return Names{numbered: true, chunks: chunks} }
 
 const (
 	publicationNumber = 1<<31 - 1
 	deliveryNumber    = 1<<31 - 2
+	firstHookNumber   = 1<<31 - 3
+	mostHooks         = 1 << 20
 
 	chunkPrefix     = "chunk-"
 	doublePrefix    = "double-"
+	hookPrefix      = "hook-"
 	endName         = "end"
 	publicationName = "publication"
 	deliveryName    = "delivery"
@@ -99,6 +109,8 @@ func (n Names) number(r Right) int {
 		return n.chunks + 1 + r.chunk
 	case onDelivery:
 		return deliveryNumber
+	case onHook:
+		return firstHookNumber - r.chunk
 	}
 	return publicationNumber
 }
@@ -117,6 +129,8 @@ func (n Names) name(r Right) string {
 		return endName
 	case onDelivery:
 		return deliveryName
+	case onHook:
+		return fmt.Sprintf("%s%05d", hookPrefix, r.chunk)
 	}
 	return publicationName
 }
@@ -143,6 +157,8 @@ func (n Names) parse(name string) (Right, bool) {
 			r = OnPublication
 		case i == deliveryNumber:
 			r = OnDelivery
+		case i <= firstHookNumber && i > firstHookNumber-mostHooks:
+			r = OnHook(firstHookNumber - i)
 		case i < n.chunks:
 			r = OnChunk(i)
 		case i == n.chunks:
@@ -161,6 +177,10 @@ func (n Names) parse(name string) (Right, bool) {
 		if !ok {
 			r.kind = onDouble
 			digits, ok = strings.CutPrefix(name, doublePrefix)
+		}
+		if !ok {
+			r.kind = onHook
+			digits, ok = strings.CutPrefix(name, hookPrefix)
 		}
 		i, err := strconv.Atoi(digits)
 		if !ok || err != nil || i < 0 {
