@@ -66,24 +66,29 @@ func (c *committer) commit(ctx context.Context, done *chunk) error {
 	if done.index < c.shareStart || done.index >= c.shareEnd {
 		c.counters.Add(telemetry.Stolen, 1)
 	}
+	statuses := map[string]int{}
 	for i := range done.rows {
-		c.statuses[done.rows[i].Status]++
+		statuses[done.rows[i].Status]++
 	}
+	for status, n := range statuses {
+		c.statuses[status] += n
+	}
+	c.counters.Committed(statuses)
 	if e := event.ChunkCommitted.In(ctx, c.log); e.Enabled() {
-		ofRows(e.Int("chunk", done.index), done.rows).Msg("committed a chunk")
+		ofRows(e.Int("chunk", done.index), statuses).Msg("committed a chunk")
 	}
 	c.tellFailed(done.rows)
 	return nil
 }
 
 // ofRows adds how many rows there are, and how many of images that failed, to a line of the log.
-func ofRows(e *zerolog.Event, rows []row.Row) *zerolog.Event {
-	statuses := map[string]int{}
-	for i := range rows {
-		statuses[rows[i].Status]++
+func ofRows(e *zerolog.Event, statuses map[string]int) *zerolog.Event {
+	failed, images := row.Failed(statuses), 0
+	for _, n := range statuses {
+		images += n
 	}
-	e = e.Int("images", len(rows))
-	if failed := len(rows) - statuses[row.StatusOK]; failed > 0 {
+	e = e.Int("images", images)
+	if failed > 0 {
 		e = e.Int("failed", failed).Interface("statuses", statuses)
 	}
 	return e

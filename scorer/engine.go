@@ -90,6 +90,7 @@ func (d *device) infer(ctx context.Context, b *batch) error {
 		size := int(d.limit.Load())
 		n := min(b.n-lo, size)
 		b.Size = size
+		d.counters.Batch(n)
 		err := d.engine.Score(run, b.Batch, lo, lo+n)
 		switch {
 		case err == nil:

@@ -87,7 +87,9 @@ type Options struct {
 
 	Counters *telemetry.Counters
 	Progress *telemetry.Progress
-	Log      zerolog.Logger
+	// State is told what becomes known of the job and the worker; nil keeps nothing.
+	State *telemetry.State
+	Log   zerolog.Logger
 	// Joined is told the job's id, as the record has it, as soon as this worker knows it;
 	// nil for nobody.
 	Joined func(job string)

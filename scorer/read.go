@@ -239,6 +239,7 @@ func (r *reader) readVersion(ctx context.Context, name, etag string, size, room 
 	if err != nil {
 		return nil, err
 	}
+	r.counters.Add(telemetry.Ahead, int(weight))
 	b := r.bodies.Get().(*body)
 	b.weight, b.memory = weight, memory
 	err = r.readInto(ctx, b, name, etag, size)
@@ -307,6 +308,7 @@ func (r *reader) recycle(b *body) {
 		b.data = nil
 	}
 	r.budget.Release(b.weight)
+	r.counters.Add(telemetry.Ahead, -int(b.weight))
 	r.memory.Give(b.memory)
 	r.bodies.Put(b)
 }

@@ -14,7 +14,6 @@ import (
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
-	"github.com/batchscore/batchscore/scorer/telemetry"
 	"github.com/batchscore/batchscore/scorer/telemetry/event"
 	"github.com/batchscore/batchscore/shard"
 )
@@ -207,7 +206,7 @@ func (r *retrier) scoreAgain(ctx context.Context, plan *retryPlan) error {
 	again.opt.MaxErrors = anyNumber // checked once all rows are together
 	again.opt.StrictDrift = false
 	again.opt.Log = o.Log.With().Int("retry", plan.generation).Logger() // its chunks have numbers of their own
-	again.opt.Counters = new(telemetry.Counters)
+	again.opt.Counters = o.Counters.Child()
 	again.list = func(ctx context.Context, retry *output.Job) (*shard.Manifest, error) {
 		if err := listing.Present(ctx, o.Images); err != nil {
 			return nil, err

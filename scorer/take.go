@@ -34,6 +34,7 @@ type taker struct {
 	leave    *Leave
 	finisher *finisher
 	progress *telemetry.Progress
+	counters *telemetry.Counters
 	log      zerolog.Logger
 	hook     testHook
 
@@ -52,7 +53,7 @@ func (w *worker) newTaker(done *shard.Set) *taker {
 	t := &taker{
 		out: o.Out, job: w.job, chunks: w.chunks, world: o.World, claims: w.claims, holds: w.holds,
 		lease: o.Lease, static: o.Static, budget: o.Budget, halt: w.halt, leave: o.Leave, finisher: w.finisher,
-		progress: o.Progress, log: o.Log, hook: o.hook,
+		progress: o.Progress, counters: o.Counters, log: o.Log, hook: o.hook,
 		began: time.Now(), done: done, lookedAt: time.Now(), doneAtStart: done.Count(), taken: map[int]bool{},
 	}
 	t.next, t.shareEnd = w.chunks.Share(o.World.Rank, o.World.Size)
@@ -258,6 +259,7 @@ func (t *taker) race(ctx context.Context, index int) (bool, error) {
 	if err != nil || !ok {
 		return false, err
 	}
+	t.counters.Add(telemetry.Raced, 1)
 	event.ChunkRaced.In(ctx, t.log).Int("chunk", index).Msg("racing a slow worker for a chunk: the first to commit wins")
 	t.begin(index, newHold(true))
 	return true, nil

@@ -78,6 +78,7 @@ func (w *worker) work(ctx context.Context, start time.Time) (done bool, err erro
 	if w.gpu != nil {
 		w.sampler = telemetry.StartSampler(w.gpu)
 	}
+	o.State.Update(w.describe)
 	reporter := telemetry.Reporter{Counters: o.Counters, Progress: o.Progress, Log: o.Log,
 		Pools: telemetry.Pools{Decoders: o.Decoders, Lanes: o.Sessions}, Limit: w.limit, Sampler: w.sampler}
 	go reporter.Run(background)
@@ -106,6 +107,20 @@ func (w *worker) work(ctx context.Context, start time.Time) (done bool, err erro
 		err = sumErr
 	}
 	return done, err
+}
+
+// describe adds what is known once images are about to be scored.
+func (w *worker) describe(f *telemetry.Facts) {
+	o := &w.opt
+	if w.job.Retry == nil { // else it has an ID of its own
+		f.Job, f.Images = w.job.ID, w.manifest.Len()
+	}
+	f.Model, f.ModelDigest, f.Device = w.job.Model, w.job.ModelDigest, w.engine.Device()
+	if facts := factsOf(w.gpu); facts != nil {
+		f.GPU = facts.Name
+	}
+	f.Share, f.Batch, f.Sessions = w.share, w.job.Batch, o.Sessions
+	f.Decoders, f.Fetchers, f.ReadAheadBytes, f.Sampler = o.Decoders, o.Fetchers, o.ReadAheadBytes, w.sampler
 }
 
 // judge reports whether the job is done, and returns why this worker ended if it

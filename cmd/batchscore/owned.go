@@ -88,7 +88,7 @@ func notOwned(flag, file string) error {
 
 // writing are the flags, besides those for a place of its own, that name a file or a
 // folder that a command writes to.
-var writing = []string{"output", "onnx", "save", "chart", "profile"}
+var writing = []string{"output", "onnx", "save", "chart", "profile", "metrics-file"}
 
 // noneOwned returns an error if one of the flags names a file on this machine that an
 // output folder owns.

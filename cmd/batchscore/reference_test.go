@@ -26,6 +26,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/claim"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
+	"github.com/batchscore/batchscore/scorer/telemetry/metrics"
 )
 
 // The generated parts of docs/reference.md are between these lines.
@@ -34,6 +35,8 @@ const (
 	exitCodesEnd   = "<!-- end of the exit codes -->\n"
 	commandsBegin  = "<!-- commands: \"make reference\" writes them from the program's help -->\n"
 	commandsEnd    = "<!-- end of the commands -->\n"
+	metricsBegin   = "<!-- metrics: \"make reference\" writes them from scorer/telemetry/metrics -->\n"
+	metricsEnd     = "<!-- end of the metrics -->\n"
 )
 
 // A flag is described once for all commands if so many have it with the same
@@ -48,7 +51,22 @@ const (
 func TestReference(t *testing.T) {
 	withListedEngines(t)
 	checkGenerated(t, "docs/reference.md", commandsBegin, commandsEnd, describeCommands(newRoot(nil)))
+	checkGenerated(t, "docs/reference.md", metricsBegin, metricsEnd, describeMetrics())
 	checkGenerated(t, "docs/reference.md", exitCodesBegin, exitCodesEnd, describeExitCodes(t))
+}
+
+// describeMetrics returns all metrics as a table in Markdown.
+func describeMetrics() string {
+	var b strings.Builder
+	b.WriteString("| metric | kind | labels | meaning |\n|---|---|---|---|\n")
+	for _, m := range metrics.All() {
+		labels := ""
+		if len(m.Labels) > 0 {
+			labels = "`" + strings.Join(m.Labels, "`, `") + "`"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", m.Name, m.Kind, labels, cell(m.Help))
+	}
+	return b.String()
 }
 
 // describeExitCodes returns the exit codes of the help as a table in Markdown.

@@ -32,6 +32,7 @@ type runFlags struct {
 	rankFlags
 	logFlags
 	profileFlags
+	metrics metricsFlags
 	runMergeFlags
 	hookFlags
 	provider    string
@@ -95,6 +96,7 @@ computes nothing but takes as long as a real one, for planning capacity.
 			if err != nil {
 				return err
 			}
+			o.code = func(err error) int { return exitCode(err, sig.received()) }
 			o.overdue = func(code int) { endOverdue(cmd.ErrOrStderr(), cmd, code) }
 			ctx := context.WithoutCancel(cmd.Context())
 			o.hooks = newHooks(o.told, o.world, f.out, sig.stop)
@@ -169,8 +171,9 @@ func (f *runFlags) register(cmd *cobra.Command) {
 		fs.BoolVar(&f.preempted, "watch-preemption", false, "on Azure, drain and exit when this machine is about to be taken away")
 	})
 	groupFlags(cmd, "Hook flags", func() { f.hookFlags.register(cmd) })
-	groupFlags(cmd, "Log and profile flags", func() {
+	groupFlags(cmd, "Log, metrics and profile flags", func() {
 		f.logFlags.register(cmd)
+		f.metrics.register(cmd)
 		f.profileFlags.register(cmd)
 	})
 	fs.StringVar(&f.metadata, "metadata-endpoint", deploy.MetadataEndpoint, "`URL` of the service that tells a machine about itself")
@@ -191,9 +194,10 @@ type runOptions struct {
 	file      *oneFile       // that all rows are written to; nil for none
 	mix       consent        // to write the result among other files
 	overdue   func(code int) // ends the process
-	limit     int64          // of --memory-limit in bytes; 0 for none
-	told      *hookChoices   // of the end and the first failure
-	hooks     *hooks         // which tell; nil for none
+	code      func(error) int
+	limit     int64        // of --memory-limit in bytes; 0 for none
+	told      *hookChoices // of the end and the first failure
+	hooks     *hooks       // which tell; nil for none
 }
 
 // options returns what the flags say, or what is wrong with them.
@@ -231,7 +235,7 @@ func (f *runFlags) options(cmd *cobra.Command) (runOptions, error) {
 	if f.numa != numaAuto && f.numa != numaOff {
 		return o, invalid("numa", f.numa, numaAuto+" or "+numaOff)
 	}
-	if err := localOnly("--tune-cache", f.tuneCache); err != nil {
+	if err := errors.Join(localOnly("--tune-cache", f.tuneCache), f.metrics.check()); err != nil {
 		return o, err
 	}
 	if cmd.Flags().Changed("retry") {
@@ -270,8 +274,9 @@ func (f *runFlags) options(cmd *cobra.Command) (runOptions, error) {
 }
 
 // run scores the job, as one rank of it, until it is complete or stop is closed.
-func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writer, stop <-chan struct{}) error {
+func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writer, stop <-chan struct{}) (err error) {
 	world := o.world
+	start := time.Now()
 	near, isNear, nearErr := f.bind(&o)
 	tuning := f.tuning()
 	progress := &telemetry.Progress{}
@@ -311,6 +316,11 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 	if err != nil {
 		return err
 	}
+	counted, shown, err := f.startMetrics(ctx, start, world, map[string]store.Store{"images": images, "out": out}, log)
+	if err != nil {
+		return err
+	}
+	defer func() { shown.end(o.code(err)) }()
 	if f.preempted {
 		stop = orPreempted(ctx, stop, f.metadata, log)
 	}
@@ -346,7 +356,7 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 		CountDecoders: engine.decoders, Delivery: delivery, Lease: f.lease, Stop: stop, Leave: &f.bound.leave,
 		DecodeMemory: decodeMemory,
 		Static:       f.static, Deadline: f.deadline, Budget: (f.budget + world.Size - 1) / world.Size,
-		Counters: new(telemetry.Counters), Progress: progress, Log: log, Versions: versions,
+		Counters: counted.Counters, State: counted.State, Progress: progress, Log: log, Versions: versions,
 	})
 	o.hooks.completed(&done)
 	if code := exitCode(err, nil); code != 64 && code != 78 {

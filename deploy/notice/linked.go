@@ -37,10 +37,14 @@ func onnxRuntime() part {
 // A listed is what go list says of a package.
 type listed struct {
 	Dir    string
-	Module *struct {
-		Path, Version, Dir string
-		Main               bool
-	}
+	Module *module
+}
+
+// A module is what go list says of one.
+type module struct {
+	Path, Version, Dir string
+	Main               bool
+	Replace            *module // that is used in its place
 }
 
 var legal = regexp.MustCompile(`(?i)^(licen[cs]e|copying|notice|patents|unlicense)(\.(txt|md))?$`)
@@ -57,7 +61,11 @@ func linked(ctx context.Context) ([]part, error) {
 			if p.Module == nil || p.Module.Main {
 				continue // Go's own library, and this module
 			}
-			name := p.Module.Path + " " + p.Module.Version
+			used := p.Module
+			if used.Replace != nil {
+				used = used.Replace
+			}
+			name := used.Path + " " + used.Version
 			if files[name] == nil {
 				files[name] = map[string]bool{}
 			}

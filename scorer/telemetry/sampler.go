@@ -232,3 +232,24 @@ func gpuText(u *device.GPUUse) string {
 	}
 	return "GPU" + text
 }
+
+// Gauges is what a sampler has read so far, for metrics. What the device did not report
+// is NaN or, of sums over time, 0.
+type Gauges struct {
+	Seconds, BusySeconds, Joules, ThrottledSeconds float64 // since the start
+	Busy, MemoryMB, Celsius                        float64 // at the last reading
+}
+
+// Gauges returns what was read so far; ok is false before there are two readings.
+func (s *Sampler) Gauges() (g Gauges, ok bool) {
+	if s == nil {
+		return g, false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := &s.sums
+	return Gauges{
+		Seconds: t.busy.seconds, BusySeconds: t.busy.sum, Joules: t.joules, ThrottledSeconds: t.slowed,
+		Busy: s.last.Busy, MemoryMB: s.last.MemoryMB, Celsius: s.last.Celsius,
+	}, t.seconds > 0
+}

@@ -149,7 +149,8 @@ func modules(root, _ string) ([]pin, error) {
 	if err != nil {
 		return nil, err
 	}
-	linked, err := golang("list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}}{{end}}{{end}}", "./cmd/batchscore")
+	linked, err := golang("list", "-deps", "-f",
+		"{{with .Module}}{{if not .Main}}{{with or .Replace .}}{{.Path}} {{.Version}}{{end}}{{end}}{{end}}", "./cmd/batchscore")
 	if err != nil {
 		return nil, err
 	}

@@ -22,6 +22,10 @@ var (
 	GPUsMixed     = warn("gpus_mixed", "Several kinds of GPU scored a complete job", "`kinds`")
 	BatchesHalved = warn("batches_halved", "Batches were halved in a complete job", "`least_batch`")
 
+	MetricsServed     = info("metrics_served", "Metrics can be scraped", "`address`")
+	MetricsUnserved   = warn("metrics_unserved", "The address for metrics cannot be used, and the rank scores without serving any", "`address`, `error`")
+	MetricsFileFailed = warn("metrics_file_failed", "The file of metrics could not be written, which is said once", "`error`")
+
 	MergeOneMachine = warn("merge_one_machine", "One rank writes the file of all rows, on its own machine, which others may not see", "`file`")
 	RowsMerged      = info("rows_merged", "All rows are in one file", "`file`")
 )

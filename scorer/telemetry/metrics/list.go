@@ -1,0 +1,84 @@
+package metrics
+
+// The metrics of a rank. Those that count begin at 0 with the process. docs/reference.md
+// has a line for each, and a test compares the two.
+var (
+	RunInfo = rankGauge("run_info", "Always 1; the labels say what the rank runs.",
+		"out", "model", "model_digest", "device", "gpu", "version")
+	RunStart      = rankGauge("run_start_timestamp_seconds", "When the process of the rank started.")
+	RunDeadline   = rankGauge("run_deadline_timestamp_seconds", "When --deadline pauses the rank; only with that flag.")
+	RunEnd        = rankGauge("run_end_timestamp_seconds", "When the rank ended; only in the file that it leaves behind.")
+	RunExitStatus = rankGauge("run_exit_status", "The exit code of the rank; only in the file that it leaves behind.")
+	RunRanks      = rankGauge("run_ranks", "Ranks that the launcher started.")
+
+	ExpectedImages = rankGauge("expected_images", "Images of the whole job.")
+	ShareImages    = rankGauge("share_images", "Images of the share of this rank that had no row when it began.")
+
+	Images = rankCounter("images_total", "Images whose row this rank has committed, by status. Over all ranks, each image counts once.", "status")
+	Scored = rankCounter("images_processed_total",
+		"Images that this rank has processed, committed or not, also those that another rank committed first.")
+	Failed = rankCounter("images_failed_total", "Of the images that this rank has processed, those without an answer.")
+	Read   = rankCounter("read_bytes_total", "Bytes of images read from the storage.")
+
+	Chunks       = rankCounter("chunks_committed_total", "Chunks that this rank committed.")
+	ChunksStolen = rankCounter("chunks_stolen_total", "Of the committed chunks, those from the share of another rank.")
+	ChunksRaced  = rankCounter("chunks_doubled_total", "Chunks that this rank scored although a slow rank held them.")
+	ChunksLost   = rankCounter("chunks_lost_total", "Chunks that this rank scored and another rank committed first.")
+	LastCommit   = rankGauge("last_commit_timestamp_seconds", "When this rank last committed a chunk; absent before the first.")
+
+	Busy = rankCounter("stage_busy_seconds_total",
+		"Seconds in which goroutines of a stage worked, added up over them; they wait for the rest of the time.", "stage")
+	Workers = rankGauge("stage_workers", "Goroutines of a stage.", "stage")
+	Took    = rankHistogram("stage_duration_seconds",
+		"Time to fetch or decode one image, to infer one batch, or to commit one chunk, by stage.", "stage")
+	Batch       = rankHistogram("batch_images", "Images in each call of the device.")
+	BatchSize   = rankGauge("batch_size_images", "Images of a full batch of the job.")
+	BatchHalved = rankCounter("batch_halved_total", "Times that the batch was halved, as the device could not hold it.")
+
+	Ahead    = rankGauge("read_ahead_bytes", "Bytes of images that were read and are not decoded yet.")
+	AheadMax = rankGauge("read_ahead_limit_bytes", "Most bytes that may be read before they are decoded.")
+
+	StorageCalls = rankCounter("storage_calls_total", "Calls of a storage on a network, repeated ones included.", "storage")
+	StorageRetry = rankCounter("storage_retries_total", "Calls of a storage that were repeated.", "storage")
+	StorageSlow  = rankCounter("storage_throttled_total", "Answers of a storage that asked for fewer calls.", "storage")
+	StorageStall = rankCounter("storage_stalled_total", "Calls of a storage that were ended because no data came.", "storage")
+	StoragePause = rankCounter("storage_paused_seconds_total", "Seconds of waiting before calls are repeated, added up over goroutines.", "storage")
+	StorageLimit = rankGauge("storage_calls_limit", "Calls that may be under way at present.", "storage")
+	StorageOpen  = rankGauge("storage_calls_under_way", "Calls that are under way.", "storage")
+
+	GPUUtil     = rankGauge("gpu_utilization_ratio", "Share of the last second in which a kernel ran on the GPU of the rank, 0 to 1.")
+	GPUBusy     = rankCounter("gpu_busy_seconds_total", "Seconds in which a kernel ran on the GPU of the rank, while images were scored.")
+	GPUSeen     = rankCounter("gpu_observed_seconds_total", "Seconds in which the GPU of the rank reported whether a kernel ran.")
+	GPUMemory   = rankGauge("gpu_memory_used_bytes", "Memory of the GPU in use, by all processes.")
+	GPUTemp     = rankGauge("gpu_temperature_celsius", "Temperature of the GPU.")
+	GPUEnergy   = rankCounter("gpu_energy_joules_total", "Energy that the GPU used while images were scored, whoever used it.")
+	GPUThrottle = rankCounter("gpu_throttled_seconds_total", "Seconds in which the clock of the GPU was lowered.")
+)
+
+// The metrics of a job, read from its output.
+var (
+	JobUp = jobGauge("up", "1 if the output could be read at the last try, else 0.")
+	// JobReadErrors counts, but only while the program that reads runs.
+	JobReadErrors = define(OfJob, Counter, "batchscore_job_read_errors_total", "Tries to read the output that failed.", nil)
+	JobRead       = jobGauge("read_timestamp_seconds", "When the output was last read; the other values are of that time.")
+	JobReadTook   = jobGauge("read_duration_seconds", "How long it took to read the output.")
+	JobInfo       = jobGauge("info", "Always 1; the labels say which job it is.", "out", "job_id", "model", "model_digest", "device")
+	JobState      = jobGauge("state", "1 for each state that the job is in, 0 for the others.", "state")
+
+	JobExpected = jobGauge("expected_images", "Images of the job.")
+	JobImages   = jobGauge("images", "Images that have their row, by status.", "status")
+	JobDone     = jobGauge("done_images", "Images that have their row.")
+	JobChunks   = jobGauge("chunks", "Chunks of the job.")
+	JobChunked  = jobGauge("done_chunks", "Chunks that are committed.")
+	JobAllowed  = jobGauge("allowed_failures_ratio", "Share of the images that may fail by --max-errors of the run that completed the job.")
+	JobRate     = jobGauge("images_per_second", "Images per second of the last parts; of a complete job, from its start to its end.")
+	JobLeft     = jobGauge("left_seconds", "How long the missing images take at that rate; absent if that is not known.")
+	JobRanks    = jobGauge("ranks", "Ranks of the job, by whether they are at work.", "alive")
+
+	JobStart    = jobGauge("start_timestamp_seconds", "When the job was created.")
+	JobLast     = jobGauge("last_commit_timestamp_seconds", "When the last chunk was committed; absent before the first.")
+	JobSign     = jobGauge("last_sign_timestamp_seconds", "When a rank last committed a chunk, renewed a claim or ended.")
+	JobEnd      = jobGauge("end_timestamp_seconds", "When the job was complete; absent before.")
+	JobDeadline = jobGauge("deadline_timestamp_seconds", "When the job has to be complete; only with --due.")
+	JobStorage  = jobGauge("storage_calls", "Calls of storages by the ranks that have ended, by kind.", "kind")
+)
