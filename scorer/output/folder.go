@@ -143,30 +143,59 @@ func (f *folder) proven(lines []byte) error {
 // stops at the first error of fn and returns it. A part that does not match the
 // manifest is ErrMismatch. So is, after all rows, a part of a complete job that is no
 // longer what it was. Rows holds a few parts in memory at a time.
+//
+// The rows of an increment are those of its whole collection. A part of an earlier output is
+// proven before its rows are handed on.
 func Rows(ctx context.Context, st store.Store, fn func(row.Row) error) error {
 	return Results(ctx, st, func(_ shard.Entry, r row.Row) error { return fn(r) })
 }
 
+// NewRows is Rows without the rows that an increment keeps: those of images that it did not
+// score.
+func NewRows(ctx context.Context, st store.Store, fn func(row.Row) error) error {
+	return results(ctx, st, true, func(_ shard.Entry, r row.Row) error { return fn(r) })
+}
+
 // Results is Rows with the manifest entry of each image.
 func Results(ctx context.Context, st store.Store, fn func(shard.Entry, row.Row) error) error {
+	return results(ctx, st, false, fn)
+}
+
+func results(ctx context.Context, st store.Store, onlyNew bool, fn func(shard.Entry, row.Row) error) error {
 	f, err := openFolder(ctx, st)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	return f.undisturbed(ctx, f.eachRow(ctx, fn))
-}
-
-func (f *folder) eachRow(ctx context.Context, fn func(shard.Entry, row.Row) error) error {
-	var lines []byte
-	if err := f.parts(ctx, func(p part) error {
-		lines = appendDigest(lines, p.digest, p.name)
-		for i, r := range p.rows {
-			if err := fn(p.entries[i], r); err != nil {
+	return f.undisturbed(ctx, f.everyRow(ctx, onlyNew, func(entries []shard.Entry, rows []row.Row) error {
+		for i, r := range rows {
+			if err := fn(entries[i], r); err != nil {
 				return err
 			}
 		}
 		return nil
+	}))
+}
+
+// everyRow calls fn for the rows of every image whose part exists, in order and many at a time,
+// with their entries. Those of an increment are those of its collection, or of the images that it
+// scored.
+func (f *folder) everyRow(ctx context.Context, onlyNew bool, fn func([]shard.Entry, []row.Row) error) error {
+	if f.job.Increments() && !onlyNew {
+		c, err := openCollection(ctx, f)
+		if err != nil {
+			return err
+		}
+		defer c.close()
+		return c.each(ctx, fn)
+	}
+	var lines []byte
+	if err := f.parts(ctx, func(p part) error {
+		lines = appendDigest(lines, p.digest, p.name)
+		if f.job.Increments() {
+			p = p.scored()
+		}
+		return fn(p.entries, p.rows)
 	}); err != nil {
 		return err
 	}
@@ -174,4 +203,17 @@ func (f *folder) eachRow(ctx context.Context, fn func(shard.Entry, row.Row) erro
 		return nil
 	}
 	return f.proven(lines)
+}
+
+// scored returns the part without the rows that were copied from other outputs.
+func (p part) scored() part {
+	var entries []shard.Entry
+	var rows []row.Row
+	for i, e := range p.entries {
+		if e.FromOutput == 0 {
+			entries, rows = append(entries, e), append(rows, p.rows[i])
+		}
+	}
+	p.entries, p.rows = entries, rows
+	return p
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/shard"
 )
 
 // MergeOptions say how Merge writes rows.
@@ -19,6 +20,8 @@ type MergeOptions struct {
 	// Absolute gives each image its full address instead of its name. The address is
 	// that of the job record, so it does not depend on where the parts are merged.
 	Absolute bool
+	// OnlyNew leaves out the rows that an increment keeps: those of images that it did not score.
+	OnlyNew bool
 }
 
 // Merge writes the rows of all parts to w as one file, in manifest order. If a part is missing, it writes nothing
@@ -26,6 +29,9 @@ type MergeOptions struct {
 // each part with the manifest and, if the job is complete, all of them with their
 // digests; ErrMismatch means that one differs. It holds a few parts in memory at a
 // time, and for Parquet one row group.
+//
+// The rows of an increment are those of its whole collection, and the bytes those that a job
+// which scored the whole collection would have.
 //
 // Rows are typed as the job's parts are, so an output always merges to the same
 // bytes.
@@ -52,22 +58,17 @@ func (f *folder) merge(ctx context.Context, w io.Writer, opt MergeOptions) error
 	if err != nil {
 		return err
 	}
-	var lines []byte
-	if err := f.parts(ctx, func(p part) error {
-		lines = appendDigest(lines, p.digest, p.name)
+	if err := f.everyRow(ctx, opt.OnlyNew, func(_ []shard.Entry, rows []row.Row) error {
 		if opt.Absolute {
-			if err := f.job.address(p.rows); err != nil {
-				return fmt.Errorf("merge %s: %w", p.name, err)
+			if err := f.job.address(rows); err != nil {
+				return fmt.Errorf("merge %s: %w", f.st, err)
 			}
 		}
-		if err := out.Write(p.rows); err != nil {
-			return fmt.Errorf("merge %s: %w", p.name, err)
+		if err := out.Write(rows); err != nil {
+			return fmt.Errorf("merge %s: %w", f.st, err)
 		}
 		return nil
 	}); err != nil {
-		return err
-	}
-	if err := f.proven(lines); err != nil {
 		return err
 	}
 	if err := out.Close(); err != nil {

@@ -23,6 +23,7 @@ const (
 	Misplaced Kind = "misplaced" // a row is not in its part or not in its place there
 	Altered   Kind = "altered"   // the content differs from digests or manifest
 	Damaged   Kind = "damaged"   // it cannot be read
+	Unkept    Kind = "unkept"    // an output that rows are kept in is missing, or is not what was recorded
 )
 
 // Problem is one thing that is wrong with an output.
@@ -68,9 +69,11 @@ type Report struct {
 	// and whose rows are not in the parts, 0 if there is none.
 	Publishing bool `json:"publishing,omitempty"`
 	// Retries is the number of retries whose rows are in the parts.
-	Retries    int          `json:"retries,omitempty"`
-	Unfinished int          `json:"unfinished_retry,omitempty"`
-	Found      map[Kind]int `json:"found"` // problems by kind
+	Retries    int `json:"retries,omitempty"`
+	Unfinished int `json:"unfinished_retry,omitempty"`
+	// Collection is about the whole collection of an increment; nil for other outputs.
+	Collection *CollectionReport `json:"collection,omitempty"`
+	Found      map[Kind]int      `json:"found"` // problems by kind
 	// Problems are the first 1000 of them.
 	Problems []Problem `json:"problems"`
 	// Speed is what String says of it; nothing if it is empty.
@@ -121,6 +124,9 @@ func counted(n int, noun string) string {
 
 // advice returns what to do about the problems, empty if nothing helps.
 func (r *Report) advice() string {
+	if len(r.Found) == 1 && r.Found[Unkept] > 0 {
+		return "; " + sourceAdvice
+	}
 	if r.Chunks == 0 {
 		return ""
 	}
@@ -162,6 +168,9 @@ func (r *Report) String() string {
 		fmt.Fprintf(&b, "%s%d %s", sep, r.Statuses[s], printable.Field(s))
 	}
 	b.WriteByte('\n')
+	if r.Collection != nil {
+		b.WriteString(r.Collection.lines())
+	}
 	if r.DependentRows {
 		b.WriteString(DependentRowsNote + "\n")
 	}
@@ -191,9 +200,12 @@ func (r *Report) String() string {
 	if r.Speed != "" {
 		b.WriteString(printable.Line(r.Speed) + "\n")
 	}
-	if r.OK() {
+	switch {
+	case r.OK() && r.Collection != nil && !r.Collection.Skipped:
+		b.WriteString("OK: rows equal manifest, and each image of the collection has one row\n")
+	case r.OK():
 		b.WriteString("OK: rows equal manifest\n")
-	} else {
+	default:
 		fmt.Fprintf(&b, "NOT OK: %s\n", r.found())
 	}
 	return b.String()

@@ -22,9 +22,17 @@ import (
 //
 // The report says what is wrong with the folder; an error means that the folder could
 // not be read. It is store.ErrNotExist if the place has no job record.
-func Verify(ctx context.Context, st store.Store) (Report, error) {
+//
+// For an increment it also proves that each image of the collection has one row, and the rows that
+// lie in other outputs by the digests in the record. It never reads an image.
+func Verify(ctx context.Context, st store.Store) (Report, error) { return verify(ctx, st, false) }
+
+// VerifyOwn is Verify without the rows that an increment keeps: it reads no other output.
+func VerifyOwn(ctx context.Context, st store.Store) (Report, error) { return verify(ctx, st, true) }
+
+func verify(ctx context.Context, st store.Store, ownRows bool) (Report, error) {
 	for {
-		v := verifier{st: st, report: Report{Output: st.String(), Statuses: map[string]int{}}}
+		v := verifier{st: st, ownRows: ownRows, report: Report{Output: st.String(), Statuses: map[string]int{}}}
 		report, err := v.verify(ctx)
 		if err != nil || report.OK() || !v.placed || !v.state.moved(ctx, st, &v.job) {
 			return report, err
@@ -51,12 +59,16 @@ func (v *verifier) verify(ctx context.Context) (Report, error) {
 	if err := v.digests(ctx); err != nil {
 		return v.report, err
 	}
-	return v.report, v.success(ctx)
+	if err := v.success(ctx); err != nil {
+		return v.report, err
+	}
+	return v.report, v.collection(ctx)
 }
 
 // verifier is one verification.
 type verifier struct {
 	st       store.Store
+	ownRows  bool
 	report   Report
 	job      Job
 	state    state
@@ -389,31 +401,33 @@ func (v *verifier) success(ctx context.Context) error {
 	if counted := s; counted.CountWorkers(ctx, v.st) == nil { // those included that ended last
 		v.report.GPUKinds = counted.GPUKinds
 	}
-	differ := func(what string, have, want any) {
-		if have != want {
-			v.report.add(Problem{Kind: Altered, Chunk: -1, Object: SuccessName,
-				Detail: fmt.Sprintf("%s: it says %v, there is %v", what, have, want)})
-		}
-	}
-	differ("job", s.Job, v.job.ID)
-	differ("format", s.Format, v.job.Format)
-	differ("dependent rows allowed", s.DependentRows, v.job.DependentRows)
-	differ("form of the parts", s.PartForm, v.job.PartForm)
-	differ("images", s.Images, v.manifest.Len())
-	differ("chunks", s.Chunks, v.chunks.Count())
-	differ("chunk size", s.ChunkSize, v.chunks.Size)
-	differ("digest of the manifest", s.Digests.Manifest, v.manifest.Digest())
-	differ("digest of the model", s.Digests.Model, v.job.ModelDigest)
-	differ("digest of the preprocessing", s.Digests.Preprocess, v.job.PreprocessDigest)
-	differ("digest of the labels", s.Digests.Labels, v.job.LabelsDigest)
-	differ("digest of the parts", s.Digests.Parts, v.sums)
+	v.differ("job", s.Job, v.job.ID)
+	v.differ("format", s.Format, v.job.Format)
+	v.differ("dependent rows allowed", s.DependentRows, v.job.DependentRows)
+	v.differ("form of the parts", s.PartForm, v.job.PartForm)
+	v.differ("images", s.Images, v.manifest.Len())
+	v.differ("chunks", s.Chunks, v.chunks.Count())
+	v.differ("chunk size", s.ChunkSize, v.chunks.Size)
+	v.differ("digest of the manifest", s.Digests.Manifest, v.manifest.Digest())
+	v.differ("digest of the model", s.Digests.Model, v.job.ModelDigest)
+	v.differ("digest of the preprocessing", s.Digests.Preprocess, v.job.PreprocessDigest)
+	v.differ("digest of the labels", s.Digests.Labels, v.job.LabelsDigest)
+	v.differ("digest of the parts", s.Digests.Parts, v.sums)
 	if !v.report.OK() {
 		return nil // the problems reported already explain why the counts differ
 	}
 	for _, status := range slices.Sorted(maps.Keys(merged(s.Statuses, v.report.Statuses))) {
-		differ("images "+status, s.Statuses[status], v.report.Statuses[status])
+		v.differ("images "+status, s.Statuses[status], v.report.Statuses[status])
 	}
 	return nil
+}
+
+// differ reports what _SUCCESS says if it is not what there is.
+func (v *verifier) differ(what string, have, want any) {
+	if have != want {
+		v.report.add(Problem{Kind: Altered, Chunk: -1, Object: SuccessName,
+			Detail: fmt.Sprintf("%s: it says %v, there is %v", what, have, want)})
+	}
 }
 
 func merged(a, b map[string]int) map[string]int {

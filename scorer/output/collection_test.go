@@ -1,0 +1,360 @@
+package output
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/batchscore/batchscore/scorer/row"
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/store/mem"
+	"github.com/batchscore/batchscore/shard"
+)
+
+// chain is a made-up sequence of increments in one store.
+type chain struct {
+	whole   *mem.Store
+	format  row.Format
+	nights  int
+	sources []Source
+	images  map[string]shard.Entry // the last collection
+	where   map[string]int         // the source that has the row of an image, its number from 1
+}
+
+func newChain(f row.Format) *chain {
+	return &chain{whole: new(mem.Store), format: f, images: map[string]shard.Entry{}, where: map[string]int{}}
+}
+
+func (c *chain) place(n int) *store.Sub { return store.NewSub(c.whole, fmt.Sprintf("runs/%02d/", n)) }
+
+func sealed(t testing.TB, entries []shard.Entry) *shard.Manifest {
+	t.Helper()
+	w := shard.NewWriter(room)
+	for _, e := range entries {
+		if err := w.Add(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m, err := w.Manifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.Close)
+	return m
+}
+
+func inOrderOfPaths(images map[string]shard.Entry) []shard.Entry {
+	return slices.SortedFunc(maps.Values(images), func(a, b shard.Entry) int { return strings.Compare(a.Path, b.Path) })
+}
+
+// night makes the output of a night with those images. The sources in fold are copied.
+func (c *chain) night(t testing.TB, images map[string]shard.Entry, fold ...int) run {
+	t.Helper()
+	c.nights++
+	st := c.place(c.nights)
+	want := testJob(c.format)
+	var gone []shard.Entry
+	for _, e := range inOrderOfPaths(c.images) {
+		if _, still := images[e.Path]; !still {
+			gone = append(gone, e)
+		}
+	}
+	inc := &Increment{Images: len(images), Statuses: map[string]int{}}
+	if c.nights > 1 {
+		want.After = &After{Previous: "runs", Job: c.sources[len(c.sources)-1].Job, Sources: slices.Clone(c.sources)}
+		for _, n := range fold {
+			want.After.Sources[n-1].Folded = true
+		}
+	}
+	var own []shard.Entry
+	where := map[string]int{}
+	all := inOrderOfPaths(images)
+	for _, e := range all {
+		at := c.where[e.Path]
+		switch was := c.images[e.Path]; {
+		case at > 0 && was == e && !slices.Contains(fold, at):
+			where[e.Path] = at
+			inc.Kept++
+			continue
+		case at > 0 && was == e:
+			m, err := ReadManifest(t.Context(), c.place(at))
+			if err != nil {
+				t.Fatal(err)
+			}
+			i, ok, err := m.Find(e.Path)
+			if !ok || err != nil {
+				t.Fatal(ok, err)
+			}
+			m.Close()
+			e.FromOutput, e.FromRow = at, i
+			inc.Kept++
+			inc.Copied++
+		case at > 0:
+			inc.Changed++
+		default:
+			inc.New++
+		}
+		own = append(own, e)
+		where[e.Path] = len(c.sources) + 1
+	}
+	inc.Gone = len(gone)
+	inc.Outputs = 1
+	for n := range c.sources {
+		for _, at := range where {
+			if at == n+1 {
+				inc.Outputs++
+				break
+			}
+		}
+	}
+	j, _, err := Join(t.Context(), st, want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := sealed(t, own)
+	if _, err := Freeze(t.Context(), st, freeze(m)); err != nil {
+		t.Fatal(err)
+	}
+	if want.After != nil {
+		if _, err := store.CreateFrom(t.Context(), st, collectionName, sealed(t, all).Encode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := run{st, j, m, j.Chunks(m.Len())}
+	for chunk := range r.c.Count() {
+		r.commit(t, chunk)
+	}
+	s := r.finish(t)
+	if want.After != nil {
+		s = c.complete(t, st, &j, s, inc, sealed(t, gone), all)
+	}
+	c.sources = append(c.sources, Source{Place: st.String(), Job: j.ID, Manifest: s.Digests.Manifest, Parts: s.Digests.Parts, Images: m.Len()})
+	c.images, c.where = maps.Clone(images), where
+	return r
+}
+
+// complete adds to _SUCCESS what it says of the collection.
+func (c *chain) complete(t testing.TB, st *store.Sub, j *Job, s Success, inc *Increment, gone *shard.Manifest, all []shard.Entry) Success {
+	t.Helper()
+	if _, err := store.CreateFrom(t.Context(), st, goneName, gone.Encode); err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range all {
+		r := score(e)
+		inc.Statuses[r.Status]++
+	}
+	inc.Failed, inc.GoneDigest, inc.Collection = row.Failed(inc.Statuses), gone.Digest(), sealed(t, all).Digest()
+	s.Increment = inc
+	body, err := s.encode(st, j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.whole.Put(st.Folder()+SuccessName, body)
+	return s
+}
+
+// change returns the images of the next night: some are added, removed or replaced.
+func change(rnd *rand.Rand, images map[string]shard.Entry) map[string]shard.Entry {
+	next := map[string]shard.Entry{}
+	maps.Copy(next, images)
+	for _, e := range inOrderOfPaths(images) {
+		name := e.Path
+		switch rnd.IntN(12) {
+		case 0:
+			delete(next, name)
+		case 1:
+			e.Size, e.ETag = e.Size+1000, e.ETag+"+"
+			next[name] = e
+		}
+	}
+	for range rnd.IntN(60) {
+		name := fmt.Sprintf("images/%06d.jpg", rnd.IntN(900))
+		if _, ok := images[name]; !ok {
+			next[name] = shard.Entry{Path: name, Size: int64(10 + rnd.IntN(50)), ETag: "first"}
+		}
+	}
+	return next
+}
+
+func mergedAs(t testing.TB, st store.Store, opt MergeOptions) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := Merge(t.Context(), st, &b, opt); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// full returns a store with the output of one job that scores the images, in chunks of another
+// size.
+func full(t testing.TB, f row.Format, images map[string]shard.Entry) store.Store {
+	t.Helper()
+	st, want := new(mem.Store), testJob(f)
+	want.Chunk = 37
+	j, _, err := Join(t.Context(), st, want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := sealed(t, inOrderOfPaths(images))
+	if _, err := Freeze(t.Context(), st, freeze(m)); err != nil {
+		t.Fatal(err)
+	}
+	r := run{st, j, m, j.Chunks(m.Len())}
+	for chunk := range r.c.Count() {
+		r.commit(t, chunk)
+	}
+	r.finish(t)
+	return st
+}
+
+// TestMergeOfIncrement checks that the rows of an increment are those that one job which scores
+// the whole collection writes, byte for byte.
+func TestMergeOfIncrement(t *testing.T) {
+	for _, f := range formats {
+		t.Run(string(f), func(t *testing.T) {
+			rnd := rand.New(rand.NewPCG(1, 2))
+			c := newChain(f)
+			images := change(rnd, change(rnd, change(rnd, nil)))
+			c.night(t, images)
+			for n := 2; n <= 7; n++ {
+				images = change(rnd, images)
+				if n == 4 {
+					images = maps.Clone(c.images) // nothing happened
+				}
+				var fold []int
+				if n == 6 {
+					fold = []int{2, 4, 5}
+				}
+				c.night(t, images, fold...)
+				verifyOK(t, c.place(n))
+				once := full(t, f, images)
+				for _, as := range formats {
+					opt := MergeOptions{Format: as, Absolute: n%2 == 0}
+					if got, want := mergedAs(t, c.place(n), opt), mergedAs(t, once, opt); got != want {
+						t.Errorf("night %d as %s: %d bytes, want %d, of one job", n, as, len(got), len(want))
+					}
+				}
+				if n == 6 {
+					// The rows of folded outputs are copied.
+					for _, folded := range fold {
+						c.remove(folded)
+					}
+					if report := verifyOK(t, c.place(n)); report.Copied == 0 || report.CopiedAlone != report.Copied {
+						t.Errorf("the report on copied rows is %+v", report)
+					}
+					mergedAs(t, c.place(n), MergeOptions{})
+					break
+				}
+			}
+		})
+	}
+}
+
+// verifyOK checks that an increment and all that it keeps are right.
+func verifyOK(t testing.TB, st store.Store) *CollectionReport {
+	t.Helper()
+	report, err := Verify(t.Context(), st)
+	if err != nil || !report.OK() || !report.Complete || report.Collection == nil || report.Collection.Unproven > 0 {
+		t.Fatalf("Verify() = %v\n%s", err, report.String())
+	}
+	return report.Collection
+}
+
+// remove removes the output of a night.
+func (c *chain) remove(n int) {
+	_ = c.whole.List(context.Background(), c.place(n).Folder(), func(o store.Object) error {
+		c.whole.Remove(o.Name)
+		return nil
+	})
+}
+
+// TestNewRows checks that the new rows of an increment are those that it scored.
+func TestNewRows(t *testing.T) {
+	c := newChain(row.JSONL)
+	images := map[string]shard.Entry{}
+	for _, name := range numbered(20) {
+		images[name] = shard.Entry{Path: name, Size: 10, ETag: "1"}
+	}
+	c.night(t, images)
+	delete(images, numbered(20)[3])
+	images["images/new.jpg"] = shard.Entry{Path: "images/new.jpg", Size: 7, ETag: "1"}
+	c.night(t, images, 1)
+	var names []string
+	if err := NewRows(t.Context(), c.place(2), func(r row.Row) error {
+		names = append(names, r.Path)
+		return nil
+	}); err != nil || !slices.Equal(names, []string{"images/new.jpg"}) {
+		t.Errorf("NewRows() = %q, %v", names, err)
+	}
+	if got := mergedAs(t, c.place(2), MergeOptions{OnlyNew: true}); strings.Count(got, "\n") != 1 {
+		t.Errorf("the merge of new rows is %q", got)
+	}
+}
+
+// TestSourceDamaged checks that rows of an earlier output that is not what it was are never
+// handed on, and that the error names it and says what to do.
+func TestSourceDamaged(t *testing.T) {
+	part := "part-00000.jsonl"
+	for name, damage := range map[string]func(t *testing.T, whole *mem.Store){
+		"part gone":          func(_ *testing.T, whole *mem.Store) { whole.Remove("runs/01/" + part) },
+		"_SUCCESS gone":      func(_ *testing.T, whole *mem.Store) { whole.Remove("runs/01/_SUCCESS") },
+		"record gone":        func(_ *testing.T, whole *mem.Store) { whole.Remove("runs/01/" + jobName) },
+		"digests gone":       func(_ *testing.T, whole *mem.Store) { whole.Remove("runs/01/" + digestsName) },
+		"digests altered":    func(_ *testing.T, whole *mem.Store) { whole.Put("runs/01/"+digestsName, []byte("x")) },
+		"manifest gone":      func(_ *testing.T, whole *mem.Store) { whole.Remove("runs/01/" + manifestName) },
+		"another in place":   func(t *testing.T, whole *mem.Store) { whole.Remove("runs/01/" + jobName); other(t, whole) },
+		"rows of part other": func(t *testing.T, whole *mem.Store) { alter(t, whole, "runs/01/"+part) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newChain(row.JSONL)
+			images := map[string]shard.Entry{}
+			for _, name := range numbered(20) {
+				images[name] = shard.Entry{Path: name, Size: 10, ETag: "1"}
+			}
+			c.night(t, images)
+			images["images/new.jpg"] = shard.Entry{Path: "images/new.jpg", Size: 7, ETag: "1"}
+			c.night(t, images)
+			damage(t, c.whole)
+			err := Merge(t.Context(), c.place(2), new(bytes.Buffer), MergeOptions{})
+			if !errors.Is(err, ErrMismatch) || errors.Is(err, store.ErrNotExist) || errors.Is(err, ErrIncomplete) ||
+				!strings.Contains(err.Error(), "runs/01") || !strings.Contains(err.Error(), "without --after") {
+				t.Errorf("Merge() = %v", err)
+			}
+			report, err := Verify(t.Context(), c.place(2))
+			if err != nil || report.Found[Unkept] != 1 || len(report.Found) != 1 || report.Collection.Unproven == 0 ||
+				!errors.Is(report.Err(), ErrMismatch) || !strings.Contains(report.Err().Error(), "without --after") {
+				t.Errorf("Verify() = %v\n%s\n%v", err, report.String(), report.Err())
+			}
+			if report, err := VerifyOwn(t.Context(), c.place(2)); err != nil || !report.OK() || !report.Collection.Skipped {
+				t.Errorf("VerifyOwn() = %v\n%s", err, report.String())
+			}
+		})
+	}
+}
+
+// other makes another job's output of the first night.
+func other(t *testing.T, whole *mem.Store) {
+	for _, name := range []string{"_SUCCESS", manifestName, digestsName} {
+		whole.Remove("runs/01/" + name)
+	}
+	_ = whole.List(t.Context(), "runs/01/part-", func(o store.Object) error {
+		whole.Remove(o.Name)
+		return nil
+	})
+	complete(t, store.NewSub(whole, "runs/01/"), testJob(row.JSONL), 20)
+}
+
+// alter replaces a label in a part.
+func alter(t *testing.T, whole *mem.Store, name string) {
+	body, _, err := store.ReadAll(t.Context(), whole, name, 1<<20)
+	if err != nil || !bytes.Contains(body, []byte("class, 0")) {
+		t.Fatal(err, string(body))
+	}
+	whole.Put(name, bytes.Replace(body, []byte("class, 0"), []byte("class, 2"), 1))
+}
