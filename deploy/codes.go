@@ -5,7 +5,7 @@ package deploy
 var (
 	// FinalCodes are those that a retry cannot mend: too many bad images, other images, an
 	// output folder that is not this job's, wrong flags, wrong configuration.
-	FinalCodes = []int{3, 4, 10, 11, 64, 78}
+	FinalCodes = []int{3, 4, 6, 10, 11, 64, 78}
 	// RetryCodes are those of a worker that was stopped, or lacked something for
 	// a while. Started again, it continues where it was.
 	RetryCodes = []int{75, 143}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/batchscore/batchscore/scorer/judge"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
@@ -30,6 +31,7 @@ type committer struct {
 	shareStart, shareEnd int            // chunks of the own share
 	statuses             map[string]int // of the rows that this worker committed
 	failed               func([]row.Row)
+	failures             *judge.Counter
 }
 
 func (c *committer) run(ctx context.Context) error {
@@ -49,6 +51,7 @@ func (c *committer) commit(ctx context.Context, done *chunk) error {
 	if done.dropped() {
 		// Its rows may be incomplete, and another worker has committed it.
 		c.counters.Add(telemetry.Lost, 1)
+		c.failures.Lose(done.index)
 		return nil
 	}
 	c.hook.at("before-commit", done.index)
@@ -59,6 +62,7 @@ func (c *committer) commit(ctx context.Context, done *chunk) error {
 	}
 	if result.Outcome != output.Created {
 		c.counters.Add(telemetry.Lost, 1)
+		c.failures.Lose(done.index)
 		event.ChunkLost.In(ctx, c.log).Int("chunk", done.index).Msg("another worker committed this chunk first; its part is kept")
 		return nil
 	}
@@ -78,6 +82,7 @@ func (c *committer) commit(ctx context.Context, done *chunk) error {
 		ofRows(e.Int("chunk", done.index), statuses).Msg("committed a chunk")
 	}
 	c.tellFailed(done.rows)
+	c.failures.Commit(done.index, done.rows)
 	return nil
 }
 

@@ -83,6 +83,9 @@ func (h *halt) cancelAfter(ctx context.Context, grace time.Duration, cancel cont
 		if errors.As(reason, &p) {
 			reason = errors.New(p.why) // what is in progress may complete the job
 		}
+		if errors.Is(reason, ErrFailing) {
+			reason = ErrFailing // a line of the log says the rest
+		}
 		event.StopRequested.On(log).Float64("grace_s", telemetry.Seconds(grace)).AnErr("reason", reason).Msg("asked to stop: committing what is in progress")
 	case <-ctx.Done():
 		return

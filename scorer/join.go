@@ -10,6 +10,7 @@ import (
 
 	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/scorer/claim"
+	"github.com/batchscore/batchscore/scorer/judge"
 	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
@@ -25,7 +26,8 @@ type participant struct {
 	halt *halt
 	// list makes the manifest; nil lists all images.
 	list lister
-	gpu  GPU // of the engine that is open; nil if it computes on none
+	past *judge.Past // of the failures of this job, before this worker
+	gpu  GPU         // of the engine that is open; nil if it computes on none
 	// of is the job that this one is a retry of; nil if it is none.
 	of *output.Job
 }
@@ -37,6 +39,9 @@ type lister func(ctx context.Context, job *output.Job) (*shard.Manifest, error)
 func (p *participant) run(ctx context.Context, start time.Time) (output.Success, error) {
 	if done, ok, err := p.completed(ctx); err != nil || ok {
 		return done, err
+	}
+	if err := p.judged(ctx); err != nil {
+		return output.Success{}, err
 	}
 	engine, err := p.opt.OpenEngine()
 	if err != nil {
@@ -209,6 +214,7 @@ func (p *participant) join(ctx context.Context, engine Engine) (*worker, error) 
 	return &worker{
 		opt: o, engine: engine, halt: p.halt, job: &job, manifest: m, chunks: chunks, me: me,
 		claims: claims, holds: holds, renewer: renewer, statuses: map[string]int{}, gpu: p.gpu,
+		past: p.past, failures: judge.NewCounter(o.MaxErrors, job.MaxErrors, m.Len(), o.World.Size),
 		finisher: &finisher{
 			images: o.Images, out: o.Out, job: &job, manifest: m, versions: o.Versions, verdict: o.verdict(),
 			claims: claims, holds: holds, renewer: renewer, halt: p.halt, log: o.Log, listing: took, passed: passed,

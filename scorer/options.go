@@ -13,6 +13,7 @@ import (
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/models/preprocess/budget"
+	"github.com/batchscore/batchscore/scorer/judge"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
@@ -38,7 +39,7 @@ type Options struct {
 	// accepts every model.
 	TryOut    func(ctx context.Context, batch int) error
 	World     shard.World
-	MaxErrors Threshold
+	MaxErrors judge.Limits
 	// StrictDrift makes it an error that images were added, removed or changed since
 	// the job listed them.
 	StrictDrift bool
@@ -103,7 +104,8 @@ type Options struct {
 	Deadline time.Duration
 	Budget   int
 
-	hook testHook
+	judging time.Duration // between looks at the failures of all ranks; 0 is the default
+	hook    testHook
 }
 
 // testHook is called at named points, for tests that kill the process there. A nil

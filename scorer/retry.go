@@ -10,6 +10,7 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/models/preprocess/budget"
 	"github.com/batchscore/batchscore/scorer/claim"
+	"github.com/batchscore/batchscore/scorer/judge"
 	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
@@ -203,7 +204,7 @@ func (r *retrier) scoreAgain(ctx context.Context, plan *retryPlan) error {
 	}
 	again.opt.Job.MaxPixels, again.opt.Job.MaxBytes = bounds.MaxPixels, bounds.MaxBytes
 	again.opt.Job.MaxMemory, again.opt.Job.AutoMaxMemory = bounds.MaxMemory, 0
-	again.opt.MaxErrors = anyNumber // checked once all rows are together
+	again.opt.MaxErrors = judge.None // checked once all rows are together
 	again.opt.StrictDrift = false
 	again.opt.Log = o.Log.With().Int("retry", plan.generation).Logger() // its chunks have numbers of their own
 	again.opt.Counters = o.Counters.Child()

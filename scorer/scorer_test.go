@@ -10,6 +10,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/batchscore/batchscore/scorer/judge"
 	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
@@ -53,7 +54,7 @@ func options(t testing.TB, images, out store.Store) Options {
 		OpenEngine: func() (Engine, error) { return newFakeEngine(), nil },
 		World:      shard.World{Rank: 0, Size: 1, LocalSize: 1},
 		Lease:      time.Hour,
-		MaxErrors:  UnlessAllFail,
+		MaxErrors:  judge.UnlessAllFail,
 		Counters:   new(telemetry.Counters),
 		Progress:   &telemetry.Progress{Lines: &telemetry.Lines{W: io.Discard}},
 		Log:        log,

@@ -9,6 +9,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/batchscore/batchscore/scorer/claim"
+	"github.com/batchscore/batchscore/scorer/judge"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/telemetry"
@@ -33,12 +34,15 @@ type taker struct {
 	halt     *halt
 	leave    *Leave
 	finisher *finisher
+	failures *judge.Counter
 	progress *telemetry.Progress
 	counters *telemetry.Counters
 	log      zerolog.Logger
 	hook     testHook
 
-	next, shareEnd int // chunks of the own share that were not tried yet
+	next, shareEnd int   // chunks of the own share that were not tried yet
+	random         []int // from ordered on, the chunks of the own share in this order; nil for their own
+	ordered        int
 	began          time.Time
 	done           *shard.Set // chunks that were committed at the last look
 	lookedAt       time.Time
@@ -52,7 +56,7 @@ func (w *worker) newTaker(done *shard.Set) *taker {
 	o := &w.opt
 	t := &taker{
 		out: o.Out, job: w.job, chunks: w.chunks, world: o.World, claims: w.claims, holds: w.holds,
-		lease: o.Lease, static: o.Static, budget: o.Budget, halt: w.halt, leave: o.Leave, finisher: w.finisher,
+		lease: o.Lease, static: o.Static, budget: o.Budget, halt: w.halt, leave: o.Leave, finisher: w.finisher, failures: w.failures,
 		progress: o.Progress, counters: o.Counters, log: o.Log, hook: o.hook,
 		began: time.Now(), done: done, lookedAt: time.Now(), doneAtStart: done.Count(), taken: map[int]bool{},
 	}
@@ -86,8 +90,16 @@ func (t *taker) take(ctx context.Context) (index int, ok bool, err error) {
 		if err := t.prepareEnd(ctx); err != nil {
 			return 0, false, err
 		}
+		if rest, ok := t.failures.Spread(t.next, t.shareEnd); ok {
+			event.FailuresSampled.In(ctx, t.log).Int("chunks", len(rest)).Msg("many images fail: taking the rest of the own share in random order, to see how many")
+			t.random, t.ordered = rest, t.next
+		}
 		index := t.next
 		t.next++
+		drawn := t.random != nil
+		if drawn {
+			index = t.random[index-t.ordered]
+		}
 		// A thief may have committed it in the meantime.
 		if time.Since(t.lookedAt) > t.lookInterval() {
 			if err := t.refresh(ctx); err != nil {
@@ -95,6 +107,9 @@ func (t *taker) take(ctx context.Context) (index int, ok bool, err error) {
 			}
 		}
 		if ok, err := t.claim(ctx, index); ok || err != nil {
+			if ok && drawn {
+				t.failures.Draw(index)
+			}
 			return index, ok, err
 		}
 	}

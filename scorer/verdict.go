@@ -1,133 +1,67 @@
 package scorer
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
+	"math"
+	"sync"
+	"time"
 
+	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/scorer/judge"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/telemetry/event"
+	"github.com/batchscore/batchscore/shard"
 )
 
-// Threshold is the number of failed images up to which a job is successful. The zero
-// value is the default of the job: output.MaxErrors of at least leastImages, and in
-// smaller jobs all images but one. A job begun before there was this default fails only
-// if every image failed.
-type Threshold struct {
-	kind    thresholdKind
-	text    string
-	count   int
-	percent float64
+// ErrFailing means that the job was stopped before it was complete, because too many
+// images fail. What is committed is kept.
+var ErrFailing = errors.New("stopped, because too many images fail")
+
+// halted is ErrFailing, with what a person should know about it.
+type halted struct{ text string }
+
+func (f halted) Error() string { return ErrFailing.Error() + ": " + f.text }
+
+func (halted) Unwrap() error { return ErrFailing }
+
+// Failing returns the error of a job that writes to place and was stopped by a verdict.
+func Failing(s *judge.Stop, why, place string) error {
+	return halted{s.Text(why, output.ShowCommand(place, s.Failed))}
 }
 
-type thresholdKind int
-
-const (
-	ofTheJob      thresholdKind = iota
-	ofCount                     // count images
-	ofShare                     // percent of the images
-	allButOneFail               // all images but one
-)
-
-// UnlessAllFail is a Threshold that a job fails only if every image failed.
-var UnlessAllFail = Threshold{kind: allButOneFail}
-
-// anyNumber is a Threshold that no job fails.
-var anyNumber = Threshold{kind: ofShare, text: "100%", percent: 100}
-
-// leastImages is how many images a job has before output.MaxErrors counts: in a
-// smaller one, a few bad images are a large share.
-const leastImages = 20
-
-// ParseThreshold reads "N", a number of images, or "P%", a share of the
-// manifest from 0 to 100. The empty text is the zero value.
-func ParseThreshold(text string) (Threshold, error) {
-	t := Threshold{text: text}
-	if text == "" {
-		return t, nil
-	}
-	if number, ok := strings.CutSuffix(text, "%"); ok {
-		p, err := strconv.ParseFloat(number, 64)
-		if err != nil || !(p >= 0 && p <= 100) {
-			return t, fmt.Errorf("%q is not a percentage from 0%% to 100%%", text)
-		}
-		t.kind, t.percent = ofShare, p
-		return t, nil
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 0 {
-		return t, fmt.Errorf("%q is neither a number of images nor a percentage", text)
-	}
-	t.kind, t.count = ofCount, n
-	return t, nil
-}
-
-// String returns the text that was read; empty for the zero value.
-func (t Threshold) String() string { return t.text }
-
-// Of returns how many failed images a job with that many images may have, as N or P%.
-func (t Threshold) Of(job *output.Job, images int) string {
-	switch {
-	case t.text != "":
-		return t.text
-	case job.MaxErrors != "" && images >= leastImages:
-		return job.MaxErrors
-	}
-	return strconv.Itoa(max(images-1, 0))
-}
-
-// check returns ErrTooManyFailed if a complete job has more failed images than
+// checkLimits returns ErrTooManyFailed if a complete job has more failed images than
 // allowed. place is the output, for the error.
-func (t Threshold) check(job *output.Job, s output.Success, place string) error {
-	failed := s.Images - s.Statuses[row.StatusOK]
-	var over bool
-	allowed := "at most " + t.text + " are allowed"
-	switch {
-	case t.kind == allButOneFail, t.kind == ofTheJob && failed == s.Images:
-		over, allowed = failed == s.Images && failed > 0, "fewer than all are allowed"
-	case t.kind == ofTheJob && job.MaxErrors != "" && s.Images >= leastImages:
-		share, err := ParseThreshold(job.MaxErrors)
-		if err == nil {
-			err = share.check(job, s, place)
-		}
-		if errors.Is(err, ErrTooManyFailed) {
-			over, allowed = true, "at most "+job.MaxErrors+" are allowed unless --max-errors says more"
-		} else if err != nil {
-			return err
-		}
-	case t.kind == ofTheJob:
-	case t.kind == ofShare:
-		over = float64(failed) > t.percent/100*float64(s.Images)
-	default:
-		over = failed > t.count
-	}
-	if !over {
+func checkLimits(l judge.Limits, job *output.Job, s output.Success, place string) error {
+	says := l.Exceeded(job.MaxErrors, s.Images, s.Statuses)
+	if says == "" {
 		return nil
 	}
-	return fmt.Errorf("%w: %d of %d (%s), %s; every image has its row, which says why: %s",
-		ErrTooManyFailed, failed, s.Images, row.TallyFailures(s.Statuses), allowed, output.ShowCommand(place, s.Statuses))
+	return fmt.Errorf("%w: %s; every image has its row, which says why: %s", ErrTooManyFailed, says, output.ShowCommand(place, s.Statuses))
 }
 
 // verdict decides whether a complete job is a success.
 type verdict struct {
-	maxErrors Threshold
+	maxErrors judge.Limits
 	strict    bool // about drift
 }
 
 func (o *Options) verdict() verdict { return verdict{maxErrors: o.MaxErrors, strict: o.StrictDrift} }
 
 // Verdict returns ErrTooManyFailed or ErrDrifted, or both, for a complete job that a
-// run with this threshold, and with --strict-drift if strict is set, calls no success.
-func Verdict(job *output.Job, s output.Success, place string, maxErrors Threshold, strict bool) error {
+// run with these limits, and with --strict-drift if strict is set, calls no success.
+func Verdict(job *output.Job, s output.Success, place string, maxErrors judge.Limits, strict bool) error {
 	return verdict{maxErrors: maxErrors, strict: strict}.check(job, s, place)
 }
 
 // check returns ErrTooManyFailed or ErrDrifted, or both, if a complete job is not a
 // success. place is the output, for the error.
 func (v verdict) check(job *output.Job, s output.Success, place string) error {
-	err := v.maxErrors.check(job, s, place)
+	err := checkLimits(v.maxErrors, job, s, place)
 	switch {
 	case !v.strict || job.Retry != nil:
 	case s.Drift == nil:
@@ -137,4 +71,142 @@ func (v verdict) check(job *output.Job, s output.Success, place string) error {
 		err = errors.Join(err, fmt.Errorf("%w: %s (--strict-drift)", ErrDrifted, s.Drift))
 	}
 	return err
+}
+
+// watch judges the job while this worker takes part in it, until the function that it
+// returns is called.
+func (w *worker) watch(ctx context.Context, start *shard.Set) (end func()) {
+	o := &w.opt
+	watcher := &judge.Watcher{
+		Store: o.Out, Job: w.job.ID, Chunks: w.chunks, Worker: w.me, Limits: o.MaxErrors, Default: w.job.MaxErrors, Counter: w.failures,
+		Past: w.past, Forgiven: o.Retry, Start: start, Often: judge.Often, Seldom: judge.Seldom, Log: o.Log,
+		Done: func(ctx context.Context) (*shard.Set, error) { return output.Done(ctx, o.Out, w.job, w.chunks) },
+		Stop: func(s *judge.Stop, why string) {
+			err := Failing(s, why, o.Out.String())
+			event.JobFailing.In(ctx, o.Log).Int("failed", row.Failed(s.Failed)).Int("done", s.Done).Int("images", s.Images).Interface("statuses", s.Failed).
+				Msg("too many images fail: " + why)
+			w.halt.request(err)
+		},
+	}
+	if o.judging > 0 {
+		watcher.Often, watcher.Seldom = o.judging, o.judging
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	running.Go(func() { watcher.Run(ctx) })
+	return func() {
+		cancel()
+		running.Wait()
+		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+		defer cancel()
+		watcher.End(ending)
+	}
+}
+
+// judged returns ErrFailing if the job was stopped before because too many images fail,
+// and nothing has changed since. With Options.Retry that is so if none of the images that
+// were named as examples can be read now.
+func (p *participant) judged(ctx context.Context) error {
+	o := &p.opt
+	job, err := output.ReadJob(ctx, o.Out)
+	if errors.Is(err, store.ErrNotExist) {
+		p.past = new(judge.Past)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	p.past = new(judge.Past)
+	if err := p.past.Look(ctx, o.Out, job.ID, o.Retry != nil); err != nil {
+		return err
+	}
+	s := p.past.Stop
+	if s == nil {
+		p.past.Forget()
+		return nil
+	}
+	why, holds := s.Holds(o.MaxErrors, job.MaxErrors, nil)
+	if !holds {
+		p.past.Forget()
+		return nil
+	}
+	if _, _, err := output.Join(ctx, o.Out, o.Job); err != nil {
+		return err
+	}
+	if few, err := p.fewLeft(ctx, &job); few || err != nil {
+		return err
+	}
+	if o.Retry == nil {
+		return Failing(s, why, o.Out.String())
+	}
+	if why, still := s.Holds(o.MaxErrors, job.MaxErrors, o.Retry); still {
+		return Failing(s, why, o.Out.String())
+	}
+	well, err := p.recovered(ctx, &job, s.Examples)
+	if err != nil {
+		return err
+	}
+	if !well {
+		return Failing(s, why+", and the images that are named here fail as before", o.Out.String())
+	}
+	event.CauseGone.In(ctx, o.Log).Msg("the job was stopped because too many images failed, and some of them can be read now: " +
+		"it continues, and scores them again at its end")
+	return nil
+}
+
+// fewLeft reports whether too few images have no row yet for a judgement.
+func (p *participant) fewLeft(ctx context.Context, job *output.Job) (bool, error) {
+	m, err := output.ReadManifest(ctx, p.opt.Out)
+	if err != nil {
+		return errors.Is(err, store.ErrNotExist), nil //nolint:nilerr // whoever joins the job says what is wrong with it
+	}
+	defer m.Close()
+	chunks := job.Chunks(m.Len())
+	set, err := output.Done(ctx, p.opt.Out, job, chunks)
+	if err != nil {
+		return false, err
+	}
+	left := 0
+	for i := range chunks.Count() {
+		if !set.Has(i) {
+			first, last := chunks.Range(i)
+			left += last - first
+		}
+	}
+	return left < judge.Least, nil
+}
+
+// recovered reports whether one of those images can be read and decoded now, or none can
+// be tried.
+func (p *participant) recovered(ctx context.Context, job *output.Job, examples []judge.Example) (bool, error) {
+	o := &p.opt
+	bounds := o.Decode
+	bounds.MaxPixels, bounds.MaxBytes = job.Bounds()
+	bounds.MaxMemory = cmp.Or(job.MaxMemory, math.MaxInt64)
+	decoder, err := preprocess.NewDecoder(o.Contract.Preprocess, bounds)
+	if err != nil {
+		return false, err
+	}
+	defer decoder.Close()
+	pixels := make([]byte, o.Contract.Preprocess.RowBytes())
+	tried := 0
+	for _, e := range examples {
+		if !o.Retry.Has(e.Status) || e.Status == row.StatusQuarantined {
+			continue
+		}
+		tried++
+		body, _, err := store.ReadAll(ctx, o.Images, e.Path, bounds.MaxBytes)
+		switch {
+		case errors.Is(err, store.ErrNotExist), errors.Is(err, store.ErrUnreadable), errors.Is(err, store.ErrChanged), errors.As(err, new(*store.TooLarge)):
+			continue
+		case err != nil:
+			return false, fmt.Errorf("read image %q from %s: %w", e.Path, o.Images, err)
+		}
+		if err := decoder.DecodeWithin(ctx, pixels, body, 0); err == nil {
+			return true, nil
+		} else if failure(err) == nil {
+			return false, err
+		}
+	}
+	return tried == 0, nil
 }

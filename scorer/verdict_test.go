@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/batchscore/batchscore/scorer/judge"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store/mem"
@@ -14,7 +15,7 @@ func TestThreshold(t *testing.T) {
 	for _, tt := range []struct {
 		name, flag     string
 		images, failed int
-		unlessAll      bool // the threshold is UnlessAllFail
+		unlessAll      bool // the threshold is judge.UnlessAllFail
 		before         bool // the job was begun before there was a default
 		says           string
 	}{
@@ -41,19 +42,19 @@ func TestThreshold(t *testing.T) {
 		{name: "none", flag: "0", images: 10, failed: 1, says: "at most 0 are allowed"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			limit, err := ParseThreshold(tt.flag)
+			limit, err := judge.ParseLimits(tt.flag)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if tt.unlessAll {
-				limit = UnlessAllFail
+				limit = judge.UnlessAllFail
 			}
 			job := &output.Job{MaxErrors: output.DefaultMaxErrors}
 			if tt.before {
 				job.MaxErrors = ""
 			}
 			s := output.Success{Images: tt.images, Statuses: map[string]int{row.StatusOK: tt.images - tt.failed, "corrupt": tt.failed}}
-			err = limit.check(job, s, "result")
+			err = checkLimits(limit, job, s, "result")
 			switch {
 			case tt.says == "" && err != nil:
 				t.Errorf("check() = %v, want nil", err)
@@ -70,7 +71,7 @@ func TestTheDefaultThresholdIsOnRecord(t *testing.T) {
 	out := new(mem.Store)
 	images, _ := troubled(t, 20)
 	o := options(t, images, out)
-	o.MaxErrors = Threshold{}
+	o.MaxErrors = judge.Limits{}
 	for range 2 {
 		if s, err := Run(t.Context(), o); !errors.Is(err, ErrTooManyFailed) || s.Failed < 3 {
 			t.Errorf("Run() = %d failed, %v, want ErrTooManyFailed", s.Failed, err)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/scorer/claim"
+	"github.com/batchscore/batchscore/scorer/judge"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/telemetry"
@@ -29,7 +30,9 @@ type worker struct {
 	renewer  *renewer
 	finisher *finisher
 	statuses map[string]int // of the rows that this worker committed
-	share    int            // images of the own share at the start
+	failures *judge.Counter
+	past     *judge.Past // of the failures of the job
+	share    int         // images of the own share at the start
 	// limit is the rate that device and cores allow, in images per second; 0 if it
 	// was not measured.
 	limit   float64
@@ -66,6 +69,7 @@ func (w *worker) work(ctx context.Context, start time.Time) (done bool, err erro
 		return false, err
 	}
 	taker := w.newTaker(set)
+	defer w.watch(ctx, set)()
 	w.share = taker.remaining()
 	if o.World.Rank == 0 {
 		w.sayContinued(set)
@@ -130,7 +134,9 @@ func (w *worker) judge(ctx context.Context) (bool, error) {
 	if err != nil || set.All() {
 		return err == nil, err
 	}
-	if reason := w.halt.err(); reason != nil {
+	if reason := w.halt.err(); errors.Is(reason, ErrFailing) {
+		return false, reason
+	} else if reason != nil {
 		return false, fmt.Errorf("%w (%d of %d chunks committed)", reason, set.Count(), w.chunks.Count())
 	}
 	missing := w.chunks.Count() - set.Count()
@@ -159,6 +165,8 @@ func (w *worker) summary(started time.Time, took time.Duration, end error) outpu
 	switch {
 	case errors.Is(end, ErrStopped), errors.Is(end, ErrPaused):
 		s.End = "stopped"
+	case errors.Is(end, ErrFailing):
+		s.End = output.EndFailing
 	case end != nil:
 		s.End = "failed"
 	}

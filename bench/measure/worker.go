@@ -7,6 +7,7 @@ import (
 
 	"github.com/batchscore/batchscore/models/simulate"
 	"github.com/batchscore/batchscore/scorer"
+	"github.com/batchscore/batchscore/scorer/judge"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/telemetry"
 	"github.com/batchscore/batchscore/shard"
@@ -22,7 +23,7 @@ func Worker(o scorer.Options) scorer.Options {
 	o.Job.PreprocessDigest, o.Job.LabelsDigest = o.Contract.PreprocessDigest(), o.Contract.LabelsDigest()
 	o.Job.Precision = cmp.Or(o.Job.Precision, o.Contract.Precision)
 	o.Job.Format = cmp.Or(o.Job.Format, row.JSONL)
-	o.MaxErrors = scorer.UnlessAllFail
+	o.MaxErrors = judge.UnlessAllFail
 	if o.World.Size == 0 {
 		o.World = shard.World{Size: 1, LocalSize: 1}
 	}

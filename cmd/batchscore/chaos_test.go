@@ -318,7 +318,7 @@ func (c *chaos) judge(job *chaosJob, err error, struck bool, round chaosRound) {
 	code := job.ProcessState.ExitCode()
 	ok := code == 0 || code == 75 && round.budget > 0
 	if struck {
-		ok = !slices.Contains([]int{3, 10, 11, 64, 78}, code)
+		ok = !slices.Contains([]int{3, 6, 10, 11, 64, 78}, code)
 	}
 	if !ok || strings.Contains(job.stderr.String(), "panic:") || strings.Contains(job.stderr.String(), "DATA RACE") {
 		c.Fatalf("round of %v:\n%v", round, processResult{code, job.stdout.String(), job.stderr.String()})

@@ -33,6 +33,8 @@ const exitCodesHelp = `Exit codes:
        at least 20 images, or all of fewer; of 'sample': images were left out
   4    complete, but images were added, removed or changed since they were listed;
        only with --strict-drift
+  6    stopped before it was complete, because more images fail than --max-errors
+       allows; the message says why, and how to continue; everything committed is kept
   10   the output folder is damaged, or of another model or kind of device (simulated
        or real); 'batchscore repair' restores parts, _SUCCESS and digests. Only 'verify'
        ends so, too, if the job is not finished: 'batchscore run' continues it
@@ -67,6 +69,8 @@ func exitCode(err error, sig os.Signal) int {
 		return 3
 	case errors.Is(err, scorer.ErrDrifted):
 		return 4
+	case errors.Is(err, scorer.ErrFailing):
+		return 6
 	case errors.Is(err, errStillGoing):
 		return 5
 	case errors.Is(err, output.ErrMismatch), errors.Is(err, claim.ErrVanished):

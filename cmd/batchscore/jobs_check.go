@@ -10,6 +10,7 @@ import (
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/deploy/record"
 	"github.com/batchscore/batchscore/scorer"
+	"github.com/batchscore/batchscore/scorer/judge"
 	"github.com/batchscore/batchscore/scorer/output"
 )
 
@@ -113,7 +114,7 @@ func (in *inspector) judge(ctx context.Context, r *report, maxErrors string) err
 		run := in.w.r.Job.Run
 		maxErrors, strict = cmp.Or(maxErrors, run["max-errors"]), run["strict-drift"] == "true"
 	}
-	if _, err := scorer.ParseThreshold(maxErrors); err != nil {
+	if _, err := judge.ParseLimits(maxErrors); err != nil {
 		return usagef("--max-errors: %v", err)
 	}
 	job, err := output.ExistingJob(ctx, in.out)
@@ -124,7 +125,7 @@ func (in *inspector) judge(ctx context.Context, r *report, maxErrors string) err
 	if err != nil {
 		return err
 	}
-	threshold, err := scorer.ParseThreshold(cmp.Or(maxErrors, s.MaxErrors))
+	threshold, err := judge.ParseLimits(cmp.Or(maxErrors, s.MaxErrors))
 	if err != nil {
 		return err
 	}
@@ -138,7 +139,7 @@ func (in *inspector) judge(ctx context.Context, r *report, maxErrors string) err
 		return fmt.Errorf("%w: the rows of retry %d are in some parts of %s and not in others; run the job again to finish that",
 			output.ErrIncomplete, retries.Complete, in.out)
 	}
-	in.failed, in.allowed = &s.Failed, threshold.Of(&job, s.Images)
+	in.failed, in.allowed = &s.Failed, threshold.Of(job.MaxErrors, s.Images)
 	if err := output.Intact(ctx, in.out, s); err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ import (
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/deploy/record"
 	"github.com/batchscore/batchscore/deploy/shellquote"
-	"github.com/batchscore/batchscore/scorer"
+	"github.com/batchscore/batchscore/scorer/judge"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
@@ -113,7 +113,7 @@ its model; until then the engine knows more, if the job was launched.
 			if maxErrors != "" && !check {
 				return usagef("--max-errors needs --check")
 			}
-			if _, err := scorer.ParseThreshold(maxErrors); err != nil {
+			if _, err := judge.ParseLimits(maxErrors); err != nil {
 				return usagef("--max-errors: %v", err)
 			}
 			if every < 100*time.Millisecond {

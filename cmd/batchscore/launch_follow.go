@@ -270,7 +270,7 @@ func (w *watched) judge(ctx context.Context, status deploy.Status) error {
 		}
 		return fmt.Errorf("%w (and the output could not be checked: %v)", failed, err)
 	}
-	unproven := judge(&report)
+	unproven := proof(&report)
 	if unproven == nil {
 		unproven = w.unretried(&report)
 	}

@@ -19,7 +19,7 @@ import (
 
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/deploy/engines"
-	"github.com/batchscore/batchscore/scorer"
+	"github.com/batchscore/batchscore/scorer/judge"
 )
 
 // jobFileFlags are job.yaml and the flags that override it.
@@ -273,7 +273,7 @@ func checkRunValue(flag *pflag.Flag, value string) error {
 		_, _, err := simulated(value)
 		return err
 	case "max-errors":
-		_, err := scorer.ParseThreshold(value)
+		_, err := judge.ParseLimits(value)
 		return err
 	case "on-end", "on-first-failure":
 		return checkHook(flag.Name, value)

@@ -184,9 +184,9 @@ func logResult(log zerolog.Logger, place string, s *output.Success) {
 	}
 }
 
-// judge returns nil if the report proves that the output is complete, else an
+// proof returns nil if the report proves that the output is complete, else an
 // error that says what is wrong.
-func judge(r *output.Report) error {
+func proof(r *output.Report) error {
 	if err := r.Err(); err != nil || r.Complete {
 		return err
 	}

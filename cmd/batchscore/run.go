@@ -18,6 +18,7 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess/budget"
 	"github.com/batchscore/batchscore/models/simulate"
 	"github.com/batchscore/batchscore/scorer"
+	"github.com/batchscore/batchscore/scorer/judge"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
@@ -130,7 +131,8 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	chooseOne(cmd, "provider", allProviders())
 	tf32Flag(fs, &f.tf32)
 	fs.StringVar(&f.maxErrors, "max-errors", "",
-		"exit with code 3 if more than `N` images or N% of them fail (default 10% of them; if there are fewer than 20, only if all fail)")
+		"let at most `N` images, or N%, fail, and STATUS=N or STATUS=N% with one status, separated by commas; if more do, end with exit code 3, or stop"+
+			" early with 6 (default 10%; if there are fewer than 20 images, all but one)")
 	fs.BoolVar(&f.yes, "yes", false, yesHelp)
 	fs.BoolVar(&f.strictDrift, "strict-drift", false, "exit with code 4 if images were added, removed or changed since the job listed them"+
 		" (default a warning with their number)")
@@ -185,7 +187,7 @@ func (f *runFlags) register(cmd *cobra.Command) {
 // runOptions are what the flags of run say, checked and parsed.
 type runOptions struct {
 	format    row.Format
-	maxErrors scorer.Threshold
+	maxErrors judge.Limits
 	retry     row.Selection // nil for none
 	device    simulate.Spec // if simulated
 	simulated bool
@@ -207,7 +209,7 @@ func (f *runFlags) options(cmd *cobra.Command) (runOptions, error) {
 	if o.format, err = f.check(cmd); err != nil {
 		return o, err
 	}
-	if o.maxErrors, err = scorer.ParseThreshold(f.maxErrors); err != nil {
+	if o.maxErrors, err = judge.ParseLimits(f.maxErrors); err != nil {
 		return o, usagef("--max-errors: %v", err)
 	}
 	if o.device, o.simulated, err = simulated(f.provider); err != nil {

@@ -74,7 +74,7 @@ func verify(ctx context.Context, stdout io.Writer, st store.Store, asJSON bool) 
 	if err != nil {
 		return err
 	}
-	return judge(&report)
+	return proof(&report)
 }
 
 // verifyImages lists the images of a complete job again, and returns scorer.ErrDrifted

@@ -46,11 +46,14 @@ type WorkerSummary struct {
 	BatchHalved int `json:"batch_halved,omitempty"`
 	// Storage counts its calls of stores on a network, by "images" and "out".
 	Storage map[string]Storage `json:"storage,omitempty"`
-	// End is why it ended: "done", "stopped" or "failed".
+	// End is why it ended: "done", "stopped", "failed", or EndFailing.
 	End      string            `json:"end"`
 	Versions map[string]string `json:"versions"`
 	Checksum string            `json:"checksum"`
 }
+
+// EndFailing is the End of a worker that stopped because too many images of the job fail.
+const EndFailing = "too many failures"
 
 func (s *WorkerSummary) seal() (*int, *string) { return &s.Version, &s.Checksum }
 
