@@ -412,6 +412,12 @@ image-run-check: build ## run IMAGE with a read-only root, half a core and 1 GB:
 nfs-check: deps build ## run ranks on machines that share a folder over NFS, with servers that stop and clocks that are wrong (an hour; root, apt)
 	deploy/nfs/check.sh '$(CACHE)/nfs' bin/batchscore cmd/batchscore/testdata/wild/models/b02.onnx '$(CACHE)/images/generated/shapes.jpg' $(SCENARIOS)
 
+.PHONY: systemd-check
+systemd-check: deps build ## have a real systemd run the nightly units for some nights, by a moved clock (10 minutes; root, apt, debootstrap)
+	@command -v debootstrap >/dev/null || { apt-get -qq update && apt-get -qq install -y debootstrap; }
+	deploy/units/nights/check.sh '$(CACHE)/systemd' bin/batchscore '$(LIBRARY)' cmd/batchscore/testdata/wild/models/b02.onnx \
+		'$(CACHE)/images/photos'
+
 IMAGE_ROOT ?= $(CACHE)/image-root
 
 .PHONY: image-check

@@ -79,14 +79,24 @@ func (r release) debianFiles() (tree, error) {
 // units returns the systemd units, which start this program.
 func (r release) units(program string) (tree, error) {
 	var all tree
-	for name, folder := range map[string]string{
-		"batchscore.service": "usr/lib/systemd/system", "batchscore.timer": "usr/lib/systemd/system", "nightly.env": "etc/batchscore",
-	} {
-		body, err := os.ReadFile(filepath.Join(r.root, "deploy/units", name))
+	files, err := filepath.Glob(filepath.Join(r.root, "deploy/units", "*.*"))
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range files {
+		folder := "usr/lib/systemd/system"
+		switch name := filepath.Base(file); path.Ext(name) {
+		case ".service", ".timer":
+		case ".env":
+			folder = "etc/batchscore"
+		default:
+			continue
+		}
+		body, err := os.ReadFile(file)
 		if err != nil {
 			return nil, err
 		}
-		all.put(path.Join(folder, name), bytes.ReplaceAll(body, []byte("/usr/local/bin/batchscore"), []byte(program)))
+		all.put(path.Join(folder, filepath.Base(file)), bytes.ReplaceAll(body, []byte("/usr/local/bin/batchscore"), []byte(program)))
 	}
 	return all, nil
 }

@@ -1,6 +1,9 @@
-# The machines of check.sh, and what they are asked to do.
+# Machines, which are kernels of User-Mode Linux, and what they are asked to do: those of
+# check.sh, and of deploy/units/nights.
 # shellcheck shell=bash
-# shellcheck disable=SC2154 # base, parts, here: check.sh
+# shellcheck disable=SC2154 # base, parts: check.sh
+
+machines=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 server=10.77.0.9
 disk=/srv/disk
@@ -29,7 +32,7 @@ boot() {
 	fi
 	unshare --pid --fork --kill-child "$parts/usr/bin/linux.uml" mem=256M root=/dev/root rootfstype=hostfs rootflags=/ ro \
 		"eth0=tuntap,tap$number,52:54:00:00:00:0$number," con=null con0=null,fd:1 "umid=$name" "uml_dir=$folder/" \
-		"NAME=$name" "ADDRESS=10.77.0.$number" "PARTS=$parts" "COMMANDS=$folder" "init=$here/guest.sh" "$@" \
+		"NAME=$name" "ADDRESS=10.77.0.$number" "PARTS=$parts" "HERE=$machines" "COMMANDS=$folder" "init=$machines/guest.sh" "$@" \
 		>"$base/$name.log" 2>&1 </dev/null &
 	machine[$name]=$!
 	for _ in $(seq 600); do
@@ -50,6 +53,8 @@ lose() {
 commands=0
 start() {
 	commands=$((commands + 1))
+	# In $(on ...) the number is counted in a subshell, so it comes again.
+	rm -f "$base/machines/$1/$commands".{rc,out}
 	printf '%s\n' "$2" >"$base/machines/$1/$commands.new"
 	mv "$base/machines/$1/$commands.new" "$base/machines/$1/$commands.go"
 }

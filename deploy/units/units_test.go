@@ -69,6 +69,10 @@ func TestVerify(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	others, err := filepath.Glob("batchscore*.*")
+	if others = slices.DeleteFunc(others, func(name string) bool { return name == service }); err != nil || len(others) < 2 {
+		t.Fatalf("units besides %s: %q, %v", service, others, err)
+	}
 	folder := t.TempDir()
 	copied := func(name, extra string) string {
 		body, err := os.ReadFile(name)
@@ -84,7 +88,11 @@ func TestVerify(t *testing.T) {
 		return path
 	}
 	verify := func(extra string) string {
-		out, _ := exec.Command(analyze, "verify", "--man=no", copied(service, extra), copied("batchscore.timer", "")).CombinedOutput()
+		files := []string{"verify", "--man=no", copied(service, extra)}
+		for _, other := range others {
+			files = append(files, copied(other, ""))
+		}
+		out, _ := exec.Command(analyze, files...).CombinedOutput()
 		return string(out)
 	}
 	if out := verify(""); strings.Contains(out, folder) || strings.Contains(out, "batchscore.") {
@@ -95,6 +103,20 @@ func TestVerify(t *testing.T) {
 	}
 }
 
+// TestScripts: shellcheck finds nothing in the check with a real systemd.
+func TestScripts(t *testing.T) {
+	shellcheck, err := exec.LookPath("shellcheck")
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("shellcheck is missing: make deps installs it")
+		}
+		t.Skip("shellcheck is missing: make deps installs it")
+	}
+	if out, err := exec.Command(shellcheck, "-x", "-P", "../..", "nights/check.sh").CombinedOutput(); err != nil {
+		t.Errorf("shellcheck: %s", out)
+	}
+}
+
 // TestCredentials: the unit passes the copy of the credentials. Its specifier, %d, is unknown
 // to systemd 249, which Ubuntu 22.04 has.
 func TestCredentials(t *testing.T) {
@@ -102,6 +124,22 @@ func TestCredentials(t *testing.T) {
 	name, _, _ := strings.Cut(unit["LoadCredential"][0], ":")
 	if flag := " --credentials ${CREDENTIALS_DIRECTORY}/" + name + " "; !strings.Contains(unit["ExecStart"][0], flag) {
 		t.Errorf("ExecStart=%s has no%s", unit["ExecStart"][0], flag)
+	}
+}
+
+// TestResume: what the machine's end interrupts continues at boot, wherever the timer is enabled.
+func TestResume(t *testing.T) {
+	const resume = "batchscore-resume.service"
+	if also := settings(t, "batchscore.timer")["Also"]; !slices.Equal(also, []string{resume}) {
+		t.Errorf("enabling the timer enables %q, want %s", also, resume)
+	}
+	unit, of := settings(t, resume), settings(t, service)
+	state := "/var/lib/" + of["StateDirectory"][0] + "/run"
+	if !strings.Contains(of["EnvironmentFile"][1], "/run") || !slices.Equal(unit["ConditionFileNotEmpty"], []string{state}) {
+		t.Errorf("it continues if there is %q, want the name of a run that has not ended, %s", unit["ConditionFileNotEmpty"], state)
+	}
+	if start := unit["ExecStart"][0]; !strings.HasSuffix(start, " start --no-block "+service) {
+		t.Errorf("ExecStart=%s does not start %s", start, service)
 	}
 }
 

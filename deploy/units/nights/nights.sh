@@ -1,0 +1,158 @@
+# The nights of check.sh, in order. Each ends with a status other than 0 if something is not
+# as it should be.
+# shellcheck shell=bash
+# shellcheck disable=SC2154,SC2034 # base and others: check.sh
+# shellcheck disable=SC2016 # commands are for the machine
+
+nights=(first killed_and_lost missed failing mended)
+flags="--width 32 --height 32 --resize pillow-bilinear --fit stretch --bgr=false --scale 1/255 --activation logits --chunk 2"
+first_day=$(date -u -d 'tomorrow' +%F)
+
+# day N prints the date of the night N, from 1.
+day() { date -u -d "$first_day + $(($1 - 1)) days" +%F; }
+
+# clock TIME sets the machine's clock. It has no other that lasts until it is on again; this
+# file is what systemd takes the time of the last start from.
+clock() { on night "date -u -s '$1' >/dev/null && touch /usr/lib/clock-epoch"; }
+
+fail() {
+	echo "$*"
+	return 1
+}
+
+# property UNIT NAME prints what systemd knows.
+property() { on night "systemctl show -P $2 $1"; }
+
+# settle COUNT waits until so many runs have ended, and none is active.
+settle() {
+	on night "for i in \$(seq 900); do
+		[ \"\$(ls -d /srv/labels/*/_batchscore/_SUCCESS /srv/labels/*/_SUCCESS 2>/dev/null | wc -l)\" -ge $1 ] &&
+			case \$(systemctl show -P ActiveState batchscore.service) in inactive|failed) exit 0;; esac
+		sleep 0.3
+	done
+	systemctl status batchscore.service batchscore.timer; journalctl -u batchscore.service --no-pager | tail -n 40
+	exit 1"
+}
+# parts N waits until the newest run has N parts.
+parts() {
+	on night "for i in \$(seq 900); do
+		at=\$(ls -d /srv/labels/* 2>/dev/null | tail -n 1)
+		[ -z \"\$at\" ] || [ \$(ls \$at | grep -c ^part) -lt $1 ] || exit 0
+		sleep 0.1
+	done
+	journalctl -u batchscore.service --no-pager | tail -n 40
+	exit 1"
+}
+
+# checked verifies the newest run, and compares its rows with those of a full run of the same images.
+checked() {
+	on night "set -e
+		last=\$(cat /var/lib/batchscore/last-run)
+		[ \"\$last\" = \"\$(ls -d /srv/labels/* | tail -n 1)\" ]
+		batchscore verify \$last
+		batchscore jobs status --check \$last
+		batchscore merge \$last -o /tmp/night.jsonl --force
+		rm -rf /tmp/full
+		batchscore run --images /srv/images --out /tmp/full --model /srv/models/model.onnx $flags --max-errors 100% --log-level warn
+		batchscore merge /tmp/full -o /tmp/full.jsonl --force
+		cmp /tmp/night.jsonl /tmp/full.jsonl
+		wc -l </tmp/night.jsonl"
+}
+
+night_first() {
+	on night "set -e
+		useradd --system batchscore
+		install -d -o batchscore -g batchscore /srv/labels
+		chgrp batchscore /etc/batchscore/nightly.env
+		sed -i -e 's|^IMAGES=.*|IMAGES=/srv/images|' -e 's|^OUT=.*|OUT=/srv/labels|' -e 's|^MODEL=.*|MODEL=/srv/models/model.onnx|' \
+			-e 's|^FLAGS=.*|FLAGS=$flags --max-errors=20%|' /etc/batchscore/nightly.env
+		cat /etc/batchscore/nightly.env
+		ldconfig
+		cd /srv/pool && ls | head -n 30 | xargs -d '\n' mv -t /srv/images
+		systemctl --version | head -n 1"
+	clock "$(day 1) 01:50:00"
+	on night "systemctl daemon-reload && systemctl enable --now batchscore.timer && systemctl list-timers --all batchscore.timer"
+	on night 'ls -A /srv/labels | grep . && exit 1; exit 0' || fail 'it ran before its time'
+	clock "$(day 1) 01:59:55"
+	settle 1 || return 1
+	[ "$(property batchscore.service Result)" = success ] || fail 'the unit did not succeed' || return 1
+	[ "$(property batchscore.service ExecMainStatus)" = 0 ] || fail 'the exit code is not 0' || return 1
+	on night 'systemctl status batchscore.timer batchscore.service; journalctl -u batchscore.service --no-pager' || true
+	checked
+}
+
+# images N adds so many images that have not been there.
+added=0
+images() {
+	local first=$((added + 1))
+	added=$((added + $1))
+	on night "cd /srv/pool && for i in \$(seq $first $added); do
+		from=\$(ls | sed -n \"\$((i % \$(ls | wc -l) + 1))p\")
+		{ cat \"\$from\"; echo \$i; } >\"/srv/images/new-\$i-\$from\"
+	done"
+}
+
+# run prints the name of the run that has not ended.
+run() { on night 'cat /var/lib/batchscore/run'; }
+# off_until TIME takes the machine's power, and gives it again at that time.
+off_until() {
+	on night "journalctl --sync; touch -d '$1' /usr/lib/clock-epoch; sync"
+	lose night
+	power
+	on night "date; [ \$(date +%s) -ge \$(date -d '$1' +%s) ]" || fail 'the clock is wrong'
+}
+
+# Images come, change and go. In the night the worker is killed, then the machine loses its power.
+night_killed_and_lost() {
+	local name
+	clock "$(day 2) 01:50:00"
+	images 60
+	on night 'cd /srv/images && rm avatar.jpg bg.jpg && cp bg3.jpg bg2.jpg && cp shapes.png gradient.png && mv camp.jpg moved.jpg'
+	clock "$(day 2) 01:59:55"
+	parts 2 || return 1
+	name=$(run)
+	on night 'systemctl kill --signal=KILL batchscore.service; for i in $(seq 100); do
+		[ "$(systemctl show -P NRestarts batchscore.service)" = 0 ] || exit 0
+		sleep 0.2
+	done; exit 1' || fail 'systemd does not start the worker again' || return 1
+	parts 8 || return 1
+	[ "$(run)" = "$name" ] || fail 'the worker began another run' || return 1
+	off_until "$(day 2) 02:30:00" || return 1
+	settle 2 || return 1
+	on night 'journalctl -u batchscore.service -u batchscore-resume.service --no-pager; ls /srv/labels; [ $(ls /srv/labels | wc -l) = 2 ]' || return 1
+	[ "RUN=$(on night 'basename $(cat /var/lib/batchscore/last-run)')" = "$name" ] || fail 'it is not the run that was interrupted' || return 1
+	checked
+}
+
+# The machine is off at 2 o'clock.
+night_missed() {
+	images 4
+	clock "$(day 3) 00:30:00"
+	off_until "$(day 3) 09:00:00" || return 1
+	on night 'systemctl list-timers batchscore.timer'
+	settle 3 || return 1
+	[ "$(property batchscore.service Result)" = success ] || fail 'the unit did not succeed' || return 1
+	checked
+}
+
+# Too many of the new images are damaged.
+night_failing() {
+	clock "$(day 4) 01:50:00"
+	on night "cd /srv/images && for i in \$(seq 60); do head -c 3000 bg3.jpg >damaged-\$i.jpg; done"
+	clock "$(day 4) 01:59:55"
+	settle 4 || return 1
+	on night 'systemctl status batchscore.service; systemctl list-units --failed; systemctl is-failed batchscore.service' ||
+		fail 'the unit has not failed' || return 1
+	[ "$(property batchscore.service ExecMainStatus)" = 3 ] || fail 'the exit code is not 3'
+}
+
+# The damaged images are replaced.
+night_mended() {
+	clock "$(day 5) 01:50:00"
+	on night "cd /srv/images && for i in \$(seq 60); do cp bg3.jpg damaged-\$i.jpg; done"
+	clock "$(day 5) 01:59:55"
+	settle 5 || return 1
+	[ "$(property batchscore.service Result)" = success ] || fail 'the unit did not succeed' || return 1
+	on night '[ -z "$(systemctl list-units --failed --plain --no-legend "batchscore*")" ]' || return 1
+	checked
+}
