@@ -34,7 +34,7 @@ name. cancel refuses a name that several jobs have.`,
 		Args: subcommandOnly,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newJobsList(), newJobsStatus(), newJobsLogs(), newJobsCancel(), newJobsFetch())
+	cmd.AddCommand(newJobsList(), newJobsStatus(), newJobsExport(), newJobsLogs(), newJobsCancel(), newJobsFetch())
 	return cmd
 }
 

@@ -24,6 +24,7 @@ var (
 
 	MetricsServed     = info("metrics_served", "Metrics can be scraped", "`address`")
 	MetricsUnserved   = warn("metrics_unserved", "The address for metrics cannot be used, and the rank scores without serving any", "`address`, `error`")
+	ExportUnread      = warn("export_unread", "jobs export could not read a place, which is said once as long as the reason stays", "`place`, `error`")
 	MetricsFileFailed = warn("metrics_file_failed", "The file of metrics could not be written, which is said once", "`error`")
 
 	MergeOneMachine = warn("merge_one_machine", "One rank writes the file of all rows, on its own machine, which others may not see", "`file`")

@@ -31,7 +31,7 @@ func (r *Rank) Set(clean func(string) string, more ...Source) *Set {
 // run says what runs.
 func (r *Rank) run(s Sink) {
 	f := r.State.Facts()
-	s.Value(RunInfo, 1, r.Out, f.Model, shortDigest(f.ModelDigest), f.Device, f.GPU, r.Version)
+	s.Value(RunInfo, 1, r.Out, f.Model, ShortDigest(f.ModelDigest), f.Device, f.GPU, r.Version)
 	s.Time(RunStart, r.Started)
 	s.Time(RunDeadline, r.Deadline)
 	s.Value(RunRanks, float64(r.Ranks))
@@ -124,8 +124,8 @@ func (r *Rank) gpu(s Sink) {
 	s.Value(GPUThrottle, g.ThrottledSeconds)
 }
 
-// shortDigest returns the first digits of a digest, which are enough to tell models apart.
-func shortDigest(digest string) string {
+// ShortDigest returns the first digits of a digest, which are enough to tell models apart.
+func ShortDigest(digest string) string {
 	_, digest, _ = strings.Cut(digest, ":") // of sha256:...
 	const digits = 12
 	return digest[:min(len(digest), digits)]

@@ -84,17 +84,8 @@ type Set struct {
 	Sources []Source
 }
 
-// Describe sends the definitions of the scope.
-func (s *Set) Describe(out chan<- *prometheus.Desc) {
-	for _, m := range all {
-		if m.Scope == s.Scope {
-			out <- m.desc
-		}
-	}
-}
-
-// Collect sends the present values.
-func (s *Set) Collect(out chan<- prometheus.Metric) {
+// collect sends the present values.
+func (s *Set) collect(out chan<- prometheus.Metric) {
 	sink := Sink{out: out, common: s.Labels(), clean: s.Clean}
 	for _, source := range s.Sources {
 		source(sink)
@@ -103,8 +94,32 @@ func (s *Set) Collect(out chan<- prometheus.Metric) {
 
 // Gatherer returns the values of the set, and of whatever more there is.
 func (s *Set) Gatherer(more ...prometheus.Collector) prometheus.Gatherer {
+	return Sets{s}.Gatherer(more...)
+}
+
+// Sets are those of one scope: each is of another rank or place.
+type Sets []*Set
+
+// Gatherer returns the values of all sets, and of whatever more there is.
+func (s Sets) Gatherer(more ...prometheus.Collector) prometheus.Gatherer {
 	r := prometheus.NewPedanticRegistry()
 	r.MustRegister(s)
 	r.MustRegister(more...)
 	return r
+}
+
+// Describe sends the definitions of the scope.
+func (s Sets) Describe(out chan<- *prometheus.Desc) {
+	for _, m := range all {
+		if m.Scope == s[0].Scope {
+			out <- m.desc
+		}
+	}
+}
+
+// Collect sends the present values.
+func (s Sets) Collect(out chan<- prometheus.Metric) {
+	for _, set := range s {
+		set.collect(out)
+	}
 }
