@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -237,7 +238,8 @@ type compiledTurn struct {
 	needs      []string // of which each match has one, in lower case
 }
 
-var compiledTurns = compileTurns()
+// compiledTurns has the turns in order. Processes that tests start do not need them.
+var compiledTurns = sync.OnceValue(compileTurns)
 
 func compileTurns() []compiledTurn {
 	var all []compiledTurn
@@ -302,7 +304,7 @@ func (p *passage) find() []match {
 	whole := strings.TrimSuffix(text.String(), " ")
 	lower := strings.ToLower(whole)
 	var found []match
-	for _, turn := range compiledTurns {
+	for _, turn := range compiledTurns() {
 		if turn.needs != nil && !slices.ContainsFunc(turn.needs, func(text string) bool { return strings.Contains(lower, text) }) {
 			continue
 		}

@@ -79,7 +79,7 @@ func TestFault04_OneRankKilledUnderMpirun(t *testing.T) {
 	t.Parallel()
 	needMpirun(t)
 	// Far more work than the surviving rank gets done before mpirun ends it.
-	in, model := pictures(t, 1000), slow(t)
+	in, model := pictures(t, 400), tiny(t, graphtest.Options{})
 	for _, c := range []struct {
 		name     string
 		restarts []string
@@ -88,13 +88,13 @@ func TestFault04_OneRankKilledUnderMpirun(t *testing.T) {
 	}{
 		{
 			name: "started again", code: 0,
-			says: []string{"batchscore: rank 1 failed\nbatchscore: starting the ranks again (1 of 3)", "Processed 1000 images, took "},
+			says: []string{"batchscore: rank 1 failed\nbatchscore: starting the ranks again (1 of 3)", "Processed 400 images, took "},
 		},
 		{name: "not started again", restarts: []string{"--restarts", "0"}, code: 75, says: []string{"batchscore: rank 1 failed; "}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "out")
-			run := []string{"--", "--images", in, "--out", out, "--model", model, "--chunk", "4"}
+			run := []string{"--", "--images", in, "--out", out, "--model", model, "--chunk", "4", "--provider", "simulate:rate=30"}
 			cmd := command(t, nil, append(append([]string{"launch", "-n", "2"}, c.restarts...), run...)...)
 			var stdout, stderr bytes.Buffer
 			cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -119,7 +119,7 @@ func TestFault04_OneRankKilledUnderMpirun(t *testing.T) {
 			}
 			if c.code != 0 {
 				r = must(t, 0, append([]string{"launch", "-n", "2"}, run...)...)
-				says(t, r, "Processed 1000 images, took ")
+				says(t, r, "Processed 400 images, took ")
 			}
 			must(t, 0, "verify", out)
 		})

@@ -14,12 +14,12 @@ import (
 )
 
 // gpuCheck runs gpu-check over the stand-in for CUDA, and returns the report by claim.
-func gpuCheck(t *testing.T, code int, vars []string, args ...string) (map[string]gpucheck.Result, *gpucheck.Report, processResult) {
+func gpuCheck(t *testing.T, program string, code int, vars []string, args ...string) (map[string]gpucheck.Result, *gpucheck.Report, processResult) {
 	t.Helper()
 	m := cudatest.New(t, cudatest.Config{Vars: vars})
 	out := filepath.Join(t.TempDir(), "report")
 	model := tiny(t, graphtest.Options{Input: graphtest.FloatImage, Work: 1})
-	r := finish(t, command(t, m.Vars(), append([]string{"gpu-check", "--images", pictures(t, 20), "--model", model, "--out", out}, args...)...))
+	r := finish(t, process(t, m.Vars(), program, append([]string{"gpu-check", "--images", pictures(t, 20), "--model", model, "--out", out}, args...)...))
 	if r.code != code {
 		t.Fatalf("gpu-check: got %v, want exit code %d", r, code)
 	}
@@ -68,7 +68,7 @@ func claimsEnded(t *testing.T, claims map[string]gpucheck.Result, want gpucheck.
 // batches take some time, so that a run can be disturbed.
 func TestGPUCheckControlFlow(t *testing.T) {
 	t.Parallel()
-	claims, report, _ := gpuCheck(t, 0, []string{"CUDATEST_BATCH_US=10000"}, "--only", "bits,faults")
+	claims, report, _ := gpuCheck(t, plainProgram(t), 0, []string{"CUDATEST_BATCH_US=10000"}, "--only", "bits,faults")
 	claimsEnded(t, claims, gpucheck.Pass, "machine/gpus", "bits/batch", "bits/twice", "bits/chunk-64", "bits/chunk-50", "bits/ranks",
 		"faults/sigterm", "faults/kill", "faults/hidden")
 	claimsEnded(t, claims, gpucheck.NotMeasured, "correctness/fp32", "scale/ranks", "speed/points")
@@ -81,7 +81,7 @@ func TestGPUCheckControlFlow(t *testing.T) {
 // CPU must fail.
 func TestGPUCheckCorrectness(t *testing.T) {
 	t.Parallel()
-	claims, _, r := gpuCheck(t, 1, nil, "--only", "doctor,correctness")
+	claims, _, r := gpuCheck(t, os.Args[0], 1, nil, "--only", "doctor,correctness")
 	claimsEnded(t, claims, gpucheck.Fail, "doctor/device", "correctness/fp32", "correctness/tf32", "correctness/fp16", "correctness/uint8")
 	for _, id := range []string{"correctness/fp32", "correctness/tf32", "correctness/fp16", "correctness/uint8"} {
 		if c := claims[id]; !strings.Contains(c.Measured, "have the same first class, largest difference") {
@@ -95,7 +95,7 @@ func TestGPUCheckCorrectness(t *testing.T) {
 // fail that need the run, and no others.
 func TestGPUCheckFindsFaults(t *testing.T) {
 	t.Parallel()
-	claims, _, _ := gpuCheck(t, 1, []string{"CUDATEST_FAIL=cudaLaunchKernel=700@400"}, "--only", "bits")
+	claims, _, _ := gpuCheck(t, os.Args[0], 1, []string{"CUDATEST_FAIL=cudaLaunchKernel=700@400"}, "--only", "bits")
 	claimsEnded(t, claims, gpucheck.Fail, "bits/batch", "bits/twice")
 	claimsEnded(t, claims, gpucheck.Pass, "machine/gpus")
 	if c := claims["bits/batch"]; !strings.Contains(c.Reason, " instead of 0: ") {
@@ -109,7 +109,7 @@ func TestGPUCheckSpeed(t *testing.T) {
 	own := tiny(t, graphtest.Options{Input: graphtest.FloatImage})
 	m := cudatest.New(t, cudatest.Config{})
 	out := filepath.Join(t.TempDir(), "report")
-	r := finish(t, command(t, m.Vars(), "gpu-check", "--images", pictures(t, 4), "--model", own, "--out", out, "--only", "speed,shapes",
+	r := finish(t, process(t, m.Vars(), plainProgram(t), "gpu-check", "--images", pictures(t, 4), "--model", own, "--out", out, "--only", "speed,shapes",
 		"--speed", own, "--least", "1ms"))
 	text, err := os.ReadFile(filepath.Join(out, gpucheck.JSONFile))
 	if err != nil {

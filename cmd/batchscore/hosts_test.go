@@ -13,6 +13,7 @@ import (
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/deploy/local"
 	"github.com/batchscore/batchscore/deploy/local/sshtest"
+	"github.com/batchscore/batchscore/models/graph/graphtest"
 )
 
 // TestHostLost scores on two hosts that are reached through ssh, loses one of
@@ -22,13 +23,13 @@ func TestHostLost(t *testing.T) {
 	needMpirun(t)
 	const secret = "pl4nted-s3cret"
 	t.Setenv("PLANTED", secret)
-	in, model := pictures(t, 2000), slow(t) // more than are scored before the host is lost
+	in, model := pictures(t, 800), tiny(t, graphtest.Options{}) // more than are scored before the host is lost
 	out := filepath.Join(t.TempDir(), "out")
 	hostFile := filepath.Join(t.TempDir(), "hosts")
 	writeFile(t, hostFile, []byte("north slots=2\nsouth slots=2\n"))
 	job := deploy.Job{
 		Name: "hosts", Images: in, Out: out, Model: model, Nodes: 2, RanksPerNode: 2,
-		Run:         map[string]string{"chunk": "4"},
+		Run:         map[string]string{"chunk": "4", "provider": "simulate:rate=20"},
 		Environment: map[string]string{asBatchscore: "1", "ONNXRUNTIME_LIB": os.Getenv("ONNXRUNTIME_LIB")},
 		Secrets:     map[string]deploy.Secret{"AZURE_STORAGE_KEY": {Env: "PLANTED"}},
 	}

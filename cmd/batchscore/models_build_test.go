@@ -17,13 +17,13 @@ func TestModelsBuildRandom(t *testing.T) {
 	dir := t.TempDir()
 	model, labels, out := filepath.Join(dir, "m.onnx"), filepath.Join(dir, "labels.txt"), filepath.Join(dir, "out")
 	writeFile(t, labels, []byte("cat\ndog\nemu\n"))
-	r := must(t, 0, "models", "build", "inception_v3", "--variant", "keras", "--weights", "random", "--seed", "3", "--labels", labels, "-o", model)
+	r := mustPlain(t, 0, "models", "build", "inception_v3", "--variant", "keras", "--weights", "random", "--seed", "3", "--labels", labels, "-o", model)
 	says(t, r, "inception_v3-keras-random", "299x299", "3 classes")
 	m, err := models.Open(model, models.OpenOptions{})
 	if err != nil || m.Contract.Source != "random:seed=3" {
 		t.Fatalf("opens as %+v, %v", m, err)
 	}
-	r = must(t, 0, "run", "--provider", "cpu", "--images", pictures(t, 2), "--model", model, "--out", out)
+	r = mustPlain(t, 0, "run", "--provider", "cpu", "--images", pictures(t, 2), "--model", model, "--out", out)
 	says(t, r, "random weights (random:seed=3)")
 	rows, err := filepath.Glob(filepath.Join(out, "part-*"))
 	if err != nil || len(rows) != 1 {
@@ -34,6 +34,14 @@ func TestModelsBuildRandom(t *testing.T) {
 		t.Fatal(err)
 	}
 	says(t, processResult{stdout: string(text)}, `"label":"random:`)
+	for _, args := range [][]string{
+		{"models", "build", "resnet", "--variant", "keras", "--weights", "random", "-o", model},
+		{"models", "build", "vgg16", "--variant", "caffe", "--weights", "random", "-o", model},
+		{"models", "build", "vgg16", "--variant", "keras", "-o", model},
+	} {
+		must(t, 64, args...)
+	}
+	must(t, 78, "models", "build", "vgg16", "--variant", "keras", "--weights", model, "-o", model+"2")
 }
 
 // Weights do not show whether Inception V3 of torchvision transforms its input. The user
@@ -44,7 +52,7 @@ func TestModelsBuildTransformInput(t *testing.T) {
 	says(t, must(t, 64, "models", "build", "vgg16", "--variant", "keras", "--weights", "random", "--transform-input", "-o", "m.onnx"),
 		"--transform-input is for inception_v3")
 	for _, given := range []string{"true", "false"} {
-		says(t, must(t, 0, append(build, "--weights", "random", "--classes", "3", "--transform-input="+given)...), "transform_input is "+given)
+		says(t, mustPlain(t, 0, append(build, "--weights", "random", "--classes", "3", "--transform-input="+given)...), "transform_input is "+given)
 		says(t, must(t, 0, "models", "inspect", build[len(build)-1]), "transform_input "+given)
 	}
 }

@@ -57,23 +57,3 @@ func labelColumn(t *testing.T, out string) string {
 	}
 	return b.String()
 }
-
-func TestBuiltModelSaysThatItIsRandom(t *testing.T) {
-	t.Parallel()
-	needRuntime(t)
-	model := filepath.Join(t.TempDir(), "speed.onnx")
-	must(t, 0, "models", "build", "inception_v3", "--variant", "keras", "--weights", "random", "--classes", "5", "-o", model)
-	in, out := pictures(t, 2), t.TempDir()
-	r := must(t, 0, "run", "--images", in, "--out", out, "--model", model)
-	if !strings.Contains(r.stderr, "random weights") || !strings.Contains(merged(t, out), `"label":"random:`) {
-		t.Errorf("neither the log nor the rows say so: %v", r)
-	}
-	for _, args := range [][]string{
-		{"models", "build", "resnet", "--variant", "keras", "--weights", "random", "-o", model},
-		{"models", "build", "vgg16", "--variant", "caffe", "--weights", "random", "-o", model},
-		{"models", "build", "vgg16", "--variant", "keras", "-o", model},
-	} {
-		must(t, 64, args...)
-	}
-	must(t, 78, "models", "build", "vgg16", "--variant", "keras", "--weights", model, "-o", model+"2")
-}

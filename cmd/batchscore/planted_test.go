@@ -33,6 +33,7 @@ import (
 type planting struct {
 	home    string // all that commands may write to
 	env     []string
+	program string            // of the tests by default
 	secrets map[string]string // by where they are
 
 	mu    sync.Mutex
@@ -90,6 +91,9 @@ func (p *planting) search(t *testing.T, where, text string) {
 func (p *planting) run(t *testing.T, env []string, args ...string) processResult {
 	t.Helper()
 	cmd := command(t, append(slices.Clone(p.env), env...), args...)
+	if p.program != "" {
+		cmd.Path = p.program
+	}
 	cmd.Dir = filepath.Join(p.home, "home")
 	r := finish(t, cmd)
 	p.search(t, "batchscore "+strings.Join(args[:min(2, len(args))], " "), r.stdout+r.stderr)

@@ -156,6 +156,16 @@ func must(t testing.TB, code int, args ...string) processResult {
 	return r
 }
 
+// mustPlain is must for plainProgram.
+func mustPlain(t testing.TB, code int, args ...string) processResult {
+	t.Helper()
+	r := finish(t, process(t, nil, plainProgram(t), args...))
+	if r.code != code {
+		t.Fatalf("batchscore %s: got %[3]v, want exit code %[2]d", strings.Join(args, " "), code, r)
+	}
+	return r
+}
+
 // mpirun returns ranks of batchscore under the real mpirun.
 func mpirun(t testing.TB, ranks int, args ...string) *exec.Cmd {
 	t.Helper()

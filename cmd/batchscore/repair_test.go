@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -70,6 +71,10 @@ func flipped(t *testing.T, body []byte) []byte {
 func TestFault28_RepairWorksAsPrinted(t *testing.T) {
 	in, model := pictures(t, 30), tiny(t, graphtest.Options{})
 	writeFile(t, filepath.Join(in, "broken.jpg"), picture(t, 3)[:200])
+	whole := filepath.Join(t.TempDir(), "out")
+	run := []string{"run", "--images", in, "--model", model, "--chunk", "10", "--out"}
+	must(t, 0, append(run, whole)...)
+	want := merged(t, whole)
 	const parts, success, digests = "part-00001.jsonl", "_SUCCESS", "_batchscore/parts.sha256"
 	for _, tt := range []struct {
 		name  string
@@ -109,9 +114,10 @@ func TestFault28_RepairWorksAsPrinted(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "out")
-			run := []string{"run", "--images", in, "--out", out, "--model", model, "--chunk", "10"}
-			must(t, 0, run...)
-			want := merged(t, out)
+			if err := os.CopyFS(out, os.DirFS(whole)); err != nil {
+				t.Fatal(err)
+			}
+			run := append(slices.Clone(run), out)
 			damaged := map[string][]byte{}
 			for name, change := range tt.files {
 				if body := change.apply(t, filepath.Join(out, name)); body != nil {
