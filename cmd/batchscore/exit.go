@@ -17,6 +17,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/claim"
 	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/prune"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/atomicfile"
 	"github.com/batchscore/batchscore/shard"
@@ -46,7 +47,8 @@ const exitCodesHelp = `Exit codes:
        chunks that other ranks have not finished
   78   wrong configuration: no images, credentials, rank variables, provider, model,
        service.yaml, a batch or a model too large for the machine's memory or for
-       --memory-limit, or something that the engine cannot do
+       --memory-limit, something that the engine cannot do, or an output to be deleted
+       or changed whose rows other outputs keep
   130  interrupted (SIGINT); everything already committed is kept
   143  stopped (SIGTERM, SIGUSR1, 'jobs cancel'); start it again to continue
 Any other code means failure. 'jobs status --check' has codes of its own.`
@@ -83,7 +85,7 @@ func exitCode(err error, sig os.Signal) int {
 		errors.Is(err, deploy.ErrService), errors.Is(err, deploy.ErrUnsupported),
 		errors.Is(err, deploy.ErrNoJob), errors.Is(err, deploy.ErrNoCluster),
 		errors.Is(err, record.ErrNone), errors.Is(err, record.ErrAmbiguous),
-		errors.Is(err, store.ErrDenied), errors.Is(err, store.ErrNotExist), errors.Is(err, store.ErrUnfit),
+		errors.Is(err, prune.ErrNeeded), errors.Is(err, store.ErrDenied), errors.Is(err, store.ErrNotExist), errors.Is(err, store.ErrUnfit),
 		errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrNotExist), errors.Is(err, atomicfile.ErrNotRegular), errors.Is(err, atomicfile.ErrIrregular):
 		return 78
 	case errors.As(err, &launched) && launched.Code == 143 && sig != nil:

@@ -328,7 +328,7 @@ func (w *watched) fetchLabels(ctx context.Context, folder string) error {
 		return b.Flush()
 	})
 	if err == nil {
-		_, err = printf(w.stdout, "%s: %d rows\n", file, s.Images)
+		_, err = printf(w.stdout, "%s: %d rows\n", file, s.CollectionSize())
 	}
 	return err
 }

@@ -24,6 +24,9 @@ func newMerge() *cobra.Command {
 the images, the model and the options: with one rank or many, restarted or not, it is
 the same, byte for byte. "-o -" writes to standard output.
 
+An output that keeps rows of others, as run --after makes, is merged with all rows of its
+collection. --new-rows leaves out those that it keeps: the rest is what it has scored.
+
 FILE ends in .jsonl, .csv or .parquet, unless --format says what it holds. It appears
 whole or not at all. A file that exists and holds something else is replaced only with
 --force, or if you say so on the terminal; one that holds these rows is left as it is.
@@ -50,6 +53,7 @@ type mergeFlags struct {
 	places       placeFlags
 	file, format string
 	absolute     bool
+	newRows      bool
 	force        bool
 }
 
@@ -58,6 +62,7 @@ func (f *mergeFlags) register(cmd *cobra.Command) {
 	fs.StringVarP(&f.file, "output", "o", "", "write to `FILE`: a local file, an object in object storage, or - for standard output (required)")
 	fs.StringVar(&f.format, "format", "", "write rows as `FORMAT`: jsonl, csv or parquet (default by the file's ending, else that of the parts)")
 	fs.BoolVar(&f.absolute, "absolute", false, "give each image its full address instead of its name below --images")
+	fs.BoolVar(&f.newRows, "new-rows", false, "write only the rows of images that OUT has scored itself, not those that it keeps of other outputs")
 	fs.BoolVar(&f.force, "force", false, "replace the file if it exists and holds something else")
 	groupFlags(cmd, "Storage flags", func() {
 		f.places.register(cmd)
@@ -75,7 +80,7 @@ func (f *mergeFlags) run(ctx context.Context, stdout io.Writer, out string, ask 
 	if err != nil {
 		return err
 	}
-	to := oneFile{flag: "-o", file: f.file, format: format, absolute: f.absolute, replace: consent{given: f.force, ask: ask}}
+	to := oneFile{flag: "-o", file: f.file, format: format, absolute: f.absolute, newRows: f.newRows, replace: consent{given: f.force, ask: ask}}
 	if err := to.check(out); err != nil {
 		return err
 	}
@@ -104,5 +109,9 @@ func (f *mergeFlags) run(ctx context.Context, stdout io.Writer, out string, ask 
 	if err != nil {
 		return err
 	}
-	return sayLine(stdout, fmt.Sprintf("%s has the rows of %s", printable.Text(f.file), images(s.Images)))
+	rows := s.CollectionSize()
+	if inc := s.Increment; inc != nil && f.newRows {
+		rows = inc.New + inc.Changed + inc.Retried
+	}
+	return sayLine(stdout, fmt.Sprintf("%s has the rows of %s", printable.Text(f.file), images(rows)))
 }

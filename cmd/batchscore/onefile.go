@@ -28,6 +28,8 @@ type oneFile struct {
 	format row.Format // empty is that of the parts
 	// absolute gives images their full address.
 	absolute bool
+	// newRows leaves out the rows that an output keeps of others.
+	newRows bool
 	// replace is whether to replace a file that holds something else.
 	replace consent
 	// written, unless nil, is called with the digest of the file before that appears.
@@ -132,7 +134,7 @@ func (o *oneFile) heldBy(ctx context.Context, out store.Store, r io.Reader) (boo
 
 // options say how the rows are written.
 func (o *oneFile) options() output.MergeOptions {
-	return output.MergeOptions{Format: o.format, Absolute: o.absolute}
+	return output.MergeOptions{Format: o.format, Absolute: o.absolute, OnlyNew: o.newRows}
 }
 
 // mergeTo writes the rows of an output to w.

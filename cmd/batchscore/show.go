@@ -32,6 +32,9 @@ means contains, or with * and ? matches. Quote values that have spaces: --where
 'label="hot dog" score<0.6'. An image that failed has no score and no label, so it
 matches only conditions on other columns.
 
+Of an output that keeps rows of others, as run --after makes, it shows all rows of the
+collection, or with --new-rows those of images that it has scored itself.
+
 --sort puts the rows in order; a minus sign reverses it: --sort -score. The certainty
 tells how sure an answer is, from 0 to 1. If an image has one class, it is the margin:
 the best score less the second best. If classes are independent, it tells how far all
@@ -58,6 +61,7 @@ about 1 kB each.
 	registerJoined(fs, &f.sort, "sort", ",", "sort by these `COLUMNS`, separated by commas; -COLUMN sorts in descending order")
 	registerJoined(fs, &f.columns, "columns", ",", "show these `COLUMNS`, separated by commas (default path, status and the answer; with --json all)")
 	fs.BoolVar(&f.json, "json", false, "print JSON, one line for each row")
+	fs.BoolVar(&f.newRows, "new-rows", false, "show only rows of images that OUT has scored itself, not those that it keeps of other outputs")
 	fs.BoolVar(&f.histogram, "histogram", false, "show how scores and certainty are distributed, or the numbers in --columns, instead of rows")
 	chooseSome(show, "status", append(row.FailureStatuses(), row.StatusOK, row.AnyFailure))
 	completeFlag(show, "columns", completeColumns)
@@ -71,7 +75,7 @@ type showFlags struct {
 	places                       placeFlags
 	limit                        int
 	status, where, sort, columns string
-	json, histogram              bool
+	json, histogram, newRows     bool
 }
 
 func (f *showFlags) run(c *cobra.Command, place string) error {
@@ -96,7 +100,7 @@ func (f *showFlags) run(c *cobra.Command, place string) error {
 	if err != nil {
 		return err
 	}
-	v := view{st: st, job: &job, stdout: c.OutOrStdout(), stderr: c.ErrOrStderr(), limit: f.limit, json: f.json, selection: chosen}
+	v := view{st: st, job: &job, stdout: c.OutOrStdout(), stderr: c.ErrOrStderr(), limit: f.limit, json: f.json, newRows: f.newRows, selection: chosen}
 	v.columns = columnsOf(&job)
 	if c.Flags().Changed("where") {
 		if v.filter, err = parseWhere(f.where, v.columns); err != nil {
@@ -126,7 +130,7 @@ type view struct {
 	job            *output.Job
 	stdout, stderr io.Writer
 	limit          int
-	json           bool
+	json, newRows  bool
 	selection      row.Selection // nil is all
 	filter         query.Filter
 	order          query.Order
@@ -142,7 +146,11 @@ type view struct {
 func (v *view) each(ctx context.Context, fn func(*row.Row) error) error {
 	task := v.job.Schema().Shown()
 	v.counts = map[string]int{}
-	return output.Rows(ctx, v.st, func(r row.Row) error {
+	rows := output.Rows
+	if v.newRows {
+		rows = output.NewRows
+	}
+	return rows(ctx, v.st, func(r row.Row) error {
 		v.all++
 		v.values.add(v.filter, &r)
 		if v.selection != nil && !v.selection.Has(r.Status) || !v.filter.Match(&r) {
@@ -385,7 +393,7 @@ func sayIncomplete(ctx context.Context, stdout io.Writer, st store.Store, job *o
 	if errors.Is(err, store.ErrNotExist) {
 		return sayLine(stdout, fmt.Sprintf("There is no %s: the job is not complete.", output.SuccessName))
 	}
-	if err == nil && s.Images != rows {
+	if err == nil && s.CollectionSize() != rows {
 		err = s.CheckParts(ctx, st)
 	}
 	return err

@@ -14,7 +14,7 @@ import (
 
 func newVerify() *cobra.Command {
 	var places placeFlags
-	var asJSON, strictDrift bool
+	var asJSON, strictDrift, ownRows bool
 	var images string
 	cmd := &cobra.Command{
 		Use:   "verify OUT",
@@ -25,6 +25,12 @@ reports what is missing, duplicated or altered.
 
 It exits with 0 if the rows match the manifest and _SUCCESS exists, and with 10 if not.
 Any other code means that it could not check: 78 if OUT is not an output folder.
+
+Of an output that keeps rows of others, it also proves that each image of the collection
+has one row, of the version that was listed. The kept rows are proven by the digests that
+the job recorded, and the copied ones are compared with those that they were copied from.
+Images are never read. --own-rows leaves out the other outputs, which is quicker and
+proves less.
 
 With --strict-drift it also lists the images again, and exits with 4 if some were
 added, removed or changed since the job listed them. --images names their place where the
@@ -41,13 +47,14 @@ record of OUT may not: in another account than OUT, unless the credentials name 
 			if images != "" && !strictDrift {
 				return usagef("--images is for --strict-drift")
 			}
-			if err := verify(cmd.Context(), cmd.OutOrStdout(), st, asJSON); err != nil || !strictDrift {
+			if err := verify(cmd.Context(), cmd.OutOrStdout(), st, ownRows, asJSON); err != nil || !strictDrift {
 				return err
 			}
 			return verifyImages(cmd.Context(), places, st, args[0], images)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&ownRows, "own-rows", false, "check only the rows in OUT, not those that it keeps in other outputs")
 	cmd.Flags().BoolVar(&strictDrift, "strict-drift", false, "list the images again too, and exit with code 4 if they are not those of the job")
 	cmd.Flags().StringVar(&images, "images", "", "with --strict-drift, list the images in `PLACE` (default the one that the job records)")
 	groupFlags(cmd, "Storage flags", func() { places.register(cmd) })
@@ -55,8 +62,12 @@ record of OUT may not: in another account than OUT, unless the credentials name 
 }
 
 // verify prints the report on an output, and returns an error unless it is complete.
-func verify(ctx context.Context, stdout io.Writer, st store.Store, asJSON bool) error {
-	report, err := output.Verify(ctx, st)
+func verify(ctx context.Context, stdout io.Writer, st store.Store, ownRows, asJSON bool) error {
+	prove := output.Verify
+	if ownRows {
+		prove = output.VerifyOwn
+	}
+	report, err := prove(ctx, st)
 	if err != nil {
 		return err
 	}

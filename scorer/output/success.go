@@ -191,6 +191,15 @@ func (d *damagedRecord) Error() string {
 
 func (d *damagedRecord) Unwrap() error { return d.err }
 
+// CollectionSize returns how many images there are rows of: of an increment all of its
+// collection.
+func (s *Success) CollectionSize() int {
+	if s.Increment != nil {
+		return s.Increment.Images
+	}
+	return s.Images
+}
+
 // CheckParts lists the parts of a complete job and returns ErrMismatch if some are
 // missing. It does not read them, as Intact and Verify do.
 func (s *Success) CheckParts(ctx context.Context, st store.Store) error {

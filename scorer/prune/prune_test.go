@@ -13,6 +13,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/store/azblob/azuritetest"
 	"github.com/batchscore/batchscore/scorer/store/dir"
 	"github.com/batchscore/batchscore/scorer/store/mem"
 	"github.com/batchscore/batchscore/scorer/store/storetest"
@@ -193,6 +194,10 @@ var stores = map[string]func(t *testing.T) store.Store{
 			t.Fatal(err)
 		}
 		return st
+	},
+	"Azurite": func(t *testing.T) store.Store {
+		server := azuritetest.Start(t)
+		return azuritetest.Open(t, server.Options(t, server.Container(t), "nightly/"))
 	},
 }
 
