@@ -177,6 +177,9 @@ func (r *report) line() string {
 	if n := p.Failed(); n > 0 {
 		parts = append(parts, fmt.Sprintf("%d failed", n))
 	}
+	if inc := p.Increment; inc != nil {
+		parts = append(parts, fmt.Sprintf("%d kept of %d", inc.Kept, inc.Images))
+	}
 	return strings.Join(append(parts, fmt.Sprintf("%d ranks at work", p.Alive())), ", ")
 }
 
@@ -316,6 +319,13 @@ func (r *report) progressLines(s *page) {
 	}[p.Stage]
 	done := percent(p.ImagesDone, p.Images)
 	say("Progress", "%s %d%%%s: %d of %d images, %d of %d chunks", telemetry.Gauge(bar, done), done, stage, p.ImagesDone, p.Images, p.ChunksDone, p.Chunks)
+	switch inc := p.Increment; {
+	case inc != nil:
+		say("All images", "%s", collectionText(inc))
+	case p.After != "":
+		say("All images", "these are the images that are new or changed since %s, scored again or copied; the rows of all others are kept",
+			printable.Field(p.After))
+	}
 	if q := p.Retry; q != nil {
 		say("Retry", "%d of %d images are scored again", q.ImagesDone, q.Images)
 	}
@@ -348,6 +358,19 @@ func (r *report) progressLines(s *page) {
 	if p.Stage == output.Stopped {
 		say("Ranks", "none is at work; launch the job again to continue")
 	}
+}
+
+// collectionText says what became of all images of an increment, and how many of them failed.
+func collectionText(inc *output.Increment) string {
+	text := fmt.Sprintf("%d: %d new, %d changed, %d scored again, ", inc.Images, inc.New, inc.Changed, inc.Retried)
+	if inc.Renamed > 0 {
+		text += fmt.Sprintf("%d renamed, ", inc.Renamed)
+	}
+	text += fmt.Sprintf("%d kept; %d gone; rows in %s", inc.Kept, inc.Gone, numberOf(inc.Outputs, "output"))
+	if inc.Failed > 0 {
+		text += fmt.Sprintf("; %d failed (%s)", inc.Failed, printable.Field(row.TallyFailures(inc.Statuses)))
+	}
+	return text
 }
 
 // rankLines returns the table of the ranks, for the height that is left after used

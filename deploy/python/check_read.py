@@ -42,10 +42,26 @@ def rounded(rows):
     ]
 
 
+def refuses_a_part(folder):
+    """Check that one part of a result that keeps rows in earlier ones is refused."""
+    os.makedirs(os.path.join(folder, "_batchscore"))
+    with open(os.path.join(folder, "_batchscore", "job.json"), "w") as record:
+        record.write('{"after": {"sources": [{}]}}')
+    part = os.path.join(folder, "part-00000.jsonl")
+    open(part, "w").close()
+    try:
+        batchscore.read(part)
+    except ValueError as error:
+        assert folder in str(error), error
+    else:
+        raise AssertionError("a part was read")
+
+
 def main():
     result, libraries = sys.argv[1], sys.argv[2:]
     want, types = None, {}
     with tempfile.TemporaryDirectory() as folder:
+        refuses_a_part(os.path.join(folder, "increment"))
         places = [result]
         for ending in ("jsonl", "csv", "parquet"):
             places.append(os.path.join(folder, "rows." + ending))

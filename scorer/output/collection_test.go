@@ -297,9 +297,9 @@ func TestNewRows(t *testing.T) {
 	}
 }
 
-// TestSourceDamaged checks that rows of an earlier output that is not what it was are never
+// TestFault50_SourceDamaged checks that rows of an earlier output that is not what it was are never
 // handed on, and that the error names it and says what to do.
-func TestSourceDamaged(t *testing.T) {
+func TestFault50_SourceDamaged(t *testing.T) {
 	part := "part-00000.jsonl"
 	for name, damage := range map[string]func(t *testing.T, whole *mem.Store){
 		"part gone":          func(_ *testing.T, whole *mem.Store) { whole.Remove("runs/01/" + part) },

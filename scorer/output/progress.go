@@ -72,6 +72,11 @@ type Progress struct {
 	// Storage sums the calls of stores on a network by the processes that have ended;
 	// nil if there were none.
 	Storage *Storage `json:"storage,omitempty"`
+	// After is the place of the output that an increment continues; empty for other jobs. Images
+	// and Statuses are then those of its own rows, and Increment, once it is complete, says what
+	// it keeps.
+	After     string     `json:"after,omitempty"`
+	Increment *Increment `json:"increment,omitempty"`
 	// Retry is the progress of the retry if the stage is Retrying. Ranks and Rate are
 	// then those of the retry.
 	Retry *Progress `json:"retry,omitempty"`
@@ -168,6 +173,9 @@ func (o *Observer) Look(ctx context.Context) (Progress, error) {
 		Output: o.st.String(), Job: o.job.ID, Stage: Listing, Simulated: o.job.Simulated(),
 		Statuses: o.statuses, Started: o.started, Ranks: []RankProgress{},
 	}
+	if o.job.Increments() {
+		p.After = o.job.After.Previous
+	}
 	if o.chunks == nil {
 		// It is read whole, because its number of entries is at its end.
 		m, err := ReadManifest(ctx, o.st)
@@ -214,6 +222,7 @@ func (o *Observer) Look(ctx context.Context) (Progress, error) {
 	p.Last, p.Rate = o.rate(parts)
 	if complete {
 		p.Stage, p.Rate, p.MakespanSeconds = Complete, success.ImagesPerSecond, success.MakespanSeconds
+		p.Increment = success.Increment
 		p.WorkedSeconds, p.WorkedRate = success.WorkedSeconds, success.WorkedImagesPerSecond
 	}
 	if p.Ranks, err = o.ranks(ctx, parts, complete); err != nil {

@@ -302,9 +302,9 @@ func TestElsewhere(t *testing.T) {
 	}
 }
 
-// TestInterrupted ends a prune before and after each change that it makes. Whatever is left with
+// TestFault50_PruneIsEnded ends a prune before and after each change that it makes. Whatever is left with
 // _SUCCESS has all its rows, nobody can continue what has lost it, and another prune ends the work.
-func TestInterrupted(t *testing.T) {
+func TestFault50_PruneIsEnded(t *testing.T) {
 	ended := errors.New("killed")
 	for _, after := range []bool{false, true} {
 		for n := 0; ; n++ {
@@ -357,9 +357,9 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-// TestRace lets a run begin at every moment of a prune that keeps rows of an output which is
+// TestFault50_RunBeginsMeanwhile lets a run begin at every moment of a prune that keeps rows of an output which is
 // deleted. Either it is told, or the output stays.
-func TestRace(t *testing.T) {
+func TestFault50_RunBeginsMeanwhile(t *testing.T) {
 	for moment := range 4 {
 		r := newRuns(t, new(mem.Store))
 		r.month()

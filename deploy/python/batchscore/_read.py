@@ -38,6 +38,7 @@ def read(result: str | bytes | os.PathLike[str] | os.PathLike[bytes], *, library
     if "://" not in place and not os.path.isdir(place):
         if not os.path.exists(place):
             raise FileNotFoundError(f"{place} does not exist")
+        _whole(place)
         return _file(place, library)
     with tempfile.TemporaryDirectory(prefix="batchscore-") as folder:
         # Parquet carries its types. pandas reads it with pyarrow only.
@@ -50,6 +51,22 @@ def read(result: str | bytes | os.PathLike[str] | os.PathLike[bytes], *, library
             said = done.stderr.decode(errors="replace").strip()
             raise RuntimeError(f"batchscore merge {place} ended with exit code {done.returncode}: {said}")
         return _file(merged, library)
+
+
+def _whole(place: str) -> None:
+    """Raise ValueError for a part of a result that keeps other rows in earlier results."""
+    folder = os.path.dirname(os.path.abspath(place))
+    if not os.path.basename(place).startswith("part-"):
+        return
+    if os.path.basename(folder).startswith("part-"):
+        folder = os.path.dirname(folder)
+    try:
+        with open(os.path.join(folder, "_batchscore", "job.json"), encoding="utf-8") as record:
+            after = json.load(record).get("after") or {}
+    except (OSError, ValueError, AttributeError):
+        return
+    if isinstance(after, dict) and after.get("sources"):
+        raise ValueError(f"{place} has only some rows of its result, which keeps others in earlier results: read {folder} instead")
 
 
 def _installed(name: str) -> bool:
