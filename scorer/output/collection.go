@@ -20,7 +20,7 @@ type collection struct {
 	layers []*layer // the increment itself, then its sources from the newest to the oldest
 }
 
-// layer is an output that rows of the collection lie in.
+// layer is an output that has rows of the collection.
 type layer struct {
 	f      *folder
 	source *Source // nil for the increment itself
@@ -80,7 +80,7 @@ func readCollection(ctx context.Context, st store.Store) (*shard.Manifest, error
 	return m, err
 }
 
-// openSource opens an output that rows of an increment lie in. If it is not what the record of
+// openSource opens an output that has rows of an increment. If it is not what the record of
 // the increment says, the error is ErrMismatch.
 func openSource(ctx context.Context, st store.Store, s *Source) (*layer, error) {
 	l, err := openSourceFolder(ctx, st, s)

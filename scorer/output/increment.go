@@ -68,7 +68,7 @@ type Increment struct {
 	// Statuses are those of all images of the collection, Failed how many failed.
 	Statuses map[string]int `json:"statuses"`
 	Failed   int            `json:"failed"`
-	// Outputs is the number of outputs that rows of the collection lie in, this one included.
+	// Outputs is the number of outputs that have rows of the collection, this one included.
 	Outputs int `json:"outputs"`
 	// Collection and Gone are the digests of these files.
 	Collection string `json:"collection"`

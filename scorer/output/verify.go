@@ -24,7 +24,7 @@ import (
 // not be read. It is store.ErrNotExist if the place has no job record.
 //
 // For an increment it also proves that each image of the collection has one row, and the rows that
-// lie in other outputs by the digests in the record. It never reads an image.
+// are in other outputs by the digests in the record. It never reads an image.
 func Verify(ctx context.Context, st store.Store) (Report, error) { return verify(ctx, st, false) }
 
 // VerifyOwn is Verify without the rows that an increment keeps: it reads no other output.

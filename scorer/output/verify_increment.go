@@ -17,9 +17,9 @@ import (
 type CollectionReport struct {
 	Images int `json:"images"`
 	Gone   int `json:"gone"` // of the previous collection
-	// Outputs is how many outputs rows of the collection lie in, the increment itself included.
+	// Outputs is how many outputs have rows of the collection, the increment itself included.
 	Outputs int `json:"outputs"`
-	// Kept is how many rows lie in other outputs and are proven by their digests. Unproven is how
+	// Kept is how many rows are in other outputs and are proven by their digests. Unproven is how
 	// many are not, because their output is missing or is not what was recorded.
 	Kept     int `json:"kept"`
 	Unproven int `json:"unproven,omitempty"`
@@ -126,7 +126,7 @@ func (w *collectionVerifier) problem(kind Kind, object, path, format string, arg
 }
 
 // cover checks that each image of the collection has a row, of the version that was listed, and
-// reads those that lie in sources.
+// reads those of sources.
 func (w *collectionVerifier) cover(ctx context.Context) error {
 	bad := map[*layer]int{} // the last chunk of a source that could not be read
 	used := map[*layer]bool{w.c.layers[0]: true}

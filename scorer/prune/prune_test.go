@@ -218,7 +218,7 @@ func TestPlan(t *testing.T) {
 			r.begin("08", "04!", "05!")
 			p := look(t, r.whole, 1)
 			if got := dropped(p); got != "01 02 03 06" {
-				t.Errorf("%q are dropped beside a run that is not complete", got)
+				t.Errorf("%q are dropped next to a run that is not complete", got)
 			}
 			if err := p.Delete(t.Context(), nil); err != nil {
 				t.Fatal(err)
