@@ -27,6 +27,11 @@ var (
 	logLevels  = []string{"debug", "info", "warn", "error"}
 )
 
+// json reports whether the log is lines of JSON.
+func (f *logFlags) json(terminal bool) bool {
+	return f.format == "json" || f.format == "auto" && !terminal
+}
+
 // logger returns a log that writes to w, printable in each format.
 func (f *logFlags) logger(w io.Writer, terminal bool) (zerolog.Logger, error) {
 	level, err := zerolog.ParseLevel(f.level)

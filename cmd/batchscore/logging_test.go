@@ -89,12 +89,14 @@ func holdsDuration(info *types.Info, e ast.Expr) bool {
 
 // typedPackage is a package with the types of its expressions.
 type typedPackage struct {
+	path  string
 	fset  *token.FileSet
 	files []*ast.File
 	info  *types.Info
 }
 
-// typedPackages returns the packages of the repository that import zerolog.
+// typedPackages returns the packages of the repository that import zerolog or name lines of
+// the log.
 func typedPackages(t *testing.T) []typedPackage {
 	t.Helper()
 	root := filepath.Join("..", "..")
@@ -112,7 +114,7 @@ func typedPackages(t *testing.T) []typedPackage {
 	for line := range strings.Lines(string(out)) {
 		columns := strings.Split(strings.TrimSpace(line), "|")
 		exports[columns[0]] = columns[1]
-		if columns[2] == "true" && strings.Contains(columns[3], "rs/zerolog") {
+		if columns[2] == "true" && (strings.Contains(columns[3], "rs/zerolog") || strings.Contains(columns[3], eventPackage)) {
 			own = append(own, columns)
 		}
 	}
@@ -121,7 +123,7 @@ func typedPackages(t *testing.T) []typedPackage {
 	imports := importer.ForCompiler(fset, "gc", func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) })
 	var all []typedPackage
 	for _, columns := range own {
-		p := typedPackage{fset: fset, info: &types.Info{Types: map[ast.Expr]types.TypeAndValue{},
+		p := typedPackage{path: columns[0], fset: fset, info: &types.Info{Types: map[ast.Expr]types.TypeAndValue{},
 			Uses: map[*ast.Ident]types.Object{}, Defs: map[*ast.Ident]types.Object{}}}
 		for name := range strings.SplitSeq(columns[5], ",") {
 			if name == "" {

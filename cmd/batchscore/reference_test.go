@@ -33,6 +33,8 @@ import (
 const (
 	exitCodesBegin = "<!-- exit codes: \"make reference\" writes them from the program's help -->\n"
 	exitCodesEnd   = "<!-- end of the exit codes -->\n"
+	eventsBegin    = "<!-- events: \"make reference\" writes them from package event -->\n"
+	eventsEnd      = "<!-- end of the events -->\n"
 	commandsBegin  = "<!-- commands: \"make reference\" writes them from the program's help -->\n"
 	commandsEnd    = "<!-- end of the commands -->\n"
 	metricsBegin   = "<!-- metrics: \"make reference\" writes them from scorer/telemetry/metrics -->\n"
@@ -52,6 +54,7 @@ func TestReference(t *testing.T) {
 	withListedEngines(t)
 	checkGenerated(t, "docs/reference.md", commandsBegin, commandsEnd, describeCommands(newRoot(nil)))
 	checkGenerated(t, "docs/reference.md", metricsBegin, metricsEnd, describeMetrics())
+	checkGenerated(t, "docs/reference.md", eventsBegin, eventsEnd, describeEvents())
 	checkGenerated(t, "docs/reference.md", exitCodesBegin, exitCodesEnd, describeExitCodes(t))
 }
 

@@ -7,7 +7,6 @@ import (
 	"io"
 	"strings"
 
-	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/scorer/store"
@@ -24,13 +23,16 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		completing.Store(true)
 	}
 	root := newRoot(sig)
+	ctx, cancel := context.WithCancel(withCommandLog(context.Background()))
+	defer cancel()
+	if cmd, _, err := root.Find(args); err == nil {
+		cmd.SetContext(ctx) // before others read it
+	}
 	sig.listen(func(code int) {
 		cmd, _, _ := root.Find(args) // the root if there is no such command
 		endOverdue(stderr, cmd, code)
 	})
 	defer sig.close()
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
 	// A signal ends a command at once, except for commands that drain first. They
 	// detach their context and watch sig.stop themselves.
 	go func() {
@@ -61,6 +63,9 @@ func Main(args []string, stdout, stderr io.Writer) int {
 			return code
 		}
 	}
+	if err == nil {
+		commandLogOf(cmd.Context()).endWell(cmd)
+	}
 	if errors.Is(err, errUsage) {
 		path := cmd.CommandPath()
 		if of := new(commandError); errors.As(err, of) {
@@ -83,13 +88,7 @@ func sayWhy(stderr io.Writer, cmd *cobra.Command, code int, text string) bool {
 		at := longestWhy * 3 / 4
 		text = fmt.Sprintf("%s ... (%d bytes) ... %s", text[:at], n, text[at+n:])
 	}
-	if logsJSON(cmd) {
-		log := zerolog.New(stderr).With().Timestamp().Logger()
-		log.Error().Int("exit_code", code).Msg(text)
-		return true
-	}
-	sayError(stderr, text)
-	return false
+	return commandLogOf(cmd.Context()).endBadly(stderr, cmd, code, text)
 }
 
 // logsJSON reports whether a command was asked for a log of JSON lines, which its last

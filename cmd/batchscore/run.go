@@ -290,7 +290,8 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 		return err
 	}
 	progress.Lines = &telemetry.Lines{W: progress.Bar.Above(stdout), Rank: world.Rank, Shared: world.Size > 1, Quiet: log.GetLevel() > zerolog.InfoLevel}
-	log = log.With().Int("rank", world.Rank).Logger()
+	commanded := commandLogOf(ctx)
+	log = commanded.begin(log.With().Int("rank", world.Rank).Logger(), f.json(isTerminal(stderr)))
 	o.hooks.logs(log)
 	sayNear(log, near, isNear, nearErr)
 
@@ -358,7 +359,7 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 		CountDecoders: engine.decoders, Delivery: delivery, Lease: f.lease, Stop: stop, Leave: &f.bound.leave,
 		DecodeMemory: decodeMemory,
 		Static:       f.static, Deadline: f.deadline, Budget: (f.budget + world.Size - 1) / world.Size,
-		Counters: counted.Counters, State: counted.State, Progress: progress, Log: log, Versions: versions,
+		Counters: counted.Counters, State: counted.State, Progress: progress, Log: log, Joined: commanded.SetJob, Versions: versions,
 	})
 	o.hooks.completed(&done)
 	if code := exitCode(err, nil); code != 64 && code != 78 {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/batchscore/batchscore/scorer/telemetry"
 	"github.com/batchscore/batchscore/scorer/telemetry/columns"
+	"github.com/batchscore/batchscore/scorer/telemetry/event"
 	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 )
 
@@ -38,8 +39,7 @@ func console(w io.Writer, terminal bool) io.Writer {
 	if terminal {
 		w = toWidth(w, logIndent)
 	}
-	// The message has what this field has, in fewer words.
-	return zerolog.ConsoleWriter{Out: w, NoColor: !colour, FieldsExclude: []string{"passed_over"}, FormatPrepare: printableEvent,
+	return zerolog.ConsoleWriter{Out: w, NoColor: !colour, FieldsExclude: forPrograms, FormatPrepare: printableEvent,
 		FormatTimestamp: func(v any) string {
 			text := fmt.Sprint(v)
 			if t, err := time.Parse(time.RFC3339, text); err == nil {
@@ -51,6 +51,10 @@ func console(w io.Writer, terminal bool) io.Writer {
 			return text
 		}}
 }
+
+// forPrograms are fields that people are not shown: the message says the same to them, in fewer
+// words, or one look at the screen does.
+var forPrograms = []string{"passed_over", event.NameField, event.PersonField, "job", "launch", "trace_id", "span_id"}
 
 // printableEvent makes a line of the log printable, but for fields that are a string: those
 // are quoted where it is needed. Lines of a message below its first are indented, so that they

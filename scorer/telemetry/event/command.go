@@ -7,7 +7,7 @@ var (
 	RunEnded = add(Kind{Name: "run_ended", Levels: []zerolog.Level{zerolog.InfoLevel, zerolog.WarnLevel, zerolog.ErrorLevel},
 		Means: "The last line of a log in JSON: the command ends. Level `info`: it did what it was for; `warn`: it was stopped, or the same" +
 			" command is to be run again (codes 75, 130, 143); `error`: a person is needed",
-		Fields: "`exit_code`, `why` (what the code means), `command`"})
+		Fields: "`exit_code`, `why` (what the code means), `error`, `command`, `took_s`"})
 
 	LabelsForm       = info("labels_form", "Which form the file of labels has", "")
 	ContractConflict = ask("contract_conflict", "What is known of the model does not fit together", "`model`")

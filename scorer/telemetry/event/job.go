@@ -4,7 +4,7 @@ package event
 var (
 	JobCreated   = info("job_created", "This rank began a new job", "`out`, `images` (their place)")
 	JobContinued = info("job_continued", "The job goes on where it was", "`done` and `images`: of how many images the rows are there")
-	JobComplete  = info("job_complete", "Every image has its row. It comes before *run_ended*",
+	JobComplete  = info("job_complete", "Every image has its row. It comes before `run_ended`",
 		"`images`, `ok`, `failed`, `statuses`, `passed_over`, `see`; over the `gpu_workers`, the ranks with a GPU that had ended by then: "+
 			"`gpu_busy`, `gpu_joules`, `gpu_images` (what these ranks committed) and `images_per_joule` (the quotient of these two), "+
 			"`gpu_throttled_s` (added up over GPUs) and `gpu_throttled_by`")
@@ -30,7 +30,7 @@ var (
 	RetryBegun         = info("retry_begun", "Images are scored again", "`retry` (its number), `status`")
 	RetryFinishedFirst = info("retry_finished_first", "A retry that was begun before is finished before the one that was asked for",
 		"`retry`, `status`, `max_pixels`, `max_image_memory` (bytes)")
-	RetryComplete   = info("retry_complete", "All of them are scored again", "`retry`, `images`, `now` (their statuses)")
+	RetryComplete   = info("retry_complete", "All images of a retry are scored again", "`retry`, `images`, `now` (their statuses)")
 	RetryEmpty      = info("retry_empty", "No image has the status that was asked for", "`status`")
 	RetryNotBegun   = info("retry_not_begun", "Rank 0 has begun no retry, and this rank ends", "")
 	RetryUnfinished = ask("retry_unfinished", "A retry was begun and is not done: the same command with its `--retry` finishes it",
@@ -40,7 +40,7 @@ var (
 	ChunkLost         = info("chunk_lost", "Another worker committed a chunk first; its part is kept", "`chunk`")
 	ChunkRaced        = info("chunk_raced", "This worker races a slow one for a chunk", "`chunk`")
 	ChunkBisected     = warn("chunk_bisected", "Workers died on a chunk: its images are tried in parts, to find the one", "`chunk`")
-	TrialNotWithdrawn = warn("trial_not_withdrawn", "A trial of such images could not be taken back: it may count as a worker that died",
+	TrialNotWithdrawn = warn("trial_not_withdrawn", "A trial of images of a chunk on which workers died could not be taken back: it may count as a worker that died",
 		"`chunk`, `error`")
 	ClaimNotRenewed = warn("claim_not_renewed", "A claim could not be renewed; it holds until its lease ends, and is tried again",
 		"`claim` (the right), `chunk`, `error`")
@@ -59,8 +59,8 @@ var (
 	ImagesNotTuned = info("images_not_tuned", "None of the first images could be read, so decoders and read-ahead are the default", "")
 	BatchHalved    = warn("batch_halved", "The device was out of memory: batches are smaller from now on", "`device`, `batch`, `now`")
 	Progress       = info("progress", "How the rank is doing, once a minute", progressFields)
-	GPUSlowed      = ask("gpu_slowed", "The same, if heat or the hardware lowered the GPU's clock for half of the minute or longer",
-		"those of *progress*")
+	GPUSlowed      = ask("gpu_slowed", "As `progress`: heat or the hardware lowered the GPU's clock for half of the minute or longer",
+		"those of `progress`")
 )
 
 const progressFields = "`images`, `failed` (so far, if some did), `images_per_s`, `binds` (the stage that limits the rate), " +

@@ -11,7 +11,7 @@ var (
 		"`gpus`, `gpu` (its number)")
 	GPUPartition   = info("gpu_partition", "CUDA shows a process one MIG device, and this rank has chosen its own", "`mig`, `gpus`")
 	GPUUnknown     = info("gpu_unknown", "Not everything is known of the GPU, and its figures are left out", "`device`, `error`")
-	GPUUnmeasured  = warn("gpu_unmeasured", "The same, of a GPU that is checked", "`error`")
+	GPUUnmeasured  = warn("gpu_unmeasured", "Not everything is known of the GPU that is checked", "`error`")
 	TF32Missing    = warn("tf32_missing", "`--tf32` does nothing on this GPU", "`device`, `gpu_name`, `compute_capability`")
 	ModelUnordered = ask("model_unordered", "The model was saved after ONNX Runtime's optimizer, and on a GPU may use memory before it is cleared",
 		"`model`, `nodes`")
