@@ -58,6 +58,9 @@ func (r *retrier) run(ctx context.Context, start time.Time) (output.Success, err
 			}
 			return done, r.check(ctx, done)
 		}
+		if err := r.unneeded(ctx, &done); err != nil {
+			return done, err
+		}
 		if err := r.scoreAgain(ctx, next); errors.Is(err, errNotBegun) {
 			event.RetryNotBegun.On(o.Log).Msg("rank 0 has begun no retry; this rank ends")
 			return done, r.check(ctx, done)
