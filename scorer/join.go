@@ -194,11 +194,6 @@ func (p *participant) join(ctx context.Context, engine Engine) (*worker, error) 
 	o.Job = job
 	o.Decode.MaxPixels, o.Decode.MaxBytes = job.Bounds()
 	o.Decode.MaxMemory = cmp.Or(job.MaxMemory, math.MaxInt64)
-	if created || o.World.Rank == 0 {
-		if err := p.announce(ctx, &job); err != nil {
-			return nil, err
-		}
-	}
 	if created {
 		event.JobCreated.On(o.Log).Str("out", o.Out.String()).Str("images", job.Images).Msg("new job")
 	}
