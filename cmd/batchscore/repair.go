@@ -1,11 +1,16 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/prune"
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 )
 
 func newRepair() *cobra.Command {
@@ -18,6 +23,9 @@ damaged and altered parts to _batchscore/repair/ in the folder and deletes nothi
 Running the job again then scores the chunks of those parts, and no others. If all
 parts are right and only _SUCCESS or the file of digests is not, repair writes that
 file again. A damaged job record or manifest cannot be repaired (exit code 10).
+
+Of an output that keeps rows of others it repairs only what it holds itself, and says
+which of the others is missing or is not what was recorded.
 
 Run it while no rank is working on the folder. It exits with 0 once everything
 damaged is out of the way, even if parts have yet to be scored again.
@@ -34,10 +42,27 @@ damaged is out of the way, even if parts have yet to be scored again.
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprint(cmd.OutOrStdout(), done.String())
-			return err
+			if _, err = fmt.Fprint(cmd.OutOrStdout(), done.String()); err != nil || done.Missing == 0 {
+				return err
+			}
+			return sayDependents(cmd.Context(), cmd.OutOrStdout(), st)
 		},
 	}
 	groupFlags(cmd, "Storage flags", func() { places.register(cmd) })
 	return cmd
+}
+
+// sayDependents says which outputs keep rows of one whose parts must be made again.
+func sayDependents(ctx context.Context, stdout io.Writer, st store.Store) error {
+	job, err := output.ReadJob(ctx, st)
+	if err != nil {
+		return err
+	}
+	all, err := prune.Dependents(ctx, st, job.ID)
+	for _, d := range all {
+		if err := sayLine(stdout, fmt.Sprintf("%s keeps rows of this output: once these parts are made again, verify it", printable.Line(d.String()))); err != nil {
+			return err
+		}
+	}
+	return err
 }

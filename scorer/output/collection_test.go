@@ -331,6 +331,10 @@ func TestFault50_SourceDamaged(t *testing.T) {
 				!errors.Is(report.Err(), ErrMismatch) || !strings.Contains(report.Err().Error(), "without --after") {
 				t.Errorf("Verify() = %v\n%s\n%v", err, report.String(), report.Err())
 			}
+			if done, err := Repair(t.Context(), c.place(2)); err != nil || len(done.Aside)+len(done.Rebuilt) > 0 ||
+				(len(done.Sources) == 1) == (name == "rows of part other") || done.Missing > 0 {
+				t.Errorf("Repair() = %v\n%s", err, done.String())
+			}
 			if report, err := VerifyOwn(t.Context(), c.place(2)); err != nil || !report.OK() || !report.Collection.Skipped {
 				t.Errorf("VerifyOwn() = %v\n%s", err, report.String())
 			}
@@ -357,4 +361,119 @@ func alter(t *testing.T, whole *mem.Store, name string) {
 		t.Fatal(err, string(body))
 	}
 	whole.Put(name, bytes.Replace(body, []byte("class, 0"), []byte("class, 2"), 1))
+}
+
+// TestVerifyIncrement damages an increment in every way that concerns its collection.
+func TestVerifyIncrement(t *testing.T) {
+	for name, test := range map[string]struct {
+		damage func(t *testing.T, c *chain)
+		kind   Kind
+		says   string
+	}{
+		"no collection":                   {func(_ *testing.T, c *chain) { c.whole.Remove("runs/02/" + collectionName) }, Damaged, "is gone"},
+		"torn collection":                 {func(_ *testing.T, c *chain) { c.whole.Put("runs/02/"+collectionName, []byte("{")) }, Damaged, "corrupt"},
+		"no list of images that are gone": {func(_ *testing.T, c *chain) { c.whole.Remove("runs/02/" + goneName) }, Damaged, "is gone"},
+		"others are gone": {func(t *testing.T, c *chain) {
+			c.put(t, goneName, sealed(t, []shard.Entry{{Path: "x", Size: 1, ETag: "1"}}))
+		}, Altered, "images that are gone: it says 0, there is 1"},
+		"another image in the collection": {func(t *testing.T, c *chain) {
+			c.put(t, collectionName, sealed(t, append(inOrderOfPaths(c.images), shard.Entry{Path: "z", Size: 1, ETag: "1"})))
+		}, Missing, "no output has a row for this image"},
+		"an image less in the collection": {func(t *testing.T, c *chain) {
+			c.put(t, collectionName, sealed(t, inOrderOfPaths(c.images)[:20]))
+		}, Altered, "digest of the collection"},
+		"another version in the collection": {func(t *testing.T, c *chain) {
+			all := inOrderOfPaths(c.images)
+			all[4].ETag = "newer"
+			c.put(t, collectionName, sealed(t, all))
+		}, Altered, "that of another version of the image"},
+		"a copied row": {func(t *testing.T, c *chain) {
+			// The digests of the increment match the altered row, so only the source can tell.
+			alter(t, c.whole, "runs/02/part-00000.jsonl")
+			c.reseal(t)
+		}, Altered, "differs from the one that it was copied from"},
+		"counts": {func(t *testing.T, c *chain) {
+			c.recount(t, func(i *Increment) { i.New++ })
+		}, Altered, "images scored: it says 11, there is 10"},
+		"statuses": {func(t *testing.T, c *chain) {
+			c.recount(t, func(i *Increment) { i.Statuses = map[string]int{"ok": i.Images} })
+		}, Altered, "images of the collection ok"},
+		"outputs": {func(t *testing.T, c *chain) { c.recount(t, func(i *Increment) { i.Outputs = 9 }) }, Altered, "outputs with rows"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newChain(row.JSONL)
+			images := map[string]shard.Entry{}
+			for _, name := range numbered(12) {
+				images[name] = shard.Entry{Path: name, Size: 10, ETag: "1"}
+			}
+			c.night(t, images)
+			c.nightAfterFolding(t, images)
+			verifyOK(t, c.place(2))
+			test.damage(t, c)
+			report, err := Verify(t.Context(), c.place(2))
+			if err != nil || report.Found[test.kind] == 0 || !strings.Contains(report.String(), test.says) || report.Err() == nil {
+				t.Errorf("Verify() = %v\n%s", err, report.String())
+			}
+		})
+	}
+}
+
+// nightAfterFolding makes a night that copies all rows, and scores ten new images.
+func (c *chain) nightAfterFolding(t *testing.T, images map[string]shard.Entry) {
+	t.Helper()
+	next := maps.Clone(images)
+	for i := range 10 {
+		name := fmt.Sprintf("new/%d.jpg", i)
+		next[name] = shard.Entry{Path: name, Size: 7, ETag: "1"}
+	}
+	c.night(t, next, 1)
+}
+
+func (c *chain) put(t *testing.T, name string, m *shard.Manifest) {
+	t.Helper()
+	var text bytes.Buffer
+	if err := m.Encode(&text); err != nil {
+		t.Fatal(err)
+	}
+	c.whole.Put("runs/02/"+name, text.Bytes())
+}
+
+// recount changes what _SUCCESS says of the collection.
+func (c *chain) recount(t *testing.T, change func(*Increment)) {
+	t.Helper()
+	s, err := ReadSuccess(t.Context(), c.place(2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	change(s.Increment)
+	body, err := encodeRecord(&s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.whole.Put("runs/02/"+SuccessName, body)
+}
+
+// reseal makes the digests of the second night match its parts.
+func (c *chain) reseal(t *testing.T) {
+	t.Helper()
+	s, err := ReadSuccess(t.Context(), c.place(2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []byte
+	for i := range s.Chunks {
+		name := s.partNames().Name(i)
+		body, _, err := store.ReadAll(t.Context(), c.place(2), name, 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines = appendDigest(lines, hexDigest(body), name)
+	}
+	c.whole.Put("runs/02/"+digestsName, lines)
+	s.Digests.Parts = digest(lines)
+	body, err := encodeRecord(&s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.whole.Put("runs/02/"+SuccessName, body)
 }

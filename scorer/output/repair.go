@@ -30,6 +30,9 @@ type Repaired struct {
 	// reports whether the job must be run again to create _SUCCESS.
 	Missing    int
 	Unfinished bool
+	// Sources says of each other output that rows are kept in what is wrong with it. It cannot
+	// be repaired here.
+	Sources []string
 }
 
 // Kept is an object that was set aside: its name, where it is now, and why.
@@ -41,10 +44,16 @@ type Kept struct{ Name, In, Why string }
 // again creates the missing parts. A damaged job record or manifest cannot be
 // repaired: the error is ErrMismatch, and nothing was changed.
 //
+// The rows that an increment keeps in other outputs are not touched: Repaired.Sources says which of
+// those outputs are not what was recorded.
+//
 // No worker may work on the output at the same time.
 func Repair(ctx context.Context, st store.Store) (Repaired, error) {
 	r := &repair{st: st, done: Repaired{Output: st.String()}}
 	err := r.run(ctx)
+	if err == nil {
+		err = r.sources(ctx)
+	}
 	return r.done, err
 }
 
@@ -124,6 +133,16 @@ func (r *repair) open(ctx context.Context) (err error) {
 		}
 		return err
 	}
+	if r.job.Increments() {
+		m, err := readCollection(ctx, r.st)
+		if errors.Is(err, ErrMismatch) {
+			return fmt.Errorf("this cannot be repaired: %w", err)
+		}
+		if err != nil {
+			return err
+		}
+		m.Close()
+	}
 	r.base, err = ReadManifest(ctx, r.st)
 	switch {
 	case errors.Is(err, store.ErrNotExist):
@@ -136,6 +155,29 @@ func (r *repair) open(ctx context.Context) (err error) {
 	}
 	r.opened = append(r.opened, r.base)
 	r.manifests = r.opened
+	return nil
+}
+
+// sources looks at the outputs that rows are kept in.
+func (r *repair) sources(ctx context.Context) error {
+	if !r.job.Increments() {
+		return nil
+	}
+	for i := range r.job.After.Sources {
+		s := &r.job.After.Sources[i]
+		if s.Folded {
+			continue
+		}
+		l, err := openSource(ctx, r.st, s)
+		if errors.Is(err, ErrMismatch) {
+			r.done.Sources = append(r.done.Sources, err.Error())
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		l.f.Close()
+	}
 	return nil
 }
 
@@ -446,11 +488,16 @@ func (r *Repaired) String() string {
 	for _, name := range r.Rebuilt {
 		fmt.Fprintf(&b, "made again: %s\n", printable.Line(name))
 	}
+	for _, text := range r.Sources {
+		fmt.Fprintf(&b, "not repaired: %s\n", printable.Line(text))
+	}
 	switch {
 	case r.Missing > 0:
 		fmt.Fprintf(&b, "parts missing from %[2]s: %[1]d; run the same command again, which makes them\n", r.Missing, output)
 	case r.Unfinished:
 		fmt.Fprintf(&b, "%s is not complete: run the same command again, which finishes it\n", output)
+	case len(r.Sources) > 0:
+		fmt.Fprintf(&b, "the own rows of %s are right; rows that it keeps are not\n", output)
 	case len(r.Aside)+len(r.Rebuilt) == 0:
 		fmt.Fprintf(&b, "nothing in %s needs repair\n", output)
 	default:
