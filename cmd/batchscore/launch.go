@@ -22,21 +22,24 @@ import (
 	"github.com/batchscore/batchscore/deploy/shellquote"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/telemetry/event"
 )
 
 // launchFlags are the flags of 'batchscore launch', those of the job included.
 type launchFlags struct {
 	jobFileFlags
 	serviceFlags
-	places  placeFlags
-	to      string
-	dryRun  bool
-	format  string
-	detach  bool
-	yes     bool
-	logs    bool
-	schema  bool
-	example string
+	places placeFlags
+	to     string
+	dryRun bool
+	format string
+	detach bool
+	yes    bool
+	logs   bool
+	// logFormat is that of what launch says, and with json of the ranks, too.
+	logFormat string
+	schema    bool
+	example   string
 	// recorded is set once the job is on record.
 	recorded bool
 }
@@ -114,6 +117,9 @@ launch.
 	fs.StringVar(&f.example, "example", "", "print a job.yaml to start from, for `ENGINE`, and the section of service.yaml that it needs")
 	chooseOne(cmd, "example", exampleEngines())
 	fs.BoolVar(&f.logs, "logs", false, "print all that the ranks log; by default a terminal shows the progress, warnings and errors")
+	fs.StringVar(&f.logFormat, "log-format", "text", "say what happens as `FORMAT`: text, or json: lines of JSON, those of the ranks among them,"+
+		" on standard error; the ranks' --log-format json means the same")
+	chooseOne(cmd, "log-format", launchLogFormats)
 	fs.BoolVar(&f.schema, "schema", false, "print the JSON schema of job.yaml, for editors")
 	groupFlags(cmd, "Storage flags", func() {
 		f.places.register(cmd)
@@ -174,6 +180,13 @@ func (f *launchFlags) launch(cmd *cobra.Command, runArgs []string, sig *signals)
 	if job, err = settle(f.to, job); err != nil {
 		return err
 	}
+	inJSON, err := f.wantsJSON(cmd, job.Run["log-format"])
+	if err != nil {
+		return err
+	}
+	if inJSON && job.Scores() && job.Run["log-format"] == "" {
+		set(&job.Run, "log-format", "json")
+	}
 	if f.yes && job.Scores() {
 		set(&job.Run, "yes", "true")
 	}
@@ -209,6 +222,9 @@ func (f *launchFlags) launch(cmd *cobra.Command, runArgs []string, sig *signals)
 			ID: id, Engine: f.to, Service: section, Job: job, Launched: time.Now().UTC(),
 			Phase: record.Launching, Endpoint: job.Run["endpoint"],
 		},
+	}
+	if inJSON {
+		w.logJSON(cmd.Context())
 	}
 	if patience := job.Run["patience"]; patience != "" { // of job.yaml, or after --
 		if err := overrideFlag(cmd.Flags().Lookup("patience"), patience); err != nil {
@@ -255,7 +271,7 @@ func (f *launchFlags) launch(cmd *cobra.Command, runArgs []string, sig *signals)
 		fmt.Fprint(w.stdout, w.howTo())
 		return nil
 	}
-	printf(w.stderr, "batchscore: launched job %s on %s\n", id, f.to)
+	w.say(w.stderr, event.JobLaunched, fmt.Sprintf("launched job %s on %s", id, f.to))
 	testPoint("following")
 	sig.patient.Store(true) // the engine ends the ranks, in its own time
 	return w.follow(context.WithoutCancel(cmd.Context()), sig.stop)

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/deploy/record"
 	"github.com/batchscore/batchscore/deploy/shellquote"
@@ -19,6 +21,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/telemetry"
+	"github.com/batchscore/batchscore/scorer/telemetry/event"
 	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 )
 
@@ -30,6 +33,8 @@ type watched struct {
 	places         placeFlags  // with which the output is opened
 	out            store.Store // nil if this machine cannot see it
 	stdout, stderr io.Writer
+	log            *zerolog.Logger  // in JSON; nil if what happens is told as text
+	joined         func(job string) // has the log name the job
 	// note says that a launch after this one failed, if nobody asked for this one.
 	note string
 	// logs asks for all that the ranks print, on a terminal, too.
@@ -146,7 +151,7 @@ func (w *watched) toTheEnd(ctx context.Context, stop <-chan struct{}) (status de
 	logs := w.l.Logs(ctx, w.r.ID, stdout, true)
 	told := announced()
 	if logs != nil && ctx.Err() == nil && !errors.Is(logs, deploy.ErrNoJob) {
-		printf(stderr, "batchscore: cannot follow what the ranks print: %s\n", printable.Line(logs.Error()))
+		w.say(stderr, event.OutputUnread, "cannot follow what the ranks print: "+printable.Line(logs.Error()))
 	}
 	status, err = w.ended(ctx, told)
 	if err != nil && ctx.Err() != nil {
@@ -203,7 +208,7 @@ func (w *watched) release(ctx context.Context, status deploy.Status) deploy.Stat
 	case err == nil && released.State.Ended():
 		return released
 	case err != nil && ctx.Err() == nil && !errors.Is(err, deploy.ErrNoJob):
-		printf(w.stderr, "batchscore: cannot give back the nodes of %s: %s\n", w.r.ID, printable.Line(err.Error()))
+		w.say(w.stderr, event.NodesKept, fmt.Sprintf("cannot give back the nodes of %s: %s", w.r.ID, printable.Line(err.Error())))
 	}
 	return status
 }
@@ -257,7 +262,7 @@ func (w *watched) judge(ctx context.Context, status deploy.Status) error {
 		if failed != nil {
 			return failed
 		}
-		printf(w.stderr, "batchscore: %s reports success; %s: run 'batchscore verify' on one that can\n", w.r.Engine, w.unseen())
+		w.say(w.stderr, event.ResultUnseen, fmt.Sprintf("%s reports success; %s: run 'batchscore verify' on one that can", w.r.Engine, w.unseen()))
 		return nil
 	}
 	report, err := output.Verify(ctx, w.out)
@@ -307,6 +312,10 @@ func (w *watched) judge(ctx context.Context, status deploy.Status) error {
 		merged = w.r.Job.Run["merge"]
 	}
 	sayResult(w.stdout, seen, merged, &s)
+	if w.log != nil {
+		w.joined(s.Job)
+		logResult(*w.log, seen, &s)
+	}
 	if err := unmerged; err != nil {
 		return err
 	}
@@ -319,7 +328,7 @@ func (w *watched) judge(ctx context.Context, status deploy.Status) error {
 	case failed != nil:
 		// A rank failed after others had taken over its chunks. The job is
 		// complete all the same.
-		printf(w.stderr, "batchscore: %v, but the result is complete\n", failed)
+		w.say(w.stderr, event.RanksFailed, fmt.Sprintf("%v, but the result is complete", failed))
 	}
 	return nil
 }

@@ -8,7 +8,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/scorer/telemetry/event"
 	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 )
 
@@ -19,25 +22,28 @@ var newsEvery = 15 * time.Second
 type news struct {
 	engine string
 	out    io.Writer
+	log    *zerolog.Logger // in JSON; nil for text on out
 	// last is what was said last; silent reports whether it was that the engine does not
 	// answer.
 	last   string
 	silent bool
 }
 
+func (n *news) say(kind *event.Kind, text string) { sayOf(n.log, n.out, kind, n.engine, text) }
+
 // tell says what an answer of the engine has that is new.
 func (n *news) tell(status deploy.Status, err error) {
 	switch {
 	case errors.Is(err, deploy.ErrUnreachable):
 		if !n.silent {
-			printf(n.out, "batchscore: %s; trying again\n", printable.Line(err.Error()))
+			n.say(event.EngineSilent, printable.Line(err.Error())+"; trying again")
 		}
 		n.silent = true
 		return
 	case err != nil:
 		return
 	case n.silent:
-		printf(n.out, "batchscore: %s answers again\n", n.engine)
+		n.say(event.EngineAnswers, n.engine+" answers again")
 		n.silent = false
 	}
 	what := ""
@@ -55,14 +61,14 @@ func (n *news) tell(status deploy.Status, err error) {
 		text = printable.Line(fmt.Sprintf("the job %s on %s: %s", what, n.engine, status.Reason))
 	}
 	if text != "" && text != n.last {
-		printf(n.out, "batchscore: %s\n", text)
+		n.say(event.JobWaits, text)
 	}
 	n.last = text
 }
 
 // announce tells news of the job until the returned function is called.
 func (w *watched) announce(ctx context.Context, out io.Writer) (end func() *news) {
-	n := &news{engine: w.r.Engine, out: out}
+	n := &news{engine: w.r.Engine, out: out, log: w.log}
 	ctx, cancel := context.WithCancel(ctx)
 	var looking sync.WaitGroup
 	looking.Go(func() {

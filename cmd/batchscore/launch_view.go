@@ -261,6 +261,11 @@ func (l *rankLines) line(line []byte) error {
 // the job has ended. On a terminal they show the progress of a scoring job and what
 // the ranks warn of or, with --logs, all that they print.
 func (w *watched) followed(ctx context.Context, stop <-chan struct{}) (stdout, stderr io.Writer, end func() error) {
+	if w.log != nil {
+		// Engines that have one log for both write it to standard output.
+		of, lines := &rankJSON{log: w.stderr, text: w.stdout}, &rankJSON{log: w.stderr, own: w.log}
+		return of, lines, func() error { return errors.Join(of.close(), lines.close()) }
+	}
 	f, ok := terminalOf(w.stderr)
 	if !ok || !w.r.Job.Scores() || w.out == nil && !w.logs {
 		return verbatim(w.stdout), verbatim(w.stderr), func() error { return nil }

@@ -18,7 +18,7 @@
 #	protoc    the protocol buffer compiler, from the distribution; only on request
 #	tmux      a terminal to look at screens in, from the distribution, for the tests
 #	browser   chromium, from the distribution, which shows the charts in the tests
-#	checkers  shellcheck and systemd-analyze, from the distribution, for the tests
+#	checkers  shellcheck, systemd-analyze and jq, from the distribution, for the tests
 #	emulator  QEMU's user mode, from the distribution, which runs tests on other
 #	          kinds of x86-64; on x86-64 only
 #	cudatest  ONNX Runtime's GPU libraries and NVIDIA's headers, for the tests with
@@ -388,6 +388,7 @@ get_checkers() {
 	local -a missing=()
 	have shellcheck || missing+=(shellcheck)
 	have systemd-analyze || missing+=(systemd)
+	have jq || missing+=(jq)
 	[ ${#missing[@]} = 0 ] && return
 	have apt-get || die "this system has no apt-get: install by hand what the distribution has for ${missing[*]}"
 	apt_install "${missing[@]}"
