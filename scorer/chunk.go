@@ -8,6 +8,7 @@ import (
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/scorer/claim"
 	"github.com/batchscore/batchscore/scorer/row"
+	"github.com/batchscore/batchscore/scorer/telemetry/tracing"
 	"github.com/batchscore/batchscore/shard"
 )
 
@@ -20,6 +21,7 @@ type chunk struct {
 	rows    []row.Row
 	answers row.Answers
 	hold    *hold
+	trace   *tracing.Chunk // nil if the chunk is not traced
 	// unstarted and unscored count the chunk's batches.
 	unstarted, unscored atomic.Int32
 }
@@ -77,6 +79,7 @@ type chunkPool struct {
 	batch    int                // images per batch
 	answers  func() row.Answers // makes the memory of the answers of one chunk
 	holds    *holds
+	traces   *tracing.Chunks
 	spent    chan *chunk
 }
 
@@ -94,6 +97,7 @@ func (p *chunkPool) open(index int) (*chunk, error) {
 		return nil, err
 	}
 	c.reset(p.holds.get(claim.OnChunk(index)), index, entries, p.batch)
+	c.trace = p.traces.Begin(index, len(entries))
 	return c, nil
 }
 

@@ -46,8 +46,14 @@ func (c *committer) run(ctx context.Context) error {
 	return nil
 }
 
-func (c *committer) commit(ctx context.Context, done *chunk) error {
-	defer c.counters.Busy(telemetry.Commit, time.Now())
+func (c *committer) commit(ctx context.Context, done *chunk) (err error) {
+	begun, outcome := time.Now(), "dropped"
+	ctx = done.trace.Context(ctx)
+	defer c.counters.Busy(telemetry.Commit, begun)
+	defer func() {
+		done.trace.Note(telemetry.Commit, begun)
+		done.trace.End(outcome, countFailed(done.rows), err)
+	}()
 	if done.dropped() {
 		// Its rows may be incomplete, and another worker has committed it.
 		c.counters.Add(telemetry.Lost, 1)
@@ -58,8 +64,10 @@ func (c *committer) commit(ctx context.Context, done *chunk) error {
 	result, err := output.Commit(ctx, c.out, c.job, c.manifest, done.index, done.rows)
 	c.hook.at("after-commit", done.index)
 	if err != nil {
+		outcome = "failed"
 		return err
 	}
+	outcome = string(result.Outcome)
 	if result.Outcome != output.Created {
 		c.counters.Add(telemetry.Lost, 1)
 		c.failures.Lose(done.index)
@@ -113,4 +121,15 @@ func (c *committer) tellFailed(rows []row.Row) {
 	if len(failed) > 0 {
 		c.failed(failed)
 	}
+}
+
+// countFailed returns how many rows say that their image failed.
+func countFailed(rows []row.Row) int {
+	n := 0
+	for i := range rows {
+		if rows[i].Status != row.StatusOK {
+			n++
+		}
+	}
+	return n
 }

@@ -29,7 +29,10 @@ func (d *decoders) run(ctx context.Context) error {
 	}
 	defer decoder.Close()
 	for img := range d.in {
+		trace := img.batch.chunk.trace
+		start := trace.Now()
 		err := d.decode(ctx, decoder, img)
+		trace.Note(telemetry.Decode, start)
 		if err == nil {
 			d.assembler.accept(img)
 			err = d.assembler.settle(ctx, img.batch)

@@ -76,7 +76,9 @@ func newDevice(engine Engine, batch int, counters *telemetry.Counters, log zerol
 // images, batches run in halves, down to single images. It returns early when the
 // batch's chunk is dropped.
 func (d *device) infer(ctx context.Context, b *batch) error {
-	defer d.counters.Busy(telemetry.Infer, time.Now())
+	begun := time.Now()
+	defer d.counters.Busy(telemetry.Infer, begun)
+	defer b.chunk.trace.Note(telemetry.Infer, begun)
 	run, end := context.WithCancel(ctx)
 	defer end()
 	go func(gone <-chan struct{}) { // batch and chunk may be used again before it ends

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/batchscore/batchscore/models/preprocess/codec"
+	"github.com/batchscore/batchscore/scorer/telemetry"
 )
 
 // fetchers read the images' bytes, many at a time.
@@ -26,7 +27,9 @@ func (f *fetchers) run(ctx context.Context) error {
 			continue
 		}
 		f.hook.at("before-read", img.batch.chunk.index)
+		start := img.batch.chunk.trace.Now()
 		b, err := f.reader.readAhead(ctx, img.entry())
+		img.batch.chunk.trace.Note(telemetry.Fetch, start)
 		f.hook.at("after-read", img.batch.chunk.index)
 		if bad := failure(err); bad != nil {
 			if err := f.assembler.fail(ctx, img, bad); err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/preprocess"
@@ -85,6 +86,9 @@ type Options struct {
 	// Leave is for a process that must end at once, as for want of memory; nil if it
 	// never must.
 	Leave *Leave
+
+	// Traces receives the spans of chunks; nil for none.
+	Traces trace.TracerProvider
 
 	Counters *telemetry.Counters
 	Progress *telemetry.Progress

@@ -10,6 +10,7 @@ import (
 
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
+	"github.com/batchscore/batchscore/scorer/telemetry/tracing"
 )
 
 // ErrTooManyFailed means that the job is complete, with more failed images than
@@ -66,7 +67,8 @@ func (w *worker) scoreChunks(ctx context.Context, taker *taker) error {
 	ahead := newReadAhead(1, most)
 	batches := &batchPool{engine: w.engine, size: w.job.Batch, taker: taker, free: make(chan *batch, batchCount), core: core, ahead: ahead}
 	chunks := &chunkPool{manifest: w.manifest, chunks: w.chunks, batch: w.job.Batch, holds: w.holds,
-		answers: func() row.Answers { return schema.NewAnswers(&o.Contract, w.job.TopK) }, spent: make(chan *chunk, batchCount+2)}
+		answers: func() row.Answers { return schema.NewAnswers(&o.Contract, w.job.TopK) }, spent: make(chan *chunk, batchCount+2),
+		traces: tracing.NewChunks(ctx, o.Traces, w.job.ID, o.World.Rank)}
 	reader := newReader(o, w.halt, ahead)
 	assembler := &assembler{stride: spec.RowBytes(), ready: ready}
 	gate := newGate(o.Sessions, batchCount)

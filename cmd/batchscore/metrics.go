@@ -170,10 +170,10 @@ func (m *rankMetrics) warn(err error) {
 
 // end writes the last values, with the exit code, and ends the server.
 func (m *rankMetrics) end(code int) {
+	m.set.Add(metrics.End(time.Now(), code))
 	if m.file != "" {
 		m.stop()
 		m.writer.Wait()
-		m.set.Sources = append(m.set.Sources, metrics.End(time.Now(), code))
 		m.warn(m.write())
 	}
 	m.server.Close()

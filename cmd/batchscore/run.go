@@ -24,6 +24,8 @@ import (
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/telemetry"
 	"github.com/batchscore/batchscore/scorer/telemetry/event"
+	"github.com/batchscore/batchscore/scorer/telemetry/otlp"
+	"github.com/batchscore/batchscore/scorer/telemetry/tracing"
 	"github.com/batchscore/batchscore/shard"
 )
 
@@ -323,7 +325,16 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 	if err != nil {
 		return err
 	}
-	defer func() { shown.end(o.code(err)) }()
+	var sent *otlp.Telemetry
+	defer func() {
+		code := o.code(err)
+		shown.end(code)
+		endTelemetry(ctx, sent, code, log)
+	}()
+	if sent, ctx, err = sendTelemetry(ctx, shown.set, world, log); err != nil {
+		return err
+	}
+	commanded.SetSpans(tracing.IDs)
 	if f.preempted {
 		stop = orPreempted(ctx, stop, f.metadata, log)
 	}
@@ -359,7 +370,7 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 		CountDecoders: engine.decoders, Delivery: delivery, Lease: f.lease, Stop: stop, Leave: &f.bound.leave,
 		DecodeMemory: decodeMemory,
 		Static:       f.static, Deadline: f.deadline, Budget: (f.budget + world.Size - 1) / world.Size,
-		Counters: counted.Counters, State: counted.State, Progress: progress, Log: log, Joined: commanded.SetJob, Versions: versions,
+		Counters: counted.Counters, State: counted.State, Progress: progress, Log: log, Joined: commanded.SetJob, Versions: versions, Traces: sent.Spans(),
 	})
 	o.hooks.completed(&done)
 	if code := exitCode(err, nil); code != 64 && code != 78 {

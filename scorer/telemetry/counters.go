@@ -19,6 +19,9 @@ const (
 	stages
 )
 
+// Stages is how many stages there are.
+const Stages = int(stages)
+
 // NoStage means that no stage is the bottleneck.
 const NoStage Stage = -1
 

@@ -37,6 +37,8 @@ var (
 		"`place`, `calls`, `retries`, `throttled`, `stalls`, `resumed`, `settled`, `paused_s`, `limit`")
 	ChunkIrregular = warn("chunk_irregular", "The last batch of every chunk is not full: `--chunk` is no multiple of `--batch`",
 		"`chunk_size`, `batch`, `device`")
+	TelemetryUnsent = warn("telemetry_unsent", "Metrics or spans did not reach the collector that the variables `OTEL_*` name; the job continues",
+		"`error`, `times` (since the last such line)")
 	SimulatedEstimated = warn("simulated_estimated", "The rate of the simulated device is an estimate", "`device`")
 	Simulated          = warn("simulated", "Nothing is computed, and the labels mean nothing", "`device`")
 	StandIn            = warn("stand_in", "A stand-in for CUDA computes nothing", "`device`")

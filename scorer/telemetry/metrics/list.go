@@ -7,8 +7,8 @@ var (
 		"out", "model", "model_digest", "device", "gpu", "version")
 	RunStart      = rankGauge("run_start_timestamp_seconds", "When the process of the rank started.")
 	RunDeadline   = rankGauge("run_deadline_timestamp_seconds", "When --deadline pauses the rank; only with that flag.")
-	RunEnd        = rankGauge("run_end_timestamp_seconds", "When the rank ended; only in the file that it leaves behind.")
-	RunExitStatus = rankGauge("run_exit_status", "The exit code of the rank; only in the file that it leaves behind.")
+	RunEnd        = rankGauge("run_end_timestamp_seconds", "When the rank ended; only in what it leaves behind: the file, and what OTLP sends last.")
+	RunExitStatus = rankGauge("run_exit_status", "The exit code of the rank; only in what it leaves behind: the file, and what OTLP sends last.")
 	RunRanks      = rankGauge("run_ranks", "Ranks that the launcher started.")
 
 	ExpectedImages = rankGauge("expected_images", "Images of the whole job.")

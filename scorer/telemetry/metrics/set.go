@@ -3,6 +3,8 @@ package metrics
 import (
 	"fmt"
 	"math"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -81,13 +83,28 @@ type Set struct {
 	Labels func() []string
 	// Clean takes what is secret out of the value of a label; nil leaves all.
 	Clean   func(string) string
-	Sources []Source
+	Sources []Source // changed by Add only, once the set is in use
+
+	mu sync.Mutex
+}
+
+// Add adds a source to a set that is in use.
+func (s *Set) Add(source Source) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Sources = append(slices.Clip(s.Sources), source)
+}
+
+func (s *Set) sources() []Source {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.Sources
 }
 
 // collect sends the present values.
 func (s *Set) collect(out chan<- prometheus.Metric) {
 	sink := Sink{out: out, common: s.Labels(), clean: s.Clean}
-	for _, source := range s.Sources {
+	for _, source := range s.sources() {
 		source(sink)
 	}
 }
