@@ -83,9 +83,9 @@ func parts(t testing.TB, out store.Store) int {
 	return n
 }
 
-// TestAFailingJobStops: all ranks stop with the reason, the same command started again ends
+// TestFault51_AFailingJobStops: all ranks stop with the reason, the same command started again ends
 // at once, and the job continues when it is told to.
-func TestAFailingJobStops(t *testing.T) {
+func TestFault51_AFailingJobStops(t *testing.T) {
 	t.Parallel()
 	const n = 2000
 	for _, tt := range []struct {
@@ -167,9 +167,9 @@ func TestAFailingJobStops(t *testing.T) {
 	}
 }
 
-// TestAStoppedJobGoesOn: with a larger limit the job continues, to the rows of a job that was
+// TestFault51_AStoppedJobContinues: with a larger limit the job continues, to the rows of a job that was
 // never stopped, and with a limit that its verdict exceeds, too, it does not.
-func TestAStoppedJobGoesOn(t *testing.T) {
+func TestFault51_AStoppedJobContinues(t *testing.T) {
 	t.Parallel()
 	images, out, whole := partly(t, 2000, func(i int) bool { return i%3 > 0 }), new(mem.Store), new(mem.Store)
 	slow := &patientImages{Store: images, out: out, first: 1400}

@@ -27,11 +27,12 @@ const checkHelp = `With --check, the exit code says how the job is, for monitors
   5    still going: its engine says that the job runs or waits for machines, or a rank
        runs on this machine or has written to the output within two minutes, and
        after the end of the job, if the engine tells it
+  6    stopped before it was complete, because too many images fail
   10   damaged: a record or a part is missing, or not what was written
   75   stopped before it was complete, so start it again; or its storage or engine
        does not answer
   78   it cannot run as configured, or there is no such job or output
-A job that failed with 10, 11, 64 or 78 and is not complete has that exit code. To say
+A job that failed with 6, 10, 11, 64 or 78 and is not complete has that exit code. To say
 that a job is complete, it reads every part and compares their digests with those in
 _SUCCESS; 'batchscore verify' compares each row with the images, too. With --json, the
 object "check" has the code, a verdict in words, the reason and, of a complete job, how
@@ -51,7 +52,7 @@ type checked struct {
 
 // verdicts are the words for the exit codes of --check. 75 has two: see newChecked.
 var verdicts = map[int]string{
-	0: "complete", 3: "too many failed", 4: "images changed", 5: "still going", 10: "damaged", 11: "other options",
+	0: "complete", 3: "too many failed", 4: "images changed", 5: "still going", 6: output.EndFailing, 10: "damaged", 11: "other options",
 	64: "wrong usage", 75: "no answer", 78: "wrong configuration",
 }
 
@@ -95,6 +96,8 @@ func (in *inspector) check(ctx context.Context, r *report, maxErrors string) err
 		r.Progress != nil && r.Progress.Alive() > 0,
 		e != nil && !e.State.Ended():
 		return fmt.Errorf("%w: %s", errStillGoing, how)
+	case r.Failing != "":
+		return marked{errors.New(how), scorer.ErrFailing}
 	case e != nil && e.ExitCode != nil && slices.Contains(deploy.FinalCodes, *e.ExitCode):
 		return marked{errors.New(how), &deploy.ExitStatus{By: r.Job.Engine, Code: *e.ExitCode}}
 	case in.w != nil && in.w.r.Phase == record.Refused:

@@ -165,7 +165,11 @@ func (r *report) line() string {
 	if p == nil {
 		return strings.Join(append(parts, firstLine(r.Trouble)), ", ")
 	}
-	parts = append(parts, string(p.Stage))
+	if r.Failing == "" {
+		parts = append(parts, string(p.Stage))
+	} else {
+		parts = append(parts, string(p.Stage)+": "+output.EndFailing)
+	}
 	if p.Images > 0 {
 		parts = append(parts, fmt.Sprintf("%d%% of %d images", percent(p.ImagesDone, p.Images), p.Images),
 			fmt.Sprintf("%d of %d chunks", p.ChunksDone, p.Chunks))
@@ -355,7 +359,13 @@ func (r *report) progressLines(s *page) {
 		say("Storage", "made ranks wait that have ended: %d calls tried again, %d throttled, %d stalled, pauses of %v in all",
 			t.Retries, t.Throttled, t.Stalls, t.Paused().Round(time.Second))
 	}
-	if p.Stage == output.Stopped {
+	if r.Failing != "" {
+		title := "Stopped"
+		for line := range strings.Lines(strings.TrimPrefix(r.Failing, "stopped, because ")) {
+			s.trouble(title, strings.TrimSpace(line))
+			title = ""
+		}
+	} else if p.Stage == output.Stopped {
 		say("Ranks", "none is at work; launch the job again to continue")
 	}
 }

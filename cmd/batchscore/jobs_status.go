@@ -41,6 +41,9 @@ type report struct {
 	// Store counts the trouble with reading the output.
 	Store *storeReport `json:"store,omitempty"`
 
+	// Failing says why the job was stopped if too many of its images fail.
+	Failing string `json:"failing,omitempty"`
+
 	// Check is what --check found.
 	Check *checked `json:"check,omitempty"`
 
@@ -214,6 +217,15 @@ func (in *inspector) look(ctx context.Context) (report, error) {
 			p.Stage = output.Scoring // its ranks are starting
 		}
 		r.bury()
+		if endedFailing(&p) {
+			stopped, err := failing(ctx, in.out)
+			if err != nil {
+				return r, err
+			}
+			if stopped != nil {
+				r.Failing = redact(stopped.Error())
+			}
+		}
 	case in.w == nil || ctx.Err() != nil:
 		return report{}, err
 	case errors.Is(err, store.ErrNotExist):

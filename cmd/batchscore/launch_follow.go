@@ -282,6 +282,11 @@ func (w *watched) judge(ctx context.Context, status deploy.Status) error {
 	switch {
 	case unproven != nil && failed == nil:
 		return fmt.Errorf("%w: %s reports success, but %v; launch it again to continue", output.ErrIncomplete, w.r.Engine, unproven)
+	case unproven != nil && errors.Is(failed, deploy.ErrRankFailed) && exitCode(failed, nil) == 6:
+		if stopped, err := failing(ctx, w.out); err != nil || stopped != nil {
+			return cmp.Or(stopped, err)
+		}
+		return failed
 	case unproven != nil:
 		next := "launch it again to continue"
 		if slices.Contains(deploy.FinalCodes, exitCode(failed, nil)) {
