@@ -284,7 +284,9 @@ func (j Job) Scores() bool { return len(j.Command) == 0 }
 
 // Bounded reports whether each start of the job has a limit of its own, which starting it
 // again would exceed.
-func (j Job) Bounded() bool { return j.Run["deadline"] != "" || j.Run["budget-images"] != "" }
+func (j Job) Bounded() bool {
+	return j.Run["deadline"] != "" || j.Run["budget-images"] != "" || j.Run["budget-money"] != ""
+}
 
 // Argv returns what every rank runs: the worker with its flags in a fixed order,
 // or the job's own command. The worker is the program binary on the nodes.

@@ -10,6 +10,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/batchscore/batchscore/scorer/claim"
+	"github.com/batchscore/batchscore/scorer/cost"
 	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
@@ -31,6 +32,8 @@ type finisher struct {
 	halt     *halt
 	relist   func() <-chan relisting
 	log      zerolog.Logger
+	price    *cost.Price // of this worker's device; nil if it is not known
+	me       string      // the ID of this worker
 
 	// listing is how long this worker took to list the images, 0 if it did not.
 	listing time.Duration
@@ -80,7 +83,8 @@ func (f *finisher) succeed(ctx context.Context) (output.Success, error) {
 	defer stop()
 	go f.renewer.run(renewing)
 
-	opt := output.FinishOptions{Versions: f.versions, MaxErrors: f.verdict.maxErrors.String(), PassedOver: func() listing.PassedOver { return f.passed }}
+	opt := output.FinishOptions{Versions: f.versions, MaxErrors: f.verdict.maxErrors.String(), PassedOver: func() listing.PassedOver { return f.passed },
+		Bill: output.Bill{Price: f.price, Worker: f.me}}
 	if f.job.Retry == nil {
 		relisted := f.relist()
 		opt.Drift = func(now *shard.Manifest) *output.Drift {

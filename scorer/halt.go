@@ -9,6 +9,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/batchscore/batchscore/scorer/cost"
 	"github.com/batchscore/batchscore/scorer/telemetry"
 	"github.com/batchscore/batchscore/scorer/telemetry/event"
 )
@@ -34,9 +35,10 @@ type halt struct {
 	once      sync.Once
 	requested chan struct{} // closed by the first request
 	reason    error
+	began     time.Time // when the worker was started, from which on it costs money
 }
 
-func newHalt() *halt { return &halt{requested: make(chan struct{})} }
+func newHalt() *halt { return &halt{requested: make(chan struct{}), began: time.Now()} }
 
 // request asks for the halt. The reason of the first request counts.
 func (h *halt) request(reason error) {
@@ -73,6 +75,43 @@ func (h *halt) watch(ctx context.Context, stop <-chan struct{}, deadline time.Du
 	case <-ctx.Done():
 	}
 }
+
+// watchMoney finds the price of this worker's device, and requests the halt once it has cost
+// its share of what may be spent.
+func (p *participant) watchMoney(ctx context.Context, device string) error {
+	o := &p.opt
+	if o.Price != nil {
+		p.price = o.Price(device)
+	}
+	if o.Money == 0 {
+		return nil
+	}
+	if p.price == nil {
+		return fmt.Errorf("%w: the device is %s, and --price has none for it, so that --budget-money means nothing", ErrNoPrice, device)
+	}
+	perHour := p.price.PerHour
+	if p.price.PerNode {
+		perHour /= float64(max(o.World.LocalSize, 1))
+	}
+	lasts := time.Duration(min(o.Money/perHour, 1e5) * float64(time.Hour))
+	go func() {
+		timer := time.NewTimer(lasts - time.Since(p.halt.began))
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			what := "the budget of " + cost.Money(o.Money, p.price.Currency)
+			if o.World.Size > 1 {
+				what = fmt.Sprintf("this rank's share of the budget, %s of %s,", cost.Money(o.Money, ""), cost.Money(o.Money*float64(o.World.Size), p.price.Currency))
+			}
+			p.halt.request(paused{fmt.Sprintf("%s is spent, in %v at %s an hour", what, lasts.Round(time.Millisecond), p.price)})
+		case <-ctx.Done():
+		}
+	}()
+	return nil
+}
+
+// ErrNoPrice means that money is limited and a device has no price.
+var ErrNoPrice = errors.New("no price")
 
 // cancelAfter cancels the work when the grace after a request is over.
 func (h *halt) cancelAfter(ctx context.Context, grace time.Duration, cancel context.CancelCauseFunc, log zerolog.Logger) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/scorer/claim"
+	"github.com/batchscore/batchscore/scorer/cost"
 	"github.com/batchscore/batchscore/scorer/judge"
 	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/output"
@@ -28,6 +29,8 @@ type participant struct {
 	list lister
 	past *judge.Past // of the failures of this job, before this worker
 	gpu  GPU         // of the engine that is open; nil if it computes on none
+	// price is that of the device; nil if it is not known.
+	price *cost.Price
 	// of is the job that this one is a retry of; nil if it is none.
 	of *output.Job
 }
@@ -57,6 +60,9 @@ func (p *participant) run(ctx context.Context, start time.Time) (output.Success,
 		p.gpu = p.opt.GPU()
 	}
 	p.opt.Job.GPU = factsOf(p.gpu)
+	if err := p.watchMoney(ctx, engine.Device()); err != nil {
+		return output.Success{}, err
+	}
 	p.opt.Job.ONNXRuntime = p.opt.Versions[output.Runtime]
 	var choice tune.Choice
 	if p.opt.Tune != nil {
@@ -213,11 +219,11 @@ func (p *participant) join(ctx context.Context, engine Engine) (*worker, error) 
 	renewer := &renewer{claims: claims, holds: holds, lease: o.Lease, stop: o.Stop, log: o.Log}
 	return &worker{
 		opt: o, engine: engine, halt: p.halt, job: &job, manifest: m, chunks: chunks, me: me,
-		claims: claims, holds: holds, renewer: renewer, statuses: map[string]int{}, gpu: p.gpu,
+		claims: claims, holds: holds, renewer: renewer, statuses: map[string]int{}, gpu: p.gpu, price: p.price,
 		past: p.past, failures: judge.NewCounter(o.MaxErrors, job.MaxErrors, m.Len(), o.World.Size),
 		finisher: &finisher{
 			images: o.Images, out: o.Out, job: &job, manifest: m, versions: o.Versions, verdict: o.verdict(),
-			claims: claims, holds: holds, renewer: renewer, halt: p.halt, log: o.Log, listing: took, passed: passed,
+			claims: claims, holds: holds, renewer: renewer, halt: p.halt, log: o.Log, listing: took, passed: passed, price: p.price, me: me.ID,
 		},
 	}, nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/models/preprocess/budget"
+	"github.com/batchscore/batchscore/scorer/cost"
 	"github.com/batchscore/batchscore/scorer/judge"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
@@ -107,6 +108,11 @@ type Options struct {
 	// that many images. 0 is no limit.
 	Deadline time.Duration
 	Budget   int
+	// Price returns the price of a device; nil if it is not known. Money pauses the worker
+	// once it has cost that much; 0 is no limit. It is this worker's share of what may be
+	// spent.
+	Price func(device string) *cost.Price
+	Money float64
 
 	judging time.Duration // between looks at the failures of all ranks; 0 is the default
 	hook    testHook

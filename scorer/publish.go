@@ -85,7 +85,7 @@ func (p *participant) publishClaimed(ctx context.Context, claims *claim.Claims) 
 	defer m.Close()
 	var again relisting
 	s, err := output.Finish(ctx, o.Out, job, m, output.FinishOptions{
-		Versions: o.Versions, MaxErrors: o.MaxErrors.String(),
+		Versions: o.Versions, MaxErrors: o.MaxErrors.String(), Bill: output.Bill{Price: p.price},
 		Drift: func(now *shard.Manifest) *output.Drift {
 			again = listAgain(ctx, o.Images, &job, now)
 			return again.report(o.Log)

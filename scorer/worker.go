@@ -8,6 +8,7 @@ import (
 
 	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/scorer/claim"
+	"github.com/batchscore/batchscore/scorer/cost"
 	"github.com/batchscore/batchscore/scorer/judge"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
@@ -36,6 +37,7 @@ type worker struct {
 	// limit is the rate that device and cores allow, in images per second; 0 if it
 	// was not measured.
 	limit   float64
+	price   *cost.Price        // of the device; nil if it is not known
 	gpu     GPU                // that the engine computes on; nil for none
 	sampler *telemetry.Sampler // of it, while images are scored; nil for none
 }
@@ -158,6 +160,7 @@ func (w *worker) summary(started time.Time, took time.Duration, end error) outpu
 		BatchHalved: int(counts[telemetry.Halved]),
 		Storage:     w.storage(), End: "done", Versions: w.opt.Versions,
 	}
+	s.Price = w.price
 	s.GPU, s.GPUUse = factsOf(w.gpu), w.sampler.Use()
 	for _, n := range w.statuses {
 		s.Images += n

@@ -9,6 +9,7 @@ import (
 
 	"github.com/batchscore/batchscore/bench/compare"
 	"github.com/batchscore/batchscore/bench/result"
+	"github.com/batchscore/batchscore/scorer/cost"
 )
 
 // prices is the value of --price of the bench commands: the price of any device for an
@@ -57,17 +58,11 @@ func (p *prices) Set(text string) error {
 // of the device's name counts. A mixture such as p100+k80 has a price of its own, which
 // is not that of one of its devices.
 func (p prices) of(device string) float64 {
-	price, longest := 0.0, -1
-	mixture := strings.Contains(device, "+")
-	for _, name := range slices.Sorted(maps.Keys(p)) {
-		if mixture && name != "" && !strings.Contains(name, "+") {
-			continue
-		}
-		if len(name) > longest && strings.Contains(strings.ToLower(device), strings.ToLower(name)) {
-			price, longest = p[name], len(name)
-		}
+	name, ok := cost.Longest(slices.Collect(maps.Keys(p)), device)
+	if !ok {
+		return 0
 	}
-	return price
+	return p[name]
 }
 
 // priced adds what a million images cost to a sample with a rate, if the price of its

@@ -255,6 +255,8 @@ func endEvent(err error, done *output.Success) hook.Event {
 		return hook.Stopped
 	case errors.Is(err, scorer.ErrPaused):
 		return hook.Paused
+	case errors.Is(err, scorer.ErrFailing):
+		return hook.Failing
 	}
 	return hook.Failed
 }

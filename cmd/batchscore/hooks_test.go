@@ -16,7 +16,10 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/models/graph/graphtest"
+	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/hook"
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/store"
 )
 
 // told is one request that a receiver got.
@@ -191,6 +194,34 @@ func TestHookOfOtherEnds(t *testing.T) {
 	paused := r.got(hook.Paused)
 	if len(paused) != 2 || paused[0].header.Get("X-Batchscore-Delivery") == paused[1].header.Get("X-Batchscore-Delivery") {
 		t.Errorf("%d pauses were told, want 2 with IDs of their own", len(paused))
+	}
+}
+
+// TestEndEvents checks what each end of a rank is called.
+func TestEndEvents(t *testing.T) {
+	t.Parallel()
+	complete, not := &output.Success{Job: "j"}, new(output.Success)
+	for _, test := range []struct {
+		err  error
+		done *output.Success
+		want hook.Event
+	}{
+		{done: complete, want: hook.Complete},
+		{err: scorer.ErrTooManyFailed, done: complete, want: hook.Complete},
+		{err: scorer.ErrDrifted, done: complete, want: hook.Complete},
+		{err: scorer.ErrNotDelivered, done: complete, want: hook.Complete},
+		{err: scorer.ErrFailing, done: not, want: hook.Failing},
+		{err: scorer.ErrPaused, done: not, want: hook.Paused},
+		{err: scorer.ErrStopped, done: not, want: hook.Stopped},
+		{err: store.ErrUnavailable, done: not, want: hook.Failed},
+		{err: store.ErrUnavailable, done: complete, want: hook.Failed},
+	} {
+		if got := endEvent(fmt.Errorf("why: %w", test.err), test.done); test.err != nil && got != test.want {
+			t.Errorf("%v is called %s, want %s", test.err, got, test.want)
+		}
+	}
+	if got := endEvent(nil, complete); got != hook.Complete {
+		t.Errorf("success is called %s", got)
 	}
 }
 

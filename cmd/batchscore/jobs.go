@@ -79,7 +79,11 @@ func recorded(r record.Record) (deploy.Launcher, error) {
 	if !known {
 		return nil, fmt.Errorf("%w: job %s was launched on %q, which this batchscore does not know", deploy.ErrService, r.ID, r.Engine)
 	}
-	l, err := driver.Open(&r.Service)
+	section, _, err := takePrice(r.Service)
+	if err != nil {
+		return nil, err
+	}
+	l, err := driver.Open(&section)
 	if err != nil {
 		return nil, config(fmt.Errorf("the settings of %s that job %s was launched with: %w", r.Engine, r.ID, err))
 	}

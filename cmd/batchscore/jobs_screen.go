@@ -336,6 +336,9 @@ func (r *report) progressLines(s *page) {
 	if pace := r.pace(); pace != nil {
 		say("Rate", "%s", strings.Join(pace, ", "))
 	}
+	if text := costText(p.Hours, p.Cost, p.Simulated); text != "" {
+		say("Cost", "%s", printable.Field(text))
+	}
 	if names := p.GPUs; len(names) > 0 {
 		text := strings.Join(append([]string{printable.Field(strings.Join(names, " and "))}, gpuReported(p.GPU, p.ImagesDone)...), ", ")
 		if p.Stage == output.Scoring && p.Alive() > 0 {

@@ -194,6 +194,11 @@ func (f *launchFlags) launch(cmd *cobra.Command, runArgs []string, sig *signals)
 	if err != nil {
 		return err
 	}
+	if _, price, err := takePrice(section); err != nil {
+		return config(err)
+	} else if price != "" && job.Scores() && job.Run["price"] == "" {
+		set(&job.Run, "price", price)
+	}
 	id := deploy.NewID(job.Name, time.Now(), rand.Uint32())
 	documents, err := l.Documents(job, id)
 	if f.format == "yaml" && err == nil {

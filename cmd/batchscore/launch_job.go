@@ -275,6 +275,10 @@ func checkRunValue(flag *pflag.Flag, value string) error {
 	case "max-errors":
 		_, err := judge.ParseLimits(value)
 		return err
+	case "price":
+		return checkPrice(value)
+	case "budget-money":
+		return checkBudget(value)
 	case "on-end", "on-first-failure":
 		return checkHook(flag.Name, value)
 	case "task": // ranks may know other tasks than this machine

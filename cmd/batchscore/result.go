@@ -40,6 +40,9 @@ func (p *page) result(place string, s *output.Success) {
 	if text := gpuFigures(s.GPUKinds, s.GPU, s.Images); text != "" {
 		p.say("GPU", text)
 	}
+	if text := costText(s.Hours, s.Cost, s.Simulated); text != "" {
+		p.say("Cost", printable.Field(text))
+	}
 	if s.ScoredTwice > 0 {
 		p.say("Twice", scoredTwice(s.ScoredTwice))
 	}
@@ -159,6 +162,9 @@ func logResult(log zerolog.Logger, place string, s *output.Success) {
 		Interface("statuses", s.Statuses)
 	if n := s.PassedOver.Files(); n > 0 {
 		e = e.Int("passed_over", n)
+	}
+	if s.Hours != nil && s.Cost != nil {
+		e = e.Float64("cost", s.Cost.Amount).Str("currency", s.Cost.Currency).Float64("device_hours", s.Hours.Device).Float64("node_hours", s.Hours.Node)
 	}
 	if see := output.ShowCommand(place, s.Statuses); see != "" {
 		e = e.Str("see", see)

@@ -18,6 +18,7 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess/budget"
 	"github.com/batchscore/batchscore/models/simulate"
 	"github.com/batchscore/batchscore/scorer"
+	"github.com/batchscore/batchscore/scorer/cost"
 	"github.com/batchscore/batchscore/scorer/judge"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
@@ -38,6 +39,7 @@ type runFlags struct {
 	metrics metricsFlags
 	runMergeFlags
 	hookFlags
+	moneyFlags
 	provider    string
 	tf32        bool
 	gpuMemory   int // MiB; 0 for no limit
@@ -171,9 +173,11 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	})
 	groupFlags(cmd, "Pause flags", func() {
 		fs.DurationVar(&f.deadline, "deadline", 0, "pause after `DURATION`, such as 7h30m, with exit code 75; run again to continue")
+		f.registerBudget(cmd)
 		fs.IntVar(&f.budget, "budget-images", 0, "pause after about `N` images over all ranks, with exit code 75; run again to continue")
 		fs.BoolVar(&f.preempted, "watch-preemption", false, "on Azure, drain and exit when this machine is about to be taken away")
 	})
+	groupFlags(cmd, "Cost flags", func() { f.moneyFlags.register(cmd) })
 	groupFlags(cmd, "Hook flags", func() { f.hookFlags.register(cmd) })
 	groupFlags(cmd, "Log, metrics and profile flags", func() {
 		f.logFlags.register(cmd)
@@ -200,6 +204,8 @@ type runOptions struct {
 	overdue   func(code int) // ends the process
 	code      func(error) int
 	limit     int64        // of --memory-limit in bytes; 0 for none
+	prices    cost.Prices  // of devices; nil if none is known
+	money     float64      // that this rank may cost; 0 for any amount
 	told      *hookChoices // of the end and the first failure
 	hooks     *hooks       // which tell; nil for none
 }
@@ -267,6 +273,9 @@ func (f *runFlags) options(cmd *cobra.Command) (runOptions, error) {
 		return o, err
 	}
 	o.world, err = f.rankFlags.resolve(cmd)
+	if err == nil {
+		o.prices, o.money, err = f.resolved(o.world)
+	}
 	o.mix.given = f.yes
 	if o.world.Size == 1 { // several ranks have one terminal
 		o.mix.ask = asker(cmd.InOrStdin(), cmd.ErrOrStderr())
@@ -370,6 +379,7 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 		CountDecoders: engine.decoders, Delivery: delivery, Lease: f.lease, Stop: stop, Leave: &f.bound.leave,
 		DecodeMemory: decodeMemory,
 		Static:       f.static, Deadline: f.deadline, Budget: (f.budget + world.Size - 1) / world.Size,
+		Price: priceOf(o.prices), Money: o.money,
 		Counters: counted.Counters, State: counted.State, Progress: progress, Log: log, Joined: commanded.SetJob, Versions: versions, Traces: sent.Spans(),
 	})
 	o.hooks.completed(&done)

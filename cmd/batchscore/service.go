@@ -15,6 +15,7 @@ import (
 
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/deploy/engines"
+	"github.com/batchscore/batchscore/scorer/cost"
 )
 
 // serviceVar is the environment variable with the path of service.yaml.
@@ -97,7 +98,11 @@ func (f *serviceFlags) launcher(engine string, over yaml.Node) (deploy.Launcher,
 			return nil, section, config(fmt.Errorf("%s: %w", cmp.Or(source, "flags"), err))
 		}
 	}
-	l, err := driver.Open(&section)
+	rest, _, err := takePrice(section)
+	if err != nil {
+		return nil, section, config(fmt.Errorf("%s: %w", cmp.Or(source, "flags"), err))
+	}
+	l, err := driver.Open(&rest)
 	switch {
 	case err == nil:
 		return l, section, nil
@@ -106,6 +111,29 @@ func (f *serviceFlags) launcher(engine string, over yaml.Node) (deploy.Launcher,
 		return nil, section, config(fmt.Errorf("%s needs a section in service.yaml, and there is no %s; --service names another file", engine, path))
 	}
 	return nil, section, config(fmt.Errorf("%s: %w", cmp.Or(source, "flags"), err))
+}
+
+// takePrice returns a section of service.yaml without its price, which every engine may have:
+// that of one of its machines for an hour.
+func takePrice(section yaml.Node) (rest yaml.Node, price string, err error) {
+	if section.Kind != yaml.MappingNode {
+		return section, "", nil
+	}
+	rest = section
+	rest.Content = nil
+	for i := 0; i+1 < len(section.Content); i += 2 {
+		if section.Content[i].Value != "price" {
+			rest.Content = append(rest.Content, section.Content[i], section.Content[i+1])
+			continue
+		}
+		p, err := cost.ParsePrice(section.Content[i+1].Value)
+		if err != nil || p.PerNode || section.Content[i+1].Kind != yaml.ScalarNode {
+			return rest, "", errors.New("price: want that of one machine for an hour, such as 3.06 or 3.06EUR")
+		}
+		p.PerNode = true
+		price = p.String()
+	}
+	return rest, price, nil
 }
 
 // withSettings returns a section with the settings in over replaced.

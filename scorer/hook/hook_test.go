@@ -146,7 +146,8 @@ func TestParse(t *testing.T) {
 		if err != nil {
 			continue
 		}
-		if got := target.String(); got != test.shown || (target.Open() != nil) != test.secret || target.Plain() != test.plain || (target.command != "") != test.command {
+		if got := target.String(); got != test.shown || (target.Open() != nil) != test.secret || target.Plain() != test.plain ||
+			(target.command != "") != test.command {
 			t.Errorf("Parse(%q) is shown as %q, secret %v, plain %v, want %+v", test.text, got, target.Open(), target.Plain(), test)
 		}
 	}

@@ -37,6 +37,7 @@ const (
 	Complete     Event = "complete"      // every image has its row; the body is _SUCCESS
 	Paused       Event = "paused"        // at a deadline or a budget
 	Stopped      Event = "stopped"       // by a signal, or as the machine is taken away
+	Failing      Event = "failing"       // too many images failed before the job was complete
 	Failed       Event = "failed"        // for any other reason
 	FirstFailure Event = "first_failure" // the first image of the job that failed
 )

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/scorer/claim"
+	"github.com/batchscore/batchscore/scorer/cost"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/shard"
@@ -69,6 +70,10 @@ type Progress struct {
 	// GPU is what the GPUs of the processes that have ended reported, as Success.GPU has
 	// it; nil before the first has ended.
 	GPU *GPUTotal `json:"gpu,omitempty"`
+	// Hours and Cost are those of a complete job as Success has them, and else those so far:
+	// of ranks that are at work up to their last claim.
+	Hours *cost.Hours `json:"hours,omitempty"`
+	Cost  *cost.Cost  `json:"cost,omitempty"`
 	// Storage sums the calls of stores on a network by the processes that have ended;
 	// nil if there were none.
 	Storage *Storage `json:"storage,omitempty"`
@@ -240,6 +245,9 @@ func (o *Observer) Look(ctx context.Context) (Progress, error) {
 	}
 	ended := slices.Collect(maps.Values(o.ends))
 	p.Storage, p.GPUs, p.GPUKinds, p.GPU = sumStorage(ended), gpuModels(o.job, ended), gpuKinds(ended), gpuTotal(ended)
+	if p.Hours, p.Cost = o.spent(ended, p.ImagesDone); complete {
+		p.Hours, p.Cost = success.Hours, success.Cost
+	}
 	if complete {
 		p.GPUKinds = joined(p.GPUKinds, success.GPUKinds) // which may include retries
 	}
@@ -247,6 +255,37 @@ func (o *Observer) Look(ctx context.Context) (Progress, error) {
 		p.LeftSeconds = math.Round(float64(p.Images-p.ImagesDone) / p.Rate)
 	}
 	return p, nil
+}
+
+// spent returns the hours that were worked so far, and what they cost. The price of ranks that
+// are at work is that of the last one that ended.
+func (o *Observer) spent(ended []WorkerSummary, images int) (*cost.Hours, *cost.Cost) {
+	if o.job.Older() {
+		return nil, nil
+	}
+	var price *cost.Price
+	var last time.Time
+	for i := range ended {
+		if w := &ended[i]; w.Price != nil && w.Started.After(last) {
+			price, last = w.Price, w.Started
+		}
+	}
+	signs := map[string]claim.Sign{}
+	for _, owner := range o.owners {
+		s, known := signs[owner.Worker.ID]
+		if !known {
+			s = claim.Sign{Worker: owner.Worker, First: owner.Modified, Last: owner.Modified}
+		}
+		if owner.Modified.Before(s.First) {
+			s.First = owner.Modified
+		}
+		if owner.Modified.After(s.Last) {
+			s.Last = owner.Modified
+		}
+		signs[owner.Worker.ID] = s
+	}
+	delete(signs, "") // of claims that cannot be understood
+	return cost.Sum(work(ended, slices.Collect(maps.Values(signs)), price), images)
 }
 
 // stopped reports whether no rank is working on an unfinished job: no process runs on

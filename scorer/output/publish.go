@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/batchscore/batchscore/scorer/cost"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/shard"
@@ -310,11 +311,17 @@ func (p *publication) succeed(ctx context.Context, opt FinishOptions) (Success, 
 		if err := s.timing(ctx, p.st, p.job, p.modified); err != nil {
 			return Success{}, err
 		}
+		if err := s.bill(ctx, p.st, p.job, opt.Bill); err != nil {
+			return Success{}, err
+		}
 	}
 	for _, f := range p.retries {
 		s.MixedDecoding = s.MixedDecoding || f.job.Decoding != p.job.Decoding || f.state.success != nil && f.state.success.MixedDecoding
 		if again := f.state.success; again != nil && len(s.GPUKinds)+len(again.GPUKinds) > 0 {
 			s.GPUKinds = joined(s.GPUKinds, again.GPUKinds)
+		}
+		if again := f.state.success; again != nil {
+			s.Hours, s.Cost = cost.AddHours(s.Hours, again.Hours), cost.Add(s.Cost, again.Cost, s.scored())
 		}
 	}
 	s.Statuses, s.Answers, s.Drift = p.statuses, p.answers.Summary(), nil

@@ -302,11 +302,11 @@ func (j *Job) forOlder() {
 }
 
 func (s *WorkerSummary) forOlder() {
-	s.Scored, s.BatchHalved, s.GPU, s.GPUUse = 0, 0, nil, nil
+	s.Scored, s.BatchHalved, s.GPU, s.GPUUse, s.Price = 0, 0, nil, nil, nil
 }
 
 func (s *Success) forOlder() {
 	s.Answers, s.ImagesPlace, s.WorkedSeconds, s.WorkedImagesPerSecond, s.ScoredTwice = nil, "", 0, 0, 0
-	s.FailedDigest, s.Increment = "", nil
+	s.FailedDigest, s.Increment, s.Hours, s.Cost = "", nil, nil, nil
 	s.MaxErrors, s.GPUKinds, s.GPU, s.LeastBatch = "", nil, nil, 0
 }

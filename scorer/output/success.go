@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/deploy/shellquote"
+	"github.com/batchscore/batchscore/scorer/cost"
 	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
@@ -68,6 +69,10 @@ type Success struct {
 	// MaxErrors is how many images might fail by the command that completed the job, if
 	// it said so. Records of jobs that are Older do not have it.
 	MaxErrors string `json:"max_errors,omitempty"`
+	// Hours are the hours that were worked, retries included; nil if they are not known, and in
+	// records of jobs that are Older. Cost is what they cost; nil also if no price is known.
+	Hours *cost.Hours `json:"hours,omitempty"`
+	Cost  *cost.Cost  `json:"cost,omitempty"`
 	// Retry is what the last retry did, nil before the first.
 	Retry *RetryOutcome `json:"retry,omitempty"`
 	// FailedDigest is the digest of the file of the failed images of the collection; empty
@@ -293,6 +298,8 @@ type FinishOptions struct {
 	Versions   map[string]string
 	// MaxErrors is empty if the command did not say how many images may fail.
 	MaxErrors string
+	// Bill is for the cost of the job.
+	Bill Bill
 }
 
 // Finish checks that every part exists and that its rows are the results of its
@@ -363,6 +370,9 @@ func Finish(ctx context.Context, st store.Store, job Job, m *shard.Manifest, opt
 	}
 	if opt.PassedOver != nil {
 		s.PassedOver = opt.PassedOver()
+	}
+	if err := s.bill(ctx, st, &job, opt.Bill); err != nil {
+		return Success{}, err
 	}
 	body, err := s.encode(st, &job)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	hardware "github.com/batchscore/batchscore/models/device"
 	"github.com/batchscore/batchscore/scorer/claim"
+	"github.com/batchscore/batchscore/scorer/cost"
 	"github.com/batchscore/batchscore/scorer/store"
 )
 
@@ -44,6 +45,9 @@ type WorkerSummary struct {
 	// BatchHalved is how often it halved its batch, for want of memory on its device; 0 in
 	// records of jobs that are Older.
 	BatchHalved int `json:"batch_halved,omitempty"`
+	// Price is that of its device or machine; nil if it is not known, and in records of jobs
+	// that are Older.
+	Price *cost.Price `json:"price,omitempty"`
 	// Storage counts its calls of stores on a network, by "images" and "out".
 	Storage map[string]Storage `json:"storage,omitempty"`
 	// End is why it ended: "done", "stopped", "failed", or EndFailing.

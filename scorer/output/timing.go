@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/scorer/claim"
+	"github.com/batchscore/batchscore/scorer/cost"
 	"github.com/batchscore/batchscore/scorer/store"
 )
 
@@ -170,3 +171,104 @@ func (s *Success) CountWorkers(ctx context.Context, st store.Store) error {
 	}
 	return err
 }
+
+// Bill is what Finish needs to say what a job cost. Its zero value knows no price.
+type Bill struct {
+	// Price is that of the worker that finishes the job, which counts for those that left no
+	// summary, too; nil if it is not known.
+	Price *cost.Price
+	// Worker is the ID of that worker. If there is a price, Finish waits a little for the
+	// summaries of the ranks that were started with it.
+	Worker string
+}
+
+// summaryWait is how long the summaries of other ranks are awaited: they write them when
+// they notice that no chunk is left.
+const summaryWait = 5 * time.Second
+
+// bill fills in the hours that were worked, and what they cost.
+func (s *Success) bill(ctx context.Context, st store.Store, job *Job, b Bill) error {
+	if job.Older() {
+		return nil
+	}
+	workers, err := ReadSummaries(ctx, st)
+	if err != nil {
+		return err
+	}
+	for end := time.Now().Add(summaryWait); b.Price != nil && s.unreported(workers, b) && time.Now().Before(end); {
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		if workers, err = ReadSummaries(ctx, st); err != nil {
+			return err
+		}
+	}
+	committed := 0
+	for i := range workers {
+		committed += workers[i].Images
+	}
+	signs, err := claim.Signs(ctx, st, job.ClaimNames(s.Chunks), committed < s.Images)
+	if err != nil {
+		return err
+	}
+	s.Hours, s.Cost = cost.Sum(work(workers, signs, b.Price), s.scored())
+	if s.Hours != nil && s.unreported(workers, b) {
+		s.Hours.AtLeast = true
+		if s.Cost != nil {
+			s.Cost.AtLeast = true
+		}
+	}
+	return nil
+}
+
+// scored returns how many images were scored: not those whose rows are of an earlier output.
+func (s *Success) scored() int {
+	n := s.Images
+	if i := s.Increment; i != nil {
+		n -= i.Copied
+	}
+	return max(n, 0)
+}
+
+// unreported reports whether ranks that were started with this one have no summary yet, or
+// images have rows that no summary counts.
+func (s *Success) unreported(workers []WorkerSummary, b Bill) bool {
+	var mine WorkerSummary
+	for i := range workers {
+		if workers[i].Worker.ID == b.Worker {
+			mine = workers[i]
+		}
+	}
+	reported, committed := map[int]bool{}, 0
+	for i := range workers {
+		w := &workers[i]
+		committed += w.Images
+		if w.Worker.World == mine.Worker.World && w.Started.Add(duration(w.Seconds)).After(mine.Started) {
+			reported[w.Worker.Rank] = true
+		}
+	}
+	return len(reported) < mine.Worker.World || committed < s.Images
+}
+
+// work returns the time that each worker was at work. Of those without a summary, signs say
+// when they were, and they have that price.
+func work(workers []WorkerSummary, signs []claim.Sign, price *cost.Price) []cost.Work {
+	var all []cost.Work
+	known := map[string]bool{}
+	for i := range workers {
+		w := &workers[i]
+		known[w.Worker.ID] = true
+		all = append(all, cost.Work{Host: machine(&w.Worker), From: w.Started, To: w.Started.Add(duration(w.Seconds)), Price: w.Price})
+	}
+	for i := range signs {
+		if s := &signs[i]; !known[s.Worker.ID] {
+			all = append(all, cost.Work{Host: machine(&s.Worker), From: s.First, To: s.Last, Price: price, Guessed: true})
+		}
+	}
+	return all
+}
+
+// machine returns what distinguishes the machine of a worker from others.
+func machine(w *claim.Worker) string { return w.Host + " " + w.BootID }

@@ -5,7 +5,8 @@ var (
 	JobCreated   = info("job_created", "This rank began a new job", "`out`, `images` (their place)")
 	JobContinued = info("job_continued", "The job goes on where it was", "`done` and `images`: of how many images the rows are there")
 	JobComplete  = info("job_complete", "Every image has its row. It comes before `run_ended`",
-		"`images`, `ok`, `failed`, `statuses`, `passed_over`, `see`; over the `gpu_workers`, the ranks with a GPU that had ended by then: "+
+		"`images`, `ok`, `failed`, `statuses`, `passed_over`, `see`; with `--price` `cost`, `currency`, `device_hours` and `node_hours`; "+
+			"over the `gpu_workers`, the ranks with a GPU that had ended by then: "+
 			"`gpu_busy`, `gpu_joules`, `gpu_images` (what these ranks committed) and `images_per_joule` (the quotient of these two), "+
 			"`gpu_throttled_s` (added up over GPUs) and `gpu_throttled_by`")
 	JobAlreadyComplete = info("job_already_complete", "The job was complete before this run, and there is nothing to do", "")
