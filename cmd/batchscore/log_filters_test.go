@@ -33,25 +33,26 @@ func TestFiltersOfTheLog(t *testing.T) {
 	}
 	model := tiny(t, graphtest.Options{})
 	rank := func(n int) *exec.Cmd {
-		return command(t, nil, "run", "--images", in, "--out", out, "--model", model, "--provider", "simulate:rate=4,batch=2", "--chunk", "2",
+		return command(t, nil, "run", "--images", in, "--out", out, "--model", model, "--provider", "simulate:rate=200,batch=2", "--chunk", "2",
 			"--rank", fmt.Sprint(n), "--world", "2", "--log-level", "debug")
 	}
 	var all storetest.Buffer
-	killed := rank(1)
+	killed := rank(0)
+	killed.Args = append(killed.Args, "--static") // it waits for the other rank once its share is done
 	killed.Stderr = &all
 	if err := killed.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for limit := time.Now().Add(processTimeout); !strings.Contains(all.String(), `"event":"chunk_committed"`); time.Sleep(10 * time.Millisecond) {
+	for limit := time.Now().Add(processTimeout); !strings.Contains(all.String(), `"event":"share_done"`); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(limit) {
-			t.Fatalf("no chunk was committed:\n%s", all.String())
+			t.Fatalf("the share was not scored:\n%s", all.String())
 		}
 	}
 	if err := killed.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	_ = killed.Wait() // it was killed
-	left := finish(t, rank(0))
+	left := finish(t, rank(1))
 	if left.code != 0 {
 		t.Fatalf("the other rank: %v", left)
 	}
@@ -82,7 +83,7 @@ func TestFiltersOfTheLog(t *testing.T) {
 	if len(got) != counts+1 {
 		t.Fatalf("docs/administrator.md has %d commands with jq, want %d", len(got), counts+1)
 	}
-	if got[ends] != `{"rank":0,"exit_code":0,"why":"complete","error":null}`+"\n" {
+	if got[ends] != `{"rank":1,"exit_code":0,"why":"complete","error":null}`+"\n" {
 		t.Errorf("ends: %q, want only that of the rank that was not killed", got[ends])
 	}
 	if got[person] != "" {
