@@ -48,6 +48,7 @@ deps: ## fetch ONNX Runtime, the model, sample images and Azurite; install missi
 .PHONY: test-deps
 test-deps: deps ## fetch in addition what the tests of GPU code need, on x86-64 (580 MB; installs python3-pip)
 	@deploy/deps/fetch.sh cudatest nvimgcodec
+	@deploy/deps/fetch.sh monitoring
 
 # CUDA=cuda12 or CUDA=cuda13 fetches the libraries for another machine than this one.
 .PHONY: deps-gpu
@@ -280,6 +281,13 @@ bombs: deps ## score images that declare 89 megapixels in a few bytes, in a cont
 .PHONY: hostile
 hostile: ## read every hostile record of an output with all that read one (minutes)
 	BATCHSCORE_HOSTILE=1 go test -count=1 -timeout 30m -run '^TestHostileRecords$$' -v ./scorer/output
+
+.PHONY: metrics-check
+metrics-check: deps ## check alerts and dashboard with promtool, Grafana's schema, and a Prometheus and an Alertmanager that watch runs (minutes)
+	@deploy/deps/fetch.sh monitoring
+	go test -count=1 -tags grafana -v ./deploy/monitoring
+	ONNXRUNTIME_LIB='$(LIBRARY)' BATCHSCORE_METRICS_CHECK=1 \
+		go test -count=1 -timeout 20m -run '^TestMonitored$$' -v ./cmd/batchscore
 
 .PHONY: kill
 kill: deps ## kill ranks at random moments and rerun, ROUNDS times over

@@ -46,6 +46,7 @@ type exported struct {
 // seen is what is known of a job.
 type seen struct {
 	job      output.Job
+	inFolder bool // of runs
 	progress output.Progress
 	success  *output.Success // nil before the job is complete
 	verdict  error           // of a complete job
@@ -88,7 +89,7 @@ func (p *exported) look(ctx context.Context) (*seen, error) {
 	if p.done != nil {
 		return p.done, p.same(ctx)
 	}
-	s := &seen{}
+	s := &seen{inFolder: p.name != ""}
 	var err error
 	if s.job, err = output.ReadJob(ctx, p.st); err != nil {
 		return nil, err
@@ -225,6 +226,7 @@ func (p *exported) collect(s metrics.Sink) {
 		s.Value(metrics.JobState, one(damaged), "failed")
 		return
 	}
+	s.Value(metrics.JobFolder, one(p.last.inFolder))
 	p.last.collect(s, time.Now(), p.stalled, damaged)
 }
 

@@ -26,7 +26,7 @@ type metricsFlags struct{ address, file string }
 
 func (f *metricsFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.address, "metrics", "", "serve metrics for Prometheus at `ADDRESS`, such as :9090 or 127.0.0.1:0;"+
-		" the ranks of a machine take the ports from that one upwards")
+		" ranks that a launcher puts on one machine take the ports from that one upwards")
 	cmd.Flags().StringVar(&f.file, "metrics-file", "", "write metrics to `FILE`.prom every 15s and at the end, for the textfile collector of node_exporter;"+
 		" of several ranks, each has a file of its own")
 }
@@ -75,13 +75,14 @@ func splitAddress(flag, address string) (host string, port int, err error) {
 	return host, port, nil
 }
 
-// rankAddress returns the address of a rank: the ranks of a machine take ports in a row.
+// rankAddress returns the address of a rank: those that a launcher puts on one machine take
+// ports in a row. Without one, as in pods, each rank has the address as it is.
 func rankAddress(address string, world shard.World) string {
 	host, port, err := splitAddress("metrics", address)
-	if err != nil || port == 0 || world.Size == 1 {
+	if err != nil || port == 0 || !world.Placed {
 		return address
 	}
-	return net.JoinHostPort(host, strconv.Itoa(port+rankOnMachine(world)))
+	return net.JoinHostPort(host, strconv.Itoa(port+world.LocalRank))
 }
 
 // rankFile returns the name of the file of a rank: of several ranks, each has its own.

@@ -19,6 +19,9 @@
 #	tmux      a terminal to look at screens in, from the distribution, for the tests
 #	browser   chromium, from the distribution, which shows the charts in the tests
 #	checkers  shellcheck, systemd-analyze and jq, from the distribution, for the tests
+#	monitoring  Prometheus with promtool, and Alertmanager, from the distribution, for
+#	          the tests: unpacked into CACHE/monitoring/ and not installed, as their
+#	          packages start services (30 MB to fetch, 170 MB on disk); only on request
 #	emulator  QEMU's user mode, from the distribution, which runs tests on other
 #	          kinds of x86-64; on x86-64 only
 #	cudatest  ONNX Runtime's GPU libraries and NVIDIA's headers, for the tests with
@@ -394,6 +397,21 @@ get_checkers() {
 	apt_install "${missing[@]}"
 }
 
+get_monitoring() {
+	local target=$cache/monitoring folder=$scratch/monitoring
+	[ -x "$target/usr/bin/promtool" ] && [ -x "$target/usr/bin/prometheus-alertmanager" ] && return
+	have apt-get || die 'this system has no apt-get: install prometheus and prometheus-alertmanager by hand'
+	mkdir -p "$folder/root"
+	# As root, apt-get downloads as a user of its own, who cannot write here.
+	(cd "$folder" && apt-get -qq -o APT::Sandbox::User=root download prometheus prometheus-alertmanager) ||
+		die 'apt-get could not download prometheus and prometheus-alertmanager: see its message above; apt-get update may help'
+	local package
+	for package in "$folder"/*.deb; do dpkg-deb -x "$package" "$folder/root"; done
+	rm -rf "$target"
+	mv "$folder/root" "$target"
+	say "Prometheus and Alertmanager: $target"
+}
+
 get_emulator() {
 	[ "$(uname -m)" = x86_64 ] && ! have qemu-x86_64 || return 0
 	have apt-get || die 'qemu-x86_64 is missing, and this system has no apt-get: install the user mode of QEMU 7.2 or newer by hand'
@@ -508,7 +526,7 @@ get_cross() {
 	apt_install gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 }
 
-all=(runtime gpu model photos samples demo azurite system protoc tmux browser checkers emulator cudatest nvimgcodec packages cross cluster slurm)
+all=(runtime gpu model photos samples demo azurite system protoc tmux browser checkers monitoring emulator cudatest nvimgcodec packages cross cluster slurm)
 parts=() gpu_line='' before=''
 for part in "$@"; do
 	case $before/$part in

@@ -63,6 +63,7 @@ var (
 	JobRead       = jobGauge("read_timestamp_seconds", "When the output was last read; the other values are of that time.")
 	JobReadTook   = jobGauge("read_duration_seconds", "How long it took to read the output.")
 	JobInfo       = jobGauge("info", "Always 1; the labels say which job it is.", "out", "job_id", "model", "model_digest", "device")
+	JobFolder     = jobGauge("folder_of_runs", "1 if the place is a folder of runs, of which the values are those of the last, else 0.")
 	JobState      = jobGauge("state", "1 for each state that the job is in, 0 for the others.", "state")
 
 	JobExpected = jobGauge("expected_images", "Images of the job.")
