@@ -146,6 +146,9 @@ func (in *inspector) judge(ctx context.Context, r *report, maxErrors string) err
 	if err := output.Intact(ctx, in.out, s); err != nil {
 		return err
 	}
+	if err := output.CheckSources(ctx, in.out, &job); err != nil {
+		return err
+	}
 	if in.w != nil && in.w.r.ExitCode == 75 { // of a complete result: its file of all rows was not written
 		in.w.out = in.out
 		if err := in.w.unmerged(ctx, &s, nil); err != nil {

@@ -90,6 +90,36 @@ func openSource(ctx context.Context, st store.Store, s *Source) (*layer, error) 
 	return l, nil
 }
 
+// CheckSources returns ErrMismatch if an output that rows of a job are kept in is missing, or is not
+// what was recorded. It reads none of their parts, as Verify does.
+func CheckSources(ctx context.Context, st store.Store, job *Job) error {
+	return eachSource(ctx, st, job, func(err error) error { return err })
+}
+
+// eachSource opens and closes the outputs that rows of a job are kept in, and calls bad for those
+// that are missing, or are not what was recorded.
+func eachSource(ctx context.Context, st store.Store, job *Job, bad func(error) error) error {
+	if !job.Increments() {
+		return nil
+	}
+	for i := range job.After.Sources {
+		s := &job.After.Sources[i]
+		if s.Folded {
+			continue
+		}
+		l, err := openSource(ctx, st, s)
+		if errors.Is(err, ErrMismatch) {
+			err = bad(err)
+		} else if err == nil {
+			l.f.Close()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func openSourceFolder(ctx context.Context, st store.Store, s *Source) (*layer, error) {
 	place, err := store.Neighbor(st, s.Place)
 	if err != nil {
@@ -150,12 +180,12 @@ func (f *folder) recorded(ctx context.Context, s *Source) ([][]byte, error) {
 // that does not answer means that the rows in that source cannot be had.
 func sourceError(st store.Store, s *Source, err error) error {
 	if errors.Is(err, store.ErrNotExist) || errors.Is(err, ErrIncomplete) || errors.Is(err, store.ErrOtherStorage) {
-		err = fmt.Errorf("%w: %v", ErrMismatch, err) // it is not the output itself that is missing or incomplete
+		err = fmt.Errorf("the content %w: %v", ErrMismatch, err) // it is not the output itself that is missing or incomplete
 	}
 	if !errors.Is(err, ErrMismatch) {
 		return fmt.Errorf("%s keeps rows of %s: %w", st, s.Place, err)
 	}
-	return fmt.Errorf("%s keeps rows of %s, which is not as it was: %w; %s", st, s.Place, err, sourceAdvice)
+	return fmt.Errorf("%s keeps rows of %s: %w; %s", st, s.Place, err, sourceAdvice)
 }
 
 // sourceAdvice is what to do if a source cannot be repaired.

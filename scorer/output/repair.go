@@ -160,25 +160,10 @@ func (r *repair) open(ctx context.Context) (err error) {
 
 // sources looks at the outputs that rows are kept in.
 func (r *repair) sources(ctx context.Context) error {
-	if !r.job.Increments() {
+	return eachSource(ctx, r.st, &r.job, func(err error) error {
+		r.done.Sources = append(r.done.Sources, err.Error())
 		return nil
-	}
-	for i := range r.job.After.Sources {
-		s := &r.job.After.Sources[i]
-		if s.Folded {
-			continue
-		}
-		l, err := openSource(ctx, r.st, s)
-		if errors.Is(err, ErrMismatch) {
-			r.done.Sources = append(r.done.Sources, err.Error())
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		l.f.Close()
-	}
-	return nil
+	})
 }
 
 // retries repairs the retries, which are outputs too, and reads the manifests that the
