@@ -207,6 +207,7 @@ func ofSuccess(st store.Store, s *output.Success) output.Progress {
 	return output.Progress{
 		Output: st.String(), Job: s.Job, Stage: output.Complete, Simulated: s.Simulated, Images: s.Images, ImagesDone: s.Images,
 		Chunks: s.Chunks, ChunksDone: s.Chunks, Statuses: s.Statuses, Started: s.Started, Last: s.Ended, Rate: s.ImagesPerSecond, Storage: s.Storage,
+		Hours: s.Hours, Cost: s.Cost,
 	}
 }
 
@@ -267,6 +268,13 @@ func (v *seen) collect(s metrics.Sink, now time.Time, stalled time.Duration, dam
 		}
 	}
 	s.Time(metrics.JobSign, sign)
+	if h := p.Hours; h != nil {
+		s.Value(metrics.JobWorked, h.Device*3600, "devices")
+		s.Value(metrics.JobWorked, h.Node*3600, "machines")
+	}
+	if c := p.Cost; c != nil {
+		s.Value(metrics.JobCost, c.Amount, c.Currency)
+	}
 	if p.Storage != nil {
 		for kind, n := range map[string]int64{"all": p.Storage.Calls, "retried": p.Storage.Retries, "throttled": p.Storage.Throttled, "stalled": p.Storage.Stalls} {
 			s.Value(metrics.JobStorage, float64(n), kind)

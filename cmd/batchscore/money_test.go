@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"math"
+	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -69,6 +71,19 @@ func TestCostOfTwoRanks(t *testing.T) {
 	if err := json.Unmarshal([]byte(must(t, 0, "jobs", "status", "--json", out).stdout), &status); err != nil || status.Progress.Cost.Amount != s.Cost.Amount {
 		t.Errorf("the status has %+v, %v, want %v", status, err, s.Cost.Amount)
 	}
+
+	file := filepath.Join(t.TempDir(), "jobs.prom")
+	export := command(t, nil, "jobs", "export", "--metrics-file", file, out)
+	if err := export.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the cost among the metrics", func() bool {
+		body, err := os.ReadFile(file)
+		return err == nil && regexp.MustCompile(`(?m)^batchscore_job_cost\{.*currency="EUR".*\} [1-9]`).Match(body) &&
+			strings.Contains(string(body), `of="machines"`)
+	})
+	_ = export.Process.Kill()
+	_ = export.Wait()
 
 	must(t, 0, append(args, "--retry", "failed")...)
 	again, _ := successOf(t, out)

@@ -81,5 +81,7 @@ var (
 	JobEnd      = jobGauge("end_timestamp_seconds", "When the job was complete; absent before.")
 	JobDeadline = jobGauge("deadline_timestamp_seconds", "When the job has to be complete; only with --due.")
 	JobChange   = jobGauge("increment_images", "Images of a complete increment, by what became of them since the output before.", "change")
+	JobWorked   = jobGauge("worked_seconds", "Seconds that devices worked for the job, and machines, added up, as far as is known.", "of")
+	JobCost     = jobGauge("cost", "What that cost by the prices that ranks were given; absent without a price.", "currency")
 	JobStorage  = jobGauge("storage_calls", "Calls of storages by the ranks that have ended, by kind.", "kind")
 )
