@@ -7,6 +7,7 @@ import (
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/scorer/claim"
+	"github.com/batchscore/batchscore/scorer/increment"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/telemetry/tracing"
 	"github.com/batchscore/batchscore/shard"
@@ -72,6 +73,9 @@ func (i item) row() *row.Row { return &i.batch.chunk.rows[i.batch.offset+i.slot]
 
 func (i item) entry() shard.Entry { return i.batch.chunk.entries[i.batch.offset+i.slot] }
 
+// copied reports whether the image's row is copied: it is not read, and its row is there.
+func (i item) copied() bool { return i.batch.chunk.entries[i.batch.offset+i.slot].Copied() }
+
 // chunkPool makes chunks, in memory that was used before.
 type chunkPool struct {
 	manifest *shard.Manifest
@@ -79,12 +83,13 @@ type chunkPool struct {
 	batch    int                // images per batch
 	answers  func() row.Answers // makes the memory of the answers of one chunk
 	holds    *holds
+	copier   *increment.Copier
 	traces   *tracing.Chunks
 	spent    chan *chunk
 }
 
-// open returns a chunk that this worker holds.
-func (p *chunkPool) open(index int) (*chunk, error) {
+// open returns a chunk that this worker holds. It has the rows that are copied.
+func (p *chunkPool) open(ctx context.Context, index int) (*chunk, error) {
 	var c *chunk
 	select {
 	case c = <-p.spent:
@@ -98,7 +103,7 @@ func (p *chunkPool) open(index int) (*chunk, error) {
 	}
 	c.reset(p.holds.get(claim.OnChunk(index)), index, entries, p.batch)
 	c.trace = p.traces.Begin(index, len(entries))
-	return c, nil
+	return c, p.copier.Copy(ctx, c.entries, c.rows)
 }
 
 // recycle takes back a chunk that is committed.

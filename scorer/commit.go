@@ -90,7 +90,7 @@ func (c *committer) commit(ctx context.Context, done *chunk) (err error) {
 		ofRows(e.Int("chunk", done.index), statuses).Msg("committed a chunk")
 	}
 	c.tellFailed(done.rows)
-	c.failures.Commit(done.index, done.rows)
+	c.failures.Commit(done.index, c.judged(done))
 	return nil
 }
 
@@ -132,4 +132,19 @@ func countFailed(rows []row.Row) int {
 		}
 	}
 	return n
+}
+
+// judged returns the rows that count for --max-errors: of an increment those of new and changed
+// images, and not what is copied or scored again.
+func (c *committer) judged(done *chunk) []row.Row {
+	if !c.job.Increments() {
+		return done.rows
+	}
+	var rows []row.Row
+	for i := range done.rows {
+		if why := done.entries[i].Why; why == shard.New || why == shard.Changed {
+			rows = append(rows, done.rows[i])
+		}
+	}
+	return rows
 }

@@ -87,6 +87,12 @@ func (a *assembler) reject(img item, bad *codec.Failure) {
 	*img.row() = row.Row{Path: entry.Path, Size: entry.Size, Status: string(bad.Status), Error: bad.Reason}
 }
 
+// skip settles an image whose row is copied. Its slot is empty, as in reject.
+func (a *assembler) skip(ctx context.Context, img item) error {
+	clear(a.pixels(img))
+	return a.settle(ctx, img.batch)
+}
+
 // fail rejects an image and settles it.
 func (a *assembler) fail(ctx context.Context, img item, bad *codec.Failure) error {
 	a.reject(img, bad)

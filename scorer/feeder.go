@@ -15,7 +15,9 @@ type feeder struct {
 	chunks   *chunkPool
 	batches  *batchPool
 	isolator *isolator
-	toFetch  chan<- item
+	// assembler takes the images whose rows are copied, toFetch all others.
+	assembler *assembler
+	toFetch   chan<- item
 }
 
 func (f *feeder) run(ctx context.Context) error {
@@ -55,7 +57,7 @@ func (f *feeder) suspect(ctx context.Context, index int) (bool, error) {
 
 // cut sends the images of one chunk to the fetchers, batch by batch.
 func (f *feeder) cut(ctx context.Context, index int) error {
-	c, err := f.chunks.open(index)
+	c, err := f.chunks.open(ctx, index)
 	if err != nil {
 		return err
 	}
@@ -68,7 +70,13 @@ func (f *feeder) cut(ctx context.Context, index int) error {
 		b.unsettled.Store(int32(b.n))
 		b.decoded.Store(0)
 		for slot := range b.n {
-			if err := send(ctx, f.toFetch, item{batch: b, slot: slot}); err != nil {
+			img := item{batch: b, slot: slot}
+			if img.copied() {
+				err = f.assembler.skip(ctx, img)
+			} else {
+				err = send(ctx, f.toFetch, img)
+			}
+			if err != nil {
 				return err
 			}
 		}

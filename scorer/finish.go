@@ -90,7 +90,7 @@ func (f *finisher) succeed(ctx context.Context) (output.Success, error) {
 		opt.Drift = func(now *shard.Manifest) *output.Drift {
 			r := <-relisted
 			if now != f.manifest { // retried images have newer entries
-				r = listAgain(ctx, f.images, f.job, now)
+				r = listAgain(ctx, f.images, f.out, f.job, now)
 			}
 			if r.err == nil {
 				f.passed = r.passed
@@ -112,8 +112,20 @@ type relisting struct {
 	err    error
 }
 
-// listAgain lists the images of a job again and compares them with a manifest.
-func listAgain(ctx context.Context, images store.Store, job *output.Job, m *shard.Manifest) (r relisting) {
+// listAgain lists the images of a job again and compares them with a manifest, or with the
+// collection of an increment.
+func listAgain(ctx context.Context, images, out store.Store, job *output.Job, m *shard.Manifest) (r relisting) {
+	m, done, err := collectionOf(ctx, out, job, m)
+	if err != nil {
+		r.err = err
+		return r
+	}
+	defer done()
+	return listAgainst(ctx, images, job, m)
+}
+
+// listAgainst lists the images of a job again and compares them with all that it had.
+func listAgainst(ctx context.Context, images store.Store, job *output.Job, m *shard.Manifest) (r relisting) {
 	r.drift, r.err = output.MeasureDrift(m, job.Max > 0, func(fn func(store.Object) error) (err error) {
 		r.passed, err = listing.Walk(ctx, images, job.Files, fn)
 		return err
@@ -158,12 +170,12 @@ func Drift(ctx context.Context, images, out store.Store, done output.Success) (o
 	if err != nil {
 		return output.Drift{}, err
 	}
-	m, err := done.Manifest(ctx, out)
+	m, err := done.Collection(ctx, out)
 	if err != nil {
 		return output.Drift{}, err
 	}
 	defer m.Close()
-	r := listAgain(ctx, images, &job, m)
+	r := listAgainst(ctx, images, &job, m)
 	return r.drift, r.err
 }
 

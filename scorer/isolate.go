@@ -65,7 +65,7 @@ func (i *isolator) isolate(ctx context.Context, index int) error {
 	if err != nil {
 		return err
 	}
-	c, err := i.chunks.open(index)
+	c, err := i.chunks.open(ctx, index)
 	if err != nil {
 		return err
 	}
@@ -190,6 +190,9 @@ func (s *search) scoreSlots(ctx context.Context, offset, lo, hi int) error {
 
 // load reads and decodes one image, or makes the row that says why it cannot.
 func (s *search) load(ctx context.Context, img item) error {
+	if img.copied() {
+		return nil
+	}
 	i := s.isolator
 	i.hook.at("before-read", img.batch.chunk.index)
 	err := i.reader.decode(ctx, s.decoder, i.assembler.pixels(img), img)

@@ -11,6 +11,7 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/scorer/claim"
 	"github.com/batchscore/batchscore/scorer/cost"
+	"github.com/batchscore/batchscore/scorer/increment"
 	"github.com/batchscore/batchscore/scorer/judge"
 	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/output"
@@ -88,7 +89,7 @@ func (p *participant) run(ctx context.Context, start time.Time) (output.Success,
 		}
 	}
 	relist, end := newRelister(ctx, func(ctx context.Context) relisting {
-		return listAgain(ctx, p.opt.Images, w.job, w.manifest)
+		return listAgain(ctx, p.opt.Images, p.opt.Out, w.job, w.manifest)
 	})
 	defer end()
 	w.finisher.relist = relist
@@ -126,6 +127,9 @@ func (p *participant) completed(ctx context.Context) (done output.Success, ok bo
 		return done, false, err
 	}
 	job, _, err := output.Join(ctx, o.Out, o.Job)
+	if err == nil {
+		err = p.continues(ctx, &job)
+	}
 	if err != nil {
 		return done, false, err
 	}
@@ -178,10 +182,20 @@ func (p *participant) join(ctx context.Context, engine Engine) (*worker, error) 
 			listed.Close()
 		}
 	}()
+	var plan *increment.Plan
 	if listed != nil {
 		o.Job.Listed = listed.Len()
+		if o.After != nil {
+			if plan, err = p.plan(ctx, &o, listed); err != nil {
+				return nil, err
+			}
+			defer plan.Close()
+		}
 	}
 	job, created, err := output.Join(ctx, o.Out, o.Job)
+	if err == nil && !created {
+		err = p.continues(ctx, &job)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -203,13 +217,9 @@ func (p *participant) join(ctx context.Context, engine Engine) (*worker, error) 
 	if created {
 		event.JobCreated.On(o.Log).Str("out", o.Out.String()).Str("images", job.Images).Msg("new job")
 	}
-	m, err := output.Freeze(ctx, o.Out, func(ctx context.Context) (*shard.Manifest, error) {
-		if m := listed; m != nil {
-			listed = nil
-			return m, nil
-		}
-		return list(ctx, &job)
-	})
+	mine := listed
+	listed = nil
+	m, err := p.freeze(ctx, &job, mine, plan, list)
 	if err != nil {
 		return nil, err
 	}
@@ -219,7 +229,7 @@ func (p *participant) join(ctx context.Context, engine Engine) (*worker, error) 
 	renewer := &renewer{claims: claims, holds: holds, lease: o.Lease, stop: o.Stop, log: o.Log}
 	return &worker{
 		opt: o, engine: engine, halt: p.halt, job: &job, manifest: m, chunks: chunks, me: me,
-		claims: claims, holds: holds, renewer: renewer, statuses: map[string]int{}, gpu: p.gpu, price: p.price,
+		claims: claims, holds: holds, renewer: renewer, copier: increment.NewCopier(o.Out, &job), statuses: map[string]int{}, gpu: p.gpu, price: p.price,
 		past: p.past, failures: judge.NewCounter(o.MaxErrors, job.MaxErrors, m.Len(), o.World.Size),
 		finisher: &finisher{
 			images: o.Images, out: o.Out, job: &job, manifest: m, versions: o.Versions, verdict: o.verdict(),

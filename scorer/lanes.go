@@ -66,9 +66,13 @@ func (f *filler) count(n, failed int) {
 // fill completes the rows of images lo <= slot < hi of a scored batch.
 func (f *filler) fill(b *batch, lo, hi int) error {
 	c := b.chunk
-	failed := 0
+	failed, copied := 0, 0
 	for slot := lo; slot < hi; slot++ {
 		r := &c.rows[b.offset+slot]
+		if c.entries[b.offset+slot].Copied() {
+			copied++
+			continue
+		}
 		if r.Status != row.StatusOK {
 			failed++
 			continue
@@ -77,7 +81,8 @@ func (f *filler) fill(b *batch, lo, hi int) error {
 			return fmt.Errorf("%w; nothing of chunk %d was written", err, c.index)
 		}
 	}
-	f.count(hi-lo, failed)
+	f.count(hi-lo-copied, failed)
+	f.progress.Add(copied, 0)
 	return nil
 }
 

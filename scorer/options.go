@@ -15,6 +15,7 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/models/preprocess/budget"
 	"github.com/batchscore/batchscore/scorer/cost"
+	"github.com/batchscore/batchscore/scorer/increment"
 	"github.com/batchscore/batchscore/scorer/judge"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
@@ -49,6 +50,8 @@ type Options struct {
 	// complete; nil scores none again. "changed" includes images that have changed since
 	// they were listed, whatever their rows say.
 	Retry row.Selection
+	// After is the earlier output that a new job continues; nil for none.
+	After *After
 	// Delivery is the file that the rows are written to once the job is complete; nil
 	// for none.
 	Delivery *Delivery
@@ -116,6 +119,15 @@ type Options struct {
 
 	judging time.Duration // between looks at the failures of all ranks; 0 is the default
 	hook    testHook
+}
+
+// After is how a job continues an earlier output: it keeps the rows of images that have not
+// changed.
+type After struct {
+	// Place is that of the output, or of a folder of outputs, of which the last complete one
+	// is continued. It is in the same storage as Options.Out.
+	Place string
+	increment.Asked
 }
 
 // testHook is called at named points, for tests that kill the process there. A nil

@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/batchscore/batchscore/deploy/shellquote"
 	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/models/preprocess/budget"
 	"github.com/batchscore/batchscore/scorer/claim"
 	"github.com/batchscore/batchscore/scorer/judge"
 	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/prune"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/telemetry/event"
@@ -197,7 +199,7 @@ func (r *retrier) scoreAgain(ctx context.Context, plan *retryPlan) error {
 	}
 	r.job.warnOfDecoding(&job)
 	again := participant{opt: *o, halt: r.job.halt, of: &job}
-	again.opt.Retry = nil
+	again.opt.Retry, again.opt.After = nil, nil
 	again.opt.Out = output.Generation(o.Out, plan.generation)
 	again.opt.Job = job.NewRetry(o.Job, output.Retry{Generation: plan.generation, Statuses: plan.statuses})
 	again.opt.Job.Batch, again.opt.Job.Chunk = job.Batch, 0
@@ -237,4 +239,14 @@ func boundsOf(job *output.Job) preprocess.Options {
 	o := preprocess.Options{MaxMemory: job.MaxMemory}
 	o.MaxPixels, o.MaxBytes = job.Bounds()
 	return o
+}
+
+// unneeded returns an error if other outputs keep rows of one that a retry is about to change.
+func (r *retrier) unneeded(ctx context.Context, done *output.Success) error {
+	out := r.job.opt.Out
+	if err := prune.Unneeded(ctx, out, done.Job); err != nil {
+		return fmt.Errorf("a retry would change these rows: %w; to score images again, begin another output with --after %s --retry STATUS",
+			err, shellquote.Path(out.String()))
+	}
+	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
+	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/telemetry/tracing"
 )
 
@@ -41,6 +42,17 @@ func Run(ctx context.Context, o Options) (output.Success, error) {
 	go halt.cancelAfter(ctx, o.Grace, cancel, o.Log)
 	p := &participant{opt: o, halt: halt}
 	run := p.run
+	if o.Retry != nil && o.After != nil {
+		// A job that is complete has a retry of its own, and a new one scores kept images
+		// with these statuses again.
+		if _, err := output.ReadSuccess(ctx, o.Out); errors.Is(err, store.ErrNotExist) {
+			after := *o.After
+			after.Retry = o.Retry
+			p.opt.After, p.opt.Retry, o.Retry = &after, nil, nil
+		} else if err != nil {
+			return output.Success{}, err
+		}
+	}
 	if o.Retry != nil {
 		run = (&retrier{job: *p}).run
 	}
@@ -66,7 +78,7 @@ func (w *worker) scoreChunks(ctx context.Context, taker *taker) error {
 	schema := w.job.Schema()
 	ahead := newReadAhead(1, most)
 	batches := &batchPool{engine: w.engine, size: w.job.Batch, taker: taker, free: make(chan *batch, batchCount), core: core, ahead: ahead}
-	chunks := &chunkPool{manifest: w.manifest, chunks: w.chunks, batch: w.job.Batch, holds: w.holds,
+	chunks := &chunkPool{manifest: w.manifest, chunks: w.chunks, batch: w.job.Batch, holds: w.holds, copier: w.copier,
 		answers: func() row.Answers { return schema.NewAnswers(&o.Contract, w.job.TopK) }, spent: make(chan *chunk, batchCount+2),
 		traces: tracing.NewChunks(ctx, o.Traces, w.job.ID, o.World.Rank)}
 	reader := newReader(o, w.halt, ahead)
@@ -78,7 +90,8 @@ func (w *worker) scoreChunks(ctx context.Context, taker *taker) error {
 		bounds: o.Decode, reader: reader, assembler: assembler, device: device, filler: filler, gate: gate, scored: scored,
 		leave: o.Leave, stop: o.Stop, log: o.Log, hook: o.hook}
 
-	feeder := &feeder{taker: taker, claims: w.claims, holds: w.holds, chunks: chunks, batches: batches, isolator: isolator, toFetch: toFetch}
+	feeder := &feeder{taker: taker, claims: w.claims, holds: w.holds, chunks: chunks, batches: batches, isolator: isolator,
+		assembler: assembler, toFetch: toFetch}
 	fetchers := &fetchers{in: toFetch, out: toDecode, reader: reader, assembler: assembler, hook: o.hook}
 	decoders := &decoders{in: toDecode, spec: spec, bounds: o.Decode, reader: reader, assembler: assembler, counters: o.Counters}
 	lanes := &lanes{ready: ready, gate: gate, device: device, filler: filler, batches: batches, scored: scored, hook: o.hook}

@@ -37,6 +37,7 @@ func Failing(s *judge.Stop, why, place string) error {
 // checkLimits returns ErrTooManyFailed if a complete job has more failed images than
 // allowed. place is the output, for the error.
 func checkLimits(l judge.Limits, job *output.Job, s output.Success, place string) error {
+	s.Images, s.Statuses = s.Judged()
 	says := l.Exceeded(job.MaxErrors, s.Images, s.Statuses)
 	if says == "" {
 		return nil

@@ -9,6 +9,7 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/scorer/claim"
 	"github.com/batchscore/batchscore/scorer/cost"
+	"github.com/batchscore/batchscore/scorer/increment"
 	"github.com/batchscore/batchscore/scorer/judge"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
@@ -29,6 +30,7 @@ type worker struct {
 	claims   *claim.Claims
 	holds    *holds
 	renewer  *renewer
+	copier   *increment.Copier
 	finisher *finisher
 	statuses map[string]int // of the rows that this worker committed
 	failures *judge.Counter

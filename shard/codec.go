@@ -109,6 +109,14 @@ func appendEntry(buf []byte, e Entry) []byte {
 			buf = appendText(buf, "from", e.From)
 		}
 	}
+	if e.Why != "" {
+		buf = append(buf, ',')
+		buf = appendText(buf, "why", string(e.Why))
+	}
+	if e.Status != "" {
+		buf = append(buf, ',')
+		buf = appendText(buf, "status", e.Status)
+	}
 	return append(buf, '}', '\n')
 }
 
@@ -162,6 +170,12 @@ func parseEntry(line string) (Entry, error) {
 		if p.Has(`,"from":`) {
 			e.From = takeText(&p, "", `,"from_base64":`)
 		}
+	}
+	if p.Has(`,"why":`) {
+		e.Why = Why(takeText(&p, "", `,"why_base64":`))
+	}
+	if p.Has(`,"status":`) {
+		e.Status = takeText(&p, "", `,"status_base64":`)
 	}
 	p.Take("}\n")
 	if !p.Done() || short || wrong {

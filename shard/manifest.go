@@ -22,7 +22,25 @@ type Entry struct {
 	// empty if it is Path.
 	FromOutput, FromRow int
 	From                string
+	// Why says, in the manifest of a job that keeps rows, why the image is scored: New,
+	// Changed or Retried.
+	Why Why
+	// Status is that of the image's row, in a list of failed images.
+	Status string
 }
+
+// Why is the reason for which an image is scored although rows are kept.
+type Why string
+
+// The reasons.
+const (
+	New     Why = "new"     // it was not there before
+	Changed Why = "changed" // it was there in another version
+	Retried Why = "retried" // its row had a status that is to be scored again
+)
+
+// Copied reports whether the image's row is copied and not scored.
+func (e *Entry) Copied() bool { return e.FromOutput > 0 }
 
 // Source returns the name of the image in the output that its row is copied from.
 func (e *Entry) Source() string { return cmp.Or(e.From, e.Path) }
@@ -116,8 +134,8 @@ func (m *Manifest) Find(path string) (int, bool, error) {
 }
 
 // Encode writes the manifest as JSON lines: a header, one line per entry with
-// path, size, etag, md5 (if it is known) and from_output, from_row and from (if its row is
-// copied), and a trailer with the number of
+// path, size and etag, with md5, from_output, from_row, from, why and status if they are
+// known, and a trailer with the number of
 // entries and the SHA-256 of all bytes before it. In a path that is not valid
 // UTF-8, U+FFFD replaces the invalid bytes, and path_base64 has the exact ones. The
 // same holds for an etag.

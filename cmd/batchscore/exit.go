@@ -15,6 +15,7 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess/jpeg/nvimgcodec"
 	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/claim"
+	"github.com/batchscore/batchscore/scorer/increment"
 	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/prune"
@@ -65,7 +66,7 @@ func exitCode(err error, sig os.Signal) int {
 		return 0
 	case errors.Is(err, scorer.ErrStopped), sig != nil && errors.Is(err, context.Canceled):
 		return stopCode(sig)
-	case errors.Is(err, errUsage):
+	case errors.Is(err, errUsage), errors.Is(err, increment.ErrNone), errors.Is(err, store.ErrOtherStorage):
 		return 64
 	case errors.Is(err, scorer.ErrTooManyFailed), errors.Is(err, errLeftOut):
 		return 3

@@ -80,8 +80,11 @@ func (p *page) ending(place string, s *output.Success) {
 // tallyLine says how many images have which status, what the listing passed over,
 // and the command that shows the failures, if there are any.
 func tallyLine(place string, s *output.Success) (text, command string) {
-	text = row.Tally(s.Statuses) + andPassedOver(s.PassedOver)
-	if see := output.ShowCommand(place, s.Statuses); see != "" {
+	text = row.Tally(s.AllStatuses()) + andPassedOver(s.PassedOver)
+	if i := s.Increment; i != nil {
+		text += "; " + i.Text()
+	}
+	if see := output.ShowCommand(place, s.AllStatuses()); see != "" {
 		return text + "; see: ", see
 	}
 	return text, ""
@@ -158,15 +161,20 @@ func scoredTwice(n int) string {
 
 // logResult logs what sayResult prints.
 func logResult(log zerolog.Logger, place string, s *output.Success) {
-	e := event.JobComplete.On(log).Int("images", s.Images).Int("ok", s.Statuses[row.StatusOK]).Int("failed", s.Failed).
-		Interface("statuses", s.Statuses)
+	e := event.JobComplete.On(log).Int("images", s.AllImages()).Int("ok", s.AllStatuses()[row.StatusOK]).Int("failed", s.Failed).
+		Interface("statuses", s.AllStatuses())
+	kept := ""
+	if i := s.Increment; i != nil {
+		kept = "; " + i.Text()
+		e = e.Int("new", i.New).Int("changed", i.Changed).Int("retried", i.Retried).Int("renamed", i.Renamed).Int("kept", i.Kept).Int("gone", i.Gone)
+	}
 	if n := s.PassedOver.Files(); n > 0 {
 		e = e.Int("passed_over", n)
 	}
 	if s.Hours != nil && s.Cost != nil {
 		e = e.Float64("cost", s.Cost.Amount).Str("currency", s.Cost.Currency).Float64("device_hours", s.Hours.Device).Float64("node_hours", s.Hours.Node)
 	}
-	if see := output.ShowCommand(place, s.Statuses); see != "" {
+	if see := output.ShowCommand(place, s.AllStatuses()); see != "" {
 		e = e.Str("see", see)
 	}
 	if g := s.GPU; g != nil {
@@ -181,7 +189,7 @@ func logResult(log zerolog.Logger, place string, s *output.Success) {
 		}
 		e = e.Int("gpu_workers", g.Workers)
 	}
-	e.Msg("complete: " + row.Tally(s.Statuses))
+	e.Msg("complete: " + row.Tally(s.AllStatuses()) + kept)
 	if note := output.MixedGPUsNote(s.GPUKinds); note != "" {
 		event.GPUsMixed.On(log).Strs("kinds", s.GPUKinds).Msg(note)
 	}

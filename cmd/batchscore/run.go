@@ -40,6 +40,7 @@ type runFlags struct {
 	runMergeFlags
 	hookFlags
 	moneyFlags
+	afterFlags
 	provider    string
 	tf32        bool
 	gpuMemory   int // MiB; 0 for no limit
@@ -79,6 +80,11 @@ old ones once all of those images are scored. --retry changed, and --rescore-cha
 for a job that is complete, also score images again that have changed since they were
 listed.
 
+With --after PLACE, a new job keeps the rows of an earlier output: it scores the images
+that are new or have changed since, and refers to the other outputs for all others.
+PLACE is that output, or the folder of all outputs. With --retry failed as well, images
+that failed and have not changed are scored again.
+
 With --merge labels.csv, the rank that completes the job writes all rows to one file as
 well, whole or not at all, as 'batchscore merge' does; started again, the command
 writes it if it is missing.
@@ -92,6 +98,7 @@ computes nothing but takes as long as a real one, for planning capacity.
 		Example: `  batchscore run --images photos --out result --model inception.onnx
   batchscore run --images photos --out result --model inception.onnx --retry failed
   batchscore run --images photos --out result --model inception.onnx --merge labels.csv
+  batchscore run --images photos --out runs/2026-11-30 --after runs --model inception.onnx
   mpirun -np 4 batchscore run --images photos --out result --task classification
   batchscore run --images az://acme/photos/2019 --out az://acme/labels/2019 --model inception.onnx`,
 		Args: noArgs,
@@ -127,6 +134,7 @@ func runCommand(sig *signals) *cobra.Command {
 func (f *runFlags) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	f.jobFlags.register(cmd)
+	groupFlags(cmd, "Increment flags", func() { f.afterFlags.register(cmd) })
 	groupFlags(cmd, "Merge flags", func() { f.runMergeFlags.register(cmd) })
 	fs.StringVar(&f.provider, "provider", "auto",
 		"compute on `DEVICE`: auto (a GPU if one can be used, else the CPU), cpu, cpu-direct (every convolution as in the"+
@@ -195,6 +203,7 @@ type runOptions struct {
 	format    row.Format
 	maxErrors judge.Limits
 	retry     row.Selection // nil for none
+	after     *scorer.After // nil for none
 	device    simulate.Spec // if simulated
 	simulated bool
 	world     shard.World
@@ -255,6 +264,9 @@ func (f *runFlags) options(cmd *cobra.Command) (runOptions, error) {
 		if f.static {
 			return o, usagef("--retry and --static exclude each other: a rank that keeps to its share ends before the others are done")
 		}
+	}
+	if o.after, err = f.afterFlags.options(); err != nil {
+		return o, err
 	}
 	if o.answers, err = f.answers(cmd); err != nil {
 		return o, err
@@ -375,7 +387,7 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 		Sessions: f.sessions.n, Tune: tuning,
 		World:     world,
 		Failed:    o.hooks.failed(ctx),
-		MaxErrors: o.maxErrors, StrictDrift: f.strictDrift, Retry: o.retry, Rescore: f.rescore, Decode: bounds, Decoders: f.decoders,
+		MaxErrors: o.maxErrors, StrictDrift: f.strictDrift, Retry: o.retry, After: o.after, Rescore: f.rescore, Decode: bounds, Decoders: f.decoders,
 		CountDecoders: engine.decoders, Delivery: delivery, Lease: f.lease, Stop: stop, Leave: &f.bound.leave,
 		DecodeMemory: decodeMemory,
 		Static:       f.static, Deadline: f.deadline, Budget: (f.budget + world.Size - 1) / world.Size,

@@ -64,6 +64,35 @@ func compare(st store.Store, have, want Job) error {
 	return nil
 }
 
+// Differs returns what keeps the rows of one job from being those of another, for people;
+// empty if nothing does. How images are divided into batches and chunks does not count.
+func Differs(have, want Job) string {
+	asked := cmp.Or(want.AskedTopK, want.TopK)
+	want.Batch, want.Chunk = 0, 0
+	var c comparison
+	c.compareOptions(&have, &want, asked)
+	c.compareModels(&have, &want)
+	var differ []string
+	for _, d := range append(c.options, c.model...) {
+		differ = append(differ, fmt.Sprintf("%s: %s there, %s here", d.what, d.have, d.want))
+	}
+	for _, d := range []struct {
+		what       string
+		have, want int
+	}{
+		{what: "form of the rows", have: int(have.RowForm), want: int(row.Newest)},
+		{what: "decoders of images, of another release", have: have.Decoding, want: want.Decoding},
+	} {
+		if d.have != d.want {
+			differ = append(differ, fmt.Sprintf("%s: %d there, %d here", d.what, d.have, d.want))
+		}
+	}
+	if have.Int8 != want.Int8 {
+		differ = append(differ, fmt.Sprintf("sums of 8-bit products: %s there, %s here", unnamed(have.Int8), unnamed(want.Int8)))
+	}
+	return strings.Join(differ, "; ")
+}
+
 // compareOptions compares everything but the model. asked is the number of classes
 // that the command asks for.
 func (c *comparison) compareOptions(have, want *Job, asked int) {

@@ -1,11 +1,12 @@
 package output
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
@@ -68,11 +69,27 @@ type Increment struct {
 	// Statuses are those of all images of the collection, Failed how many failed.
 	Statuses map[string]int `json:"statuses"`
 	Failed   int            `json:"failed"`
+	// Judged are the statuses of the new and changed images, which --max-errors is about.
+	Judged map[string]int `json:"judged"`
 	// Outputs is the number of outputs that have rows of the collection, this one included.
 	Outputs int `json:"outputs"`
 	// Collection and Gone are the digests of these files.
 	Collection string `json:"collection"`
 	GoneDigest string `json:"gone_digest"`
+}
+
+// Text says what an increment kept and scored.
+func (i *Increment) Text() string {
+	parts := []string{strconv.Itoa(i.Kept) + " kept"}
+	for _, c := range []struct {
+		n    int
+		text string
+	}{{n: i.New, text: "new"}, {n: i.Changed, text: "changed"}, {n: i.Retried, text: "scored again"}, {n: i.Renamed, text: "renamed"}, {n: i.Gone, text: "gone"}} {
+		if c.n > 0 {
+			parts = append(parts, strconv.Itoa(c.n)+" "+c.text)
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 const (
@@ -96,6 +113,28 @@ func (s *Source) Open(st store.Store) (store.Store, error) {
 		return nil, fmt.Errorf("open %s, whose rows %s keeps: %w", s.Place, st, err)
 	}
 	return src, nil
+}
+
+// open opens a source that is complete and has the rows that the increment st keeps. What has
+// changed is ErrMismatch.
+func (s *Source) open(ctx context.Context, st store.Store) (store.Store, Success, error) {
+	src, err := s.Open(st)
+	if err != nil {
+		return nil, Success{}, err
+	}
+	done, err := ReadSuccess(ctx, src)
+	if errors.Is(err, store.ErrNotExist) {
+		return nil, done, fmt.Errorf("%s, whose rows %s keeps, is gone or no longer complete: the content %w; "+
+			"bring it back, or begin again without --after in another --out", src, st, ErrMismatch)
+	}
+	if err != nil {
+		return nil, done, err
+	}
+	if done.Job != s.Job || done.Digests.Manifest != s.Manifest || done.Digests.Parts != s.Parts {
+		return nil, done, fmt.Errorf("%s, whose rows %s keeps, has changed since: the content %w; "+
+			"bring back what it was, or begin again in another --out", src, st, ErrMismatch)
+	}
+	return src, done, nil
 }
 
 // ReadCollection returns the manifest of all images of an increment as it was frozen, which
@@ -152,19 +191,142 @@ func (s *Success) Collection(ctx context.Context, st store.Store) (*shard.Manife
 	return m, err
 }
 
-// equal reports whether two jobs keep the same rows of the same outputs.
-func (a *After) equal(b *After) bool {
-	if a == nil || b == nil {
-		return a == b
+// AllStatuses returns the number of images of the collection with each status.
+func (s *Success) AllStatuses() map[string]int {
+	if s.Increment != nil {
+		return s.Increment.Statuses
 	}
-	return a.Job == b.Job && slices.Equal(a.Retry, b.Retry) && a.ReuseByContent == b.ReuseByContent &&
-		slices.Equal(a.Sources, b.Sources) && (a.Nothing == "") == (b.Nothing == "")
+	return s.Statuses
 }
 
-// wholeStatuses returns the number of images of the collection with each status.
-func (s *Success) wholeStatuses() map[string]int {
+// AllImages returns the number of images of the collection.
+func (s *Success) AllImages() int {
 	if s.Increment != nil {
-		return maps.Clone(s.Increment.Statuses)
+		return s.Increment.Images
 	}
-	return maps.Clone(s.Statuses)
+	return s.Images
+}
+
+// Judged returns how many images have which status, of those that --max-errors is about: all,
+// or the new and changed ones of an increment.
+func (s *Success) Judged() (images int, statuses map[string]int) {
+	if s.Increment != nil {
+		return s.Increment.New + s.Increment.Changed, s.Increment.Judged
+	}
+	return s.Images, s.Statuses
+}
+
+// Settled returns the record and _SUCCESS of an output that is complete and at rest. The error
+// is store.ErrNotExist if the place is no output, and ErrIncomplete if it has to be finished
+// first.
+func Settled(ctx context.Context, st store.Store) (Job, Success, error) {
+	job, err := ReadJob(ctx, st)
+	if err != nil {
+		return job, Success{}, err
+	}
+	s, err := readState(ctx, st, &job)
+	if err != nil {
+		return job, Success{}, err
+	}
+	if s.success == nil {
+		return job, Success{}, fmt.Errorf("%w: %s has no %s; run its command again to finish it", ErrIncomplete, st, SuccessName)
+	}
+	return job, *s.success, s.settled(st)
+}
+
+// SourceRows reads the rows of an output that an increment copies from.
+type SourceRows struct {
+	st     store.Store
+	job    Job
+	chunks shard.Chunks
+	lines  [][]byte // of the file of the parts' digests
+}
+
+// OpenRows opens a source, as seen from the increment st. What has changed is ErrMismatch.
+func (s *Source) OpenRows(ctx context.Context, st store.Store) (*SourceRows, error) {
+	src, _, err := s.open(ctx, st)
+	if err != nil {
+		return nil, err
+	}
+	job, err := ReadJob(ctx, src)
+	if err != nil {
+		return nil, err
+	}
+	r := &SourceRows{st: src, job: job, chunks: job.Chunks(s.Images)}
+	body, _, err := readWhole(ctx, src, digestsName, digestsMost(r.chunks.Count()))
+	if err != nil {
+		return nil, err
+	}
+	r.lines = bytes.SplitAfter(body, []byte("\n"))
+	if digest(body) != s.Parts || len(r.lines) != r.chunks.Count()+1 {
+		return nil, fmt.Errorf("%s of %s: %w: it does not hold the digests of the parts; %s", digestsName, src, ErrMismatch, repairAdvice(src))
+	}
+	return r, nil
+}
+
+// ChunkOf returns the chunk that has a row.
+func (r *SourceRows) ChunkOf(row int) (chunk, first int) {
+	return row / r.chunks.Size, row / r.chunks.Size * r.chunks.Size
+}
+
+// Chunk returns the rows of a chunk.
+func (r *SourceRows) Chunk(ctx context.Context, chunk int) ([]row.Row, error) {
+	p, err := decodePart(ctx, r.st, &r.job, r.chunks, chunk)
+	if err != nil {
+		return nil, err
+	}
+	if first, last := r.chunks.Range(chunk); len(p.rows) != last-first {
+		return nil, damagedPart(p.name, r.st, fmt.Errorf("the content %w: it has %d rows, not %d", ErrMismatch, len(p.rows), last-first))
+	}
+	if !bytes.Equal(appendDigest(nil, p.digest, p.name), r.lines[chunk]) {
+		return nil, damagedPart(p.name, r.st, fmt.Errorf("the content %w: it has changed since the job completed", ErrMismatch))
+	}
+	return p.rows, nil
+}
+
+// String names the place of the source.
+func (r *SourceRows) String() string { return r.st.String() }
+
+// OpenManifest returns the own manifest of a source, as seen from the increment st, which the
+// caller closes. What has changed is ErrMismatch.
+func (s *Source) OpenManifest(ctx context.Context, st store.Store) (*shard.Manifest, error) {
+	src, done, err := s.open(ctx, st)
+	if err != nil {
+		return nil, err
+	}
+	m, err := done.Manifest(ctx, src)
+	if err != nil {
+		return nil, err
+	}
+	if m.Digest() != s.Manifest {
+		m.Close()
+		return nil, fmt.Errorf("%s of %s: %w: it has changed since the job completed; %s", manifestName, src, ErrMismatch, repairAdvice(src))
+	}
+	return m, nil
+}
+
+// OpenCollection returns the collection of a source and its failed images, which the caller
+// closes.
+func (s *Source) OpenCollection(ctx context.Context, st store.Store) (all, failed *shard.Manifest, err error) {
+	src, done, err := s.open(ctx, st)
+	if err != nil {
+		return nil, nil, err
+	}
+	if all, err = done.Collection(ctx, src); err != nil {
+		return nil, nil, err
+	}
+	want := s.Manifest
+	if done.Increment != nil {
+		want = done.Increment.Collection
+	}
+	if done.Generation() == 0 && all.Digest() != want {
+		err = fmt.Errorf("the images of %s: %w: their list has changed since the job completed; %s", src, ErrMismatch, repairAdvice(src))
+	} else {
+		failed, err = done.FailedImages(ctx, src)
+	}
+	if err != nil {
+		all.Close()
+		return nil, nil, err
+	}
+	return all, failed, nil
 }

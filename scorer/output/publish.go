@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"time"
 
@@ -32,6 +33,7 @@ type publication struct {
 	st       store.Store
 	job      *Job
 	state    state
+	base     *shard.Manifest // as it was frozen
 	manifest *shard.Manifest // with the entries of the retries
 	chunks   shard.Chunks
 	retries  []*folder // with rows to publish
@@ -41,13 +43,19 @@ type publication struct {
 	changed  *shard.Set // parts that differ; nil if not known
 	statuses map[string]int
 	answers  *row.Summing
+	failed   *failures   // those of the rows that were counted; nil before
 	modified []time.Time // when the parts were created or replaced
 }
 
 // publish puts the rows of all complete retries into the parts of an output, updates
 // _SUCCESS and returns it. Every part must exist.
 func publish(ctx context.Context, st store.Store, job *Job, base *shard.Manifest, was state, opt FinishOptions) (Success, error) {
-	p := &publication{st: st, job: job, state: was, chunks: job.Chunks(base.Len())}
+	p := &publication{st: st, job: job, base: base, state: was, chunks: job.Chunks(base.Len())}
+	defer func() {
+		if p.failed != nil {
+			p.failed.close()
+		}
+	}()
 	var err error
 	if p.manifest, err = current(ctx, st, base, was.Complete); err != nil {
 		return Success{}, err
@@ -228,6 +236,14 @@ func (p *publication) each(ctx context.Context, only *shard.Set, fn func(chunk i
 	}
 	skip := func(chunk int) bool { return only != nil && !only.Has(chunk) }
 	if only == nil {
+		f, err := newFailures(ctx, p.st, p.job)
+		if err != nil {
+			return err
+		}
+		if p.failed != nil {
+			p.failed.close()
+		}
+		p.failed = f
 		p.statuses, p.answers, p.modified = map[string]int{}, p.job.Schema().NewSumming(), nil
 	}
 	err := inOrder(ctx, p.chunks.Count(), func(ctx context.Context, chunk int) (part, error) {
@@ -248,7 +264,8 @@ func (p *publication) each(ctx context.Context, only *shard.Set, fn func(chunk i
 			}
 			changed = changed || c
 		}
-		if err := p.check(chunk, stored.rows); err != nil {
+		entries, err := p.check(chunk, stored.rows)
+		if err != nil {
 			return damagedPart(n.name, p.st, err)
 		}
 		if changed {
@@ -261,6 +278,9 @@ func (p *publication) each(ctx context.Context, only *shard.Set, fn func(chunk i
 		if only == nil {
 			for i := range stored.rows {
 				p.statuses[stored.rows[i].Status]++
+			}
+			if err := p.failed.add(entries, stored.rows); err != nil {
+				return err
 			}
 			p.answers.Add(stored.rows)
 			p.modified = append(p.modified, stored.modified)
@@ -278,14 +298,24 @@ func (p *publication) each(ctx context.Context, only *shard.Set, fn func(chunk i
 	return nil
 }
 
-// check compares the rows of a chunk, including the newer ones, with the manifest.
-func (p *publication) check(chunk int, rows []row.Row) error {
+// check compares the rows of a chunk, including the newer ones, with the manifest, and returns
+// the entries.
+func (p *publication) check(chunk int, rows []row.Row) ([]shard.Entry, error) {
 	first, last := p.chunks.Range(chunk)
 	entries, err := p.manifest.Entries(nil, first, last)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return p.job.checkRows(entries, rows)
+	if p.job.Increments() {
+		was, err := p.base.Entries(nil, first, last)
+		if err != nil {
+			return nil, err
+		}
+		for i := range entries {
+			entries[i].Why = was[i].Why
+		}
+	}
+	return entries, p.job.checkRows(entries, rows)
 }
 
 // succeed ends step 3.
@@ -330,6 +360,9 @@ func (p *publication) succeed(ctx context.Context, opt FinishOptions) (Success, 
 	s.Retry = &RetryOutcome{
 		Generation: p.state.Complete, Statuses: record.Retry.Statuses, Images: retried.Images,
 		Now: maps.Clone(retried.Statuses), MakespanSeconds: retried.MakespanSeconds, Ended: retried.Ended,
+	}
+	if err := p.failed.store(ctx, p.st, p.job, p.base, &s); err != nil {
+		return Success{}, err
 	}
 	if opt.Drift != nil {
 		s.Drift = opt.Drift(p.manifest)
@@ -378,4 +411,83 @@ func put(ctx context.Context, st store.Store, name string, body []byte) error {
 		return nil
 	}
 	return err
+}
+
+// overlay replaces rows with newer ones of the same images. Both come in manifest
+// order, so that neither is held in memory as a whole.
+type overlay struct {
+	equal func(a, b *row.Row) bool
+	next  func() (row.Row, error, bool)
+	stop  func()
+	row   row.Row // the next newer row, unless over
+	path  string  // of row
+	over  bool    // there are no more newer rows
+	err   error   // of the newer rows
+	used  int     // newer rows that had an older one
+}
+
+// newOverlay returns an overlay with those newer rows. equal compares two rows. The
+// caller closes the overlay.
+func newOverlay(newer iter.Seq2[row.Row, error], equal func(a, b *row.Row) bool) *overlay {
+	o := &overlay{equal: equal}
+	o.next, o.stop = iter.Pull2(newer)
+	o.advance()
+	return o
+}
+
+func (o *overlay) close() { o.stop() }
+
+func (o *overlay) advance() {
+	var ok bool
+	if o.row, o.err, ok = o.next(); !ok || o.err != nil {
+		o.over = true
+		return
+	}
+	o.path, o.err = o.row.Name()
+	o.over = o.err != nil
+}
+
+// replace replaces elements of rows with newer rows, and reports whether any of them
+// differs. Rows must come in order from call to call. It skips newer rows of images
+// that are between those of two calls.
+func (o *overlay) replace(rows []row.Row) (changed bool, err error) {
+	for i := range rows {
+		path, err := rows[i].Name()
+		if err != nil {
+			return changed, fmt.Errorf("%w: %w", ErrMismatch, err)
+		}
+		for !o.over && o.path < path {
+			o.advance()
+		}
+		if o.err != nil {
+			return changed, o.err
+		}
+		if o.over || o.path != path {
+			continue
+		}
+		if !o.equal(&rows[i], &o.row) {
+			rows[i], changed = o.row, true
+		}
+		o.used++
+		o.advance()
+	}
+	return changed, o.err
+}
+
+// rows returns the rows of a folder in manifest order.
+func (f *folder) rows(ctx context.Context) iter.Seq2[row.Row, error] {
+	stopped := errors.New("the caller wants no more rows")
+	return func(yield func(row.Row, error) bool) {
+		err := f.parts(ctx, func(p part) error {
+			for _, r := range p.rows {
+				if !yield(r, nil) {
+					return stopped
+				}
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, stopped) {
+			yield(row.Row{}, err)
+		}
+	}
 }

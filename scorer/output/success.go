@@ -158,6 +158,9 @@ func parseSuccess(st store.Store, body []byte) (Success, error) {
 		return Success{}, &damagedRecord{SuccessName, st.String(), fmt.Errorf("%w: %w", ErrMismatch, err)}
 	}
 	s.Failed = row.Failed(s.Statuses) // which older records do not have
+	if s.Increment != nil {
+		s.Failed = s.Increment.Failed
+	}
 	return s, nil
 }
 
@@ -339,11 +342,19 @@ func Finish(ctx context.Context, st store.Store, job Job, m *shard.Manifest, opt
 	var lines []byte
 	var modified []time.Time
 	answers := job.Schema().NewSumming()
+	failed, err := newFailures(ctx, st, &job)
+	if err != nil {
+		return Success{}, err
+	}
+	defer failed.close()
 	err = inOrder(ctx, c.Count(), func(ctx context.Context, chunk int) (part, error) {
 		return readPart(ctx, st, &job, m, chunk)
 	}, func(_ int, p part) error {
 		for i := range p.rows {
 			s.Statuses[p.rows[i].Status]++
+		}
+		if err := failed.add(p.entries, p.rows); err != nil {
+			return err
 		}
 		answers.Add(p.rows)
 		lines = appendDigest(lines, p.digest, p.name)
@@ -364,6 +375,9 @@ func Finish(ctx context.Context, st store.Store, job Job, m *shard.Manifest, opt
 	if string(stored) != string(lines) {
 		return Success{}, fmt.Errorf("%s of %s: %w: it does not hold the digests of the parts; %s",
 			digestsName, st, ErrMismatch, repairAdvice(st))
+	}
+	if err := failed.store(ctx, st, &job, m, &s); err != nil {
+		return Success{}, err
 	}
 	if opt.Drift != nil {
 		s.Drift = opt.Drift(m)
@@ -409,7 +423,8 @@ func (s *Success) encode(st store.Store, job *Job) ([]byte, error) {
 	if job.Older() {
 		s.forOlder()
 	}
-	s.Failed, s.See = row.Failed(s.Statuses), ShowCommand(st.String(), s.Statuses)
+	all := s.AllStatuses()
+	s.Failed, s.See = row.Failed(all), ShowCommand(st.String(), all)
 	body, err := encodeRecord(s)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", SuccessName, err)

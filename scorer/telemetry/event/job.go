@@ -1,18 +1,31 @@
 package event
 
+import "github.com/rs/zerolog"
+
 // What a worker says of the job.
 var (
 	JobCreated   = info("job_created", "This rank began a new job", "`out`, `images` (their place)")
 	JobContinued = info("job_continued", "The job goes on where it was", "`done` and `images`: of how many images the rows are there")
 	JobComplete  = info("job_complete", "Every image has its row. It comes before `run_ended`",
 		"`images`, `ok`, `failed`, `statuses`, `passed_over`, `see`; with `--price` `cost`, `currency`, `device_hours` and `node_hours`; "+
+			"with `--after`: `new`, `changed`, `retried`, `renamed`, `kept`, `gone`; "+
 			"over the `gpu_workers`, the ranks with a GPU that had ended by then: "+
 			"`gpu_busy`, `gpu_joules`, `gpu_images` (what these ranks committed) and `images_per_joule` (the quotient of these two), "+
 			"`gpu_throttled_s` (added up over GPUs) and `gpu_throttled_by`")
 	JobAlreadyComplete = info("job_already_complete", "The job was complete before this run, and there is nothing to do", "")
 	FailuresLeft       = info("failures_left", "The job was complete before this run, with images that failed", "`failed`")
 
-	ListingAwaited    = info("listing_awaited", "Another rank lists the images", "`at_most_s` (after which this rank lists them itself)")
+	ListingAwaited = info("listing_awaited", "Another rank lists the images", "`at_most_s` (after which this rank lists them itself)")
+	RowsKept       = info("rows_kept", "A new job keeps rows of an earlier output",
+		"`after` (the output), `images`, `new`, `changed`, `retried`, `renamed`, `kept`, `gone`")
+	NothingKept = add(Kind{Name: "nothing_kept", Levels: []zerolog.Level{zerolog.WarnLevel, zerolog.InfoLevel},
+		Means: "A new job keeps no row, and scores all images. Level `warn`: the earlier output is of another model or has other options;" +
+			" `info`: there is no earlier one",
+		Fields: "`after`, `why`"})
+	OutputIncomplete = ask("output_incomplete", "The last output of the folder of `--after` is not complete, and an earlier one is continued",
+		"`output`")
+	SourceUnmarked = ask("source_unmarked", "An output whose rows a new job keeps could not be marked as needed, so `batchscore prune` may not know",
+		"`error`")
 	ListingDuplicates = warn("listing_duplicates", "The listing named images more than once; each gets one row", "`names` (how many)")
 	FilesPassedOver   = info("files_passed_over", "The listing passed files over that are not images",
 		"`passed_over` (how many, by reason and extension)")

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/batchscore/batchscore/scorer"
+	"github.com/batchscore/batchscore/scorer/increment"
+)
+
+// afterFlags are the flags of a run that continues an earlier output.
+type afterFlags struct {
+	after string
+	reuse bool
+}
+
+func (f *afterFlags) register(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.StringVar(&f.after, "after", "", "keep the rows of images that have not changed since the output in `PLACE`, and score what is new or"+
+		" has changed; PLACE is an output, or a folder of outputs, of which the last complete one by name counts")
+	fs.BoolVar(&f.reuse, "reuse-by-content", false, "with --after, give a new image the row of an earlier one with the same size and MD5 whose"+
+		" status is ok, as when it was renamed; storage that knows no MD5, such as a folder, has no such images")
+}
+
+// options returns what the flags say; nil for no earlier output.
+func (f *afterFlags) options() (*scorer.After, error) {
+	if f.after == "" {
+		if f.reuse {
+			return nil, usagef("--reuse-by-content is for --after")
+		}
+		return nil, nil //nolint:nilnil // documented
+	}
+	place, err := spelled(f.after)
+	if err != nil {
+		return nil, usagef("--after: %w", err)
+	}
+	if isLocal(f.after) {
+		// As the folder of the result is named: with symbolic links.
+		if place, err = filepath.Abs(f.after); err != nil {
+			return nil, usagef("--after: %w", err)
+		}
+	}
+	return &scorer.After{Place: place, Asked: increment.Asked{ReuseByContent: f.reuse}}, nil
+}
