@@ -153,7 +153,7 @@ func TestFault51_AFailingJobStops(t *testing.T) {
 
 			t.Log("the cause is gone")
 			good := partly(t, n, func(int) bool { return false })
-			again := of(good, func(o *Options) { o.Retry, o.Rescore = row.Selection{row.AnyFailure}, true })
+			again := of(good, func(o *Options) { o.Retry = row.Selection{row.AnyFailure} })
 			for rank, err := range ranks(tt.world, again) {
 				if err != nil {
 					t.Errorf("rank %d ended with %v", rank, err)

@@ -230,7 +230,7 @@ func (p *participant) join(ctx context.Context, engine Engine) (*worker, error) 
 	return &worker{
 		opt: o, engine: engine, halt: p.halt, job: &job, manifest: m, chunks: chunks, me: me,
 		claims: claims, holds: holds, renewer: renewer, copier: increment.NewCopier(o.Out, &job), statuses: map[string]int{}, gpu: p.gpu, price: p.price,
-		past: p.past, failures: judge.NewCounter(o.MaxErrors, job.MaxErrors, m.Len(), o.World.Size),
+		past: p.past, failures: judge.NewCounter(o.early(), job.MaxErrors, m.Len(), o.World.Size),
 		finisher: &finisher{
 			images: o.Images, out: o.Out, job: &job, manifest: m, versions: o.Versions, verdict: o.verdict(),
 			claims: claims, holds: holds, renewer: renewer, halt: p.halt, log: o.Log, listing: took, passed: passed, price: p.price, me: me.ID,

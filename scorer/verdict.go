@@ -74,12 +74,21 @@ func (v verdict) check(job *output.Job, s output.Success, place string) error {
 	return err
 }
 
+// early returns the limits of a job that runs. An image that was replaced since the job
+// listed it, perhaps by one that is whole, does not count if a retry will score it.
+func (o *Options) early() judge.Limits {
+	if o.Retry.Has(row.StatusChanged) {
+		return o.MaxErrors.Ignoring(row.StatusChanged)
+	}
+	return o.MaxErrors
+}
+
 // watch judges the job while this worker takes part in it, until the function that it
 // returns is called.
 func (w *worker) watch(ctx context.Context, start *shard.Set) (end func()) {
 	o := &w.opt
 	watcher := &judge.Watcher{
-		Store: o.Out, Job: w.job.ID, Chunks: w.chunks, Worker: w.me, Limits: o.MaxErrors, Default: w.job.MaxErrors, Counter: w.failures,
+		Store: o.Out, Job: w.job.ID, Chunks: w.chunks, Worker: w.me, Limits: o.early(), Default: w.job.MaxErrors, Counter: w.failures,
 		Past: w.past, Forgiven: o.Retry, Start: start, Often: judge.Often, Seldom: judge.Seldom, Log: o.Log,
 		Done: func(ctx context.Context) (*shard.Set, error) { return output.Done(ctx, o.Out, w.job, w.chunks) },
 		Stop: func(s *judge.Stop, why string) {

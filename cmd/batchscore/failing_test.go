@@ -9,11 +9,13 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/batchscore/batchscore/models/graph/graphtest"
+	"github.com/batchscore/batchscore/scorer/store/azblob/azuritetest"
 )
 
 // brokenImages returns a folder of n images, of which the last of each few can be read.
@@ -116,4 +118,40 @@ func TestFault51_KilledWhileJudged(t *testing.T) {
 		t.Error("the rows differ from those of a job that nothing happened to")
 	}
 	must(t, 0, "verify", out)
+}
+
+// TestFault51_Blobs: two ranks with their output on a blob store stop, and continue.
+func TestFault51_Blobs(t *testing.T) {
+	t.Parallel()
+	server := azuritetest.Start(t)
+	in, out, model := brokenImages(t, 3000, 20), newPlace(t, server), tiny(t, graphtest.Options{})
+	ranks := func(rate string, more ...string) (all []processResult) {
+		var running sync.WaitGroup
+		all = make([]processResult, 2)
+		for rank := range all {
+			cmd := command(t, server.Env(), append([]string{"run", "--images", in, "--out", out, "--model", model, "--endpoint", server.Endpoint,
+				"--provider", "simulate:rate=" + rate, "--batch", "16", "--chunk", "32", "--log-level", "error", "--rank", strconv.Itoa(rank), "--world", "2"}, more...)...)
+			running.Go(func() { all[rank] = finish(t, cmd) })
+		}
+		running.Wait()
+		return all
+	}
+	for rank, r := range ranks("80") { // 19 seconds if nobody stopped them
+		if r.code != 6 || !strings.Contains(r.stderr, "too many images fail") {
+			t.Errorf("rank %d: %v, want exit code 6 and why", rank, r)
+		}
+	}
+	for rank, r := range ranks("inf", "--retry", "failed") {
+		if r.code != 6 || !strings.Contains(r.stderr, "fail as before") {
+			t.Errorf("rank %d with nothing mended: %v, want exit code 6 and why", rank, r)
+		}
+	}
+	for rank, r := range ranks("inf", "--max-errors", "100%") {
+		if r.code != 0 {
+			t.Errorf("rank %d with a larger limit: %v, want exit code 0", rank, r)
+		}
+	}
+	if r := withBlobs(t, server, server.Endpoint, "verify", out); r.code != 0 {
+		t.Errorf("verify: %v", r)
+	}
 }

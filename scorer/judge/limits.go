@@ -19,6 +19,14 @@ type Limits struct {
 	text    string
 	rest    limit
 	classes map[string]limit // by status; nil for none
+	ignored string           // a status that counts for no limit; empty for none
+}
+
+// Ignoring returns the limits without those on a status, which may have any number of
+// images.
+func (l Limits) Ignoring(status string) Limits {
+	l.ignored = status
+	return l
 }
 
 // limit is one number or share.
@@ -151,11 +159,13 @@ func (l Limits) groups(byDefault string, images int) []group {
 	}
 	slices.Sort(named)
 	rest := group{name: strings.Join(append([]string{"failed"}, named...), "-"),
-		has: func(status string) bool { return status != row.StatusOK && !slices.Contains(named, status) }}
+		has: func(status string) bool {
+			return status != row.StatusOK && status != l.ignored && !slices.Contains(named, status)
+		}}
 	rest.allowed, rest.says = l.rest.allowed(byDefault, images)
 	all := []group{rest}
 	for _, status := range named {
-		g := group{status: status, name: status, has: func(s string) bool { return s == status }}
+		g := group{status: status, name: status, has: func(s string) bool { return s == status && s != l.ignored }}
 		g.allowed, g.says = l.classes[status].allowed(byDefault, images)
 		all = append(all, g)
 	}
