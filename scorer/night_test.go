@@ -2,7 +2,6 @@ package scorer
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -11,7 +10,6 @@ import (
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/mem"
-	"github.com/batchscore/batchscore/shard"
 )
 
 // night returns the place of the output of a night.
@@ -26,82 +24,18 @@ func after(t testing.TB, images *mem.Store, whole *mem.Store, n int) Options {
 	return o
 }
 
-// wholeMerge returns the rows of the collection of an output as one file.
+// wholeMerge returns the rows of the collection of an output as one file, once it has checked them.
 func wholeMerge(t testing.TB, st store.Store, f row.Format) string {
 	t.Helper()
-	ctx := context.Background()
-	job, done, err := output.Settled(ctx, st)
-	if err != nil {
+	report, err := output.Verify(t.Context(), st)
+	if err != nil || !report.OK() || !report.Complete {
+		t.Errorf("Verify() = %v\n%s", err, report.String())
+	}
+	var text bytes.Buffer
+	if err := output.Merge(t.Context(), st, &text, output.MergeOptions{Format: f}); err != nil {
 		t.Fatal(err)
 	}
-	rows := map[string]row.Row{}
-	add := func(st store.Store) {
-		if err := output.Results(ctx, st, func(e shard.Entry, r row.Row) error {
-			rows[e.Path] = r
-			return nil
-		}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if job.After != nil {
-		for _, s := range job.After.Sources {
-			if s.Folded {
-				continue
-			}
-			src, err := s.Open(st)
-			if err != nil {
-				t.Fatal(err)
-			}
-			add(src)
-		}
-	}
-	add(st)
-	all, err := done.Collection(ctx, st)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer all.Close()
-	schema := job.Schema()
-	schema.Format = f
-	var b bytes.Buffer
-	w, err := schema.NewWriter(&b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	statuses := map[string]int{}
-	for at := shard.NewWalk(all); !at.Done; at.Next() {
-		r, ok := rows[at.Path]
-		if !ok {
-			t.Fatalf("no output has a row of %q", at.Path)
-		}
-		statuses[r.Status]++
-		if err := w.Write([]row.Row{r}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if got := done.AllStatuses(); fmt.Sprint(got) != fmt.Sprint(statuses) {
-		t.Errorf("_SUCCESS says %v, the rows %v", got, statuses)
-	}
-	failed, err := done.FailedImages(ctx, st)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer failed.Close()
-	for at := shard.NewWalk(failed); !at.Done; at.Next() {
-		if rows[at.Path].Status != at.Status || at.Status == row.StatusOK {
-			t.Errorf("the list of failed images says %s of %q, its row %s", at.Status, at.Path, rows[at.Path].Status)
-		}
-		statuses[at.Status]--
-	}
-	for status, n := range statuses {
-		if status != row.StatusOK && n != 0 {
-			t.Errorf("the list of failed images lacks %d with the status %s", n, status)
-		}
-	}
-	return b.String()
+	return text.String()
 }
 
 // TestNightScoresWhatIsNew plays three nights: nothing but what is new or changed is read.

@@ -374,9 +374,9 @@ func TestFault50_RunBeginsMeanwhile(t *testing.T) {
 			return Announce(t.Context(), st, &job, func(err error) { t.Error(err) })
 		}
 		var told error
-		at := 0
+		var at atomic.Int64 // objects are deleted at once
 		step := func() {
-			if at++; at == moment+1 {
+			if at.Add(1) == int64(moment)+1 {
 				told = begin()
 			}
 		}
