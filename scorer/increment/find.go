@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 
@@ -54,12 +53,19 @@ func clean(st store.Store) string { return strings.TrimSuffix(st.String(), "/") 
 
 func sameplace(a, b store.Store) bool { return clean(a) == clean(b) }
 
+// within returns the name of an output in a folder; false if it is elsewhere, or deeper. Places
+// are no paths: cleaning az:// as one leaves a single slash.
+func within(out, folder string) (string, bool) {
+	name, ok := strings.CutPrefix(out, folder+"/")
+	return name, ok && !strings.Contains(name, "/")
+}
+
 // last returns the last complete output of a folder.
 func last(ctx context.Context, out, folder store.Store, log zerolog.Logger) (*Previous, error) {
-	inside := path.Dir(clean(out)) == clean(folder)
+	own, inside := within(clean(out), clean(folder))
 	var names []string
 	err := store.Folders(ctx, folder, "", func(name string) error {
-		if !inside || name < path.Base(clean(out)) {
+		if !inside || name < own {
 			names = append(names, name)
 		}
 		return nil
