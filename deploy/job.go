@@ -28,6 +28,10 @@ type Job struct {
 	// scheduled job holds {run}, see RunName.
 	Images string `yaml:"images,omitempty" json:"images,omitempty"`
 	Out    string `yaml:"out,omitempty" json:"out,omitempty"`
+	// After is the output that the job continues, or a folder of runs, of which the last
+	// complete one counts: see the flag of 'batchscore run'. If it is empty, a scheduled
+	// job whose runs lie in one folder continues that folder. NoAfter is none.
+	After string `yaml:"after,omitempty" json:"after,omitempty"`
 	// Task is a task such as classification, Model an ONNX file or the name of
 	// a registered model, as the ranks see it; a scoring job has one of them.
 	Task  string `yaml:"task,omitempty" json:"task,omitempty"`
@@ -73,6 +77,24 @@ type Job struct {
 // run. All ranks of a run and their retries have the same name. The next run has
 // another one, so that it does not find its output complete already.
 const RunName = "{run}"
+
+// NoAfter is the After of a scheduled job each run of which scores all images.
+const NoAfter = "none"
+
+// after returns what the job continues, or "" for nothing.
+func (j Job) after() string {
+	switch {
+	case j.After == NoAfter:
+		return ""
+	case j.After != "" || j.Schedule == "":
+		return j.After
+	}
+	folder, ok := strings.CutSuffix(j.Out, "/"+RunName)
+	if !ok || folder == "" || strings.Contains(folder, RunName) || strings.HasPrefix(folder, "az://") && strings.Count(folder, "/") < 3 {
+		return "" // runs that lie elsewhere, or each in a container of its own
+	}
+	return folder
+}
 
 // Priority is the kind of nodes that a job takes.
 type Priority string
@@ -244,6 +266,7 @@ func (j Job) checkWork(faults *Faults) {
 			set   bool
 		}{
 			{field: "images", set: j.Images != ""},
+			{field: "after", set: j.After != ""},
 			{field: "task", set: j.Task != ""},
 			{field: "model", set: j.Model != ""},
 			{field: "run", set: len(j.Run) > 0},
@@ -268,8 +291,11 @@ func (j Job) checkWork(faults *Faults) {
 	if (j.Task == "") == (j.Model == "") {
 		faults.Say("a scoring job needs either a model (a file, or the name of a registered one) or a task")
 	}
+	if strings.Contains(j.After, RunName) {
+		faults.Say("after: %s: want an output or the folder of the runs, without %s, or %s", Shown(j.After), RunName, NoAfter)
+	}
 	for _, name := range slices.Sorted(maps.Keys(j.Run)) {
-		if slices.Contains([]string{"images", "out", "model", "inference"}, name) || !flagName.MatchString(name) {
+		if slices.Contains([]string{"images", "out", "after", "model", "inference"}, name) || !flagName.MatchString(name) {
 			faults.Say("run: %s: want further flags of 'batchscore run' by name, without hyphens in front", Shown(name))
 		}
 	}
@@ -299,6 +325,9 @@ func (j Job) Argv(binary string) []string {
 		argv = append(argv, "--model", j.Model)
 	} else {
 		argv = append(argv, "--inference", j.Task)
+	}
+	if after := j.after(); after != "" {
+		argv = append(argv, "--after", after)
 	}
 	for _, name := range slices.Sorted(maps.Keys(j.Run)) {
 		argv = append(argv, "--"+name+"="+j.Run[name])

@@ -56,6 +56,8 @@ func TestWrongJobsAreRefused(t *testing.T) {
 		{change: "task: classification", names: "model"},
 		{change: "command: [python, train.py]", names: "exclude"},
 		{change: "run: {images: elsewhere}", names: "images"},
+		{change: "run: {after: earlier}", names: "after"},
+		{change: "after: 'labels/{run}'", names: "after"},
 		{change: "environment: {'A B': c}", names: "A B"},
 		{change: "environment: {BATCHSCORE_JOB: c}", names: "environment: BATCHSCORE_JOB"},
 		{change: "secrets: {BATCHSCORE_JOB: {env: c}}", names: "secrets: BATCHSCORE_JOB"},
@@ -83,6 +85,35 @@ func TestWrongJobsAreRefused(t *testing.T) {
 				t.Errorf("want an error that names %q, have %v", c.names, err)
 			}
 		})
+	}
+}
+
+// A scheduled job continues the folder of its runs, unless it says otherwise.
+func TestAfter(t *testing.T) {
+	for _, c := range []struct{ schedule, out, after, want string }{
+		{out: "az://acme/labels/tonight"},
+		{out: "az://acme/labels/tonight", after: "az://acme/labels", want: "az://acme/labels"},
+		{out: "az://acme/labels/tonight", after: NoAfter},
+		{schedule: "0 2 * * *", out: "az://acme/labels/{run}", want: "az://acme/labels"},
+		{schedule: "0 2 * * *", out: "az://acme/labels/nightly/{run}", want: "az://acme/labels/nightly"},
+		{schedule: "0 2 * * *", out: "/data/{run}", want: "/data"},
+		{schedule: "0 2 * * *", out: "az://acme/labels/{run}", after: "az://acme/labels/first", want: "az://acme/labels/first"},
+		{schedule: "0 2 * * *", out: "az://acme/labels/{run}", after: NoAfter},
+		// There is no folder that holds the runs, and nothing else in it.
+		{schedule: "0 2 * * *", out: "az://acme/labels/{run}/rows"},
+		{schedule: "0 2 * * *", out: "az://acme/labels/night-{run}"},
+		{schedule: "0 2 * * *", out: "az://acme/{run}"},
+		{schedule: "0 2 * * *", out: "{run}/{run}"},
+		{schedule: "0 2 * * *", out: "/{run}"},
+	} {
+		job := Job{Images: "i", Out: c.out, Model: "m", After: c.after, Schedule: c.schedule, Run: map[string]string{"batch": "1"}}
+		want := []string{"/bin/worker", "run", "--images", "i", "--out", c.out, "--model", "m"}
+		if c.want != "" {
+			want = append(want, "--after", c.want)
+		}
+		if argv := job.Argv("/bin/worker"); !slices.Equal(argv, append(want, "--batch=1")) {
+			t.Errorf("%+v: %q, want --after %q", c, argv, c.want)
+		}
 	}
 }
 

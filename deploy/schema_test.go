@@ -139,7 +139,13 @@ func TestSchemaAgreesWithCheck(t *testing.T) {
 		{job: work + ", timeLimit: 1h2.5m, gpusPerNode: 4, gpu: v100, priority: low, image: acme/batchscore:1, vmSize: Standard_NC6}", right: true},
 		{job: "{name: train, command: [python, train.py], nodes: 2, ranksPerNode: 4, out: az://acme/model}", right: true},
 
+		{job: work + ", after: earlier}", right: true},
+		{job: "{name: a, images: i, out: 'o/{run}', after: none, model: m, schedule: '0 2 * * *'}", right: true},
+
 		{job: "{}", right: false},
+		{job: work + ", after: 'o/{run}'}", right: false},
+		{job: work + ", run: {after: o}}", right: false},
+		{job: "{name: a, command: [python], after: o}", right: false},
 		{job: work + ", schedule: '0 2 * * *'}", right: false},
 		{job: "{name: a, images: i, out: 'o/{run}', model: m}", right: false},
 		{job: "{name: a, images: i, model: m}", right: false},

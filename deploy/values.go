@@ -50,7 +50,7 @@ func CheckImage(image string) error {
 func (j Job) texts() iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
 		for _, f := range []struct{ field, value string }{
-			{"name", j.Name}, {"images", j.Images}, {"out", j.Out}, {"task", j.Task}, {"model", j.Model},
+			{"name", j.Name}, {"images", j.Images}, {"out", j.Out}, {"after", j.After}, {"task", j.Task}, {"model", j.Model},
 			{"gpu", j.GPU}, {"vmSize", j.VMSize}, {"image", j.Image}, {"schedule", j.Schedule},
 		} {
 			if !yield(f.field, f.value) {

@@ -143,6 +143,27 @@ func TestResume(t *testing.T) {
 	}
 }
 
+// TestIncrement: a night continues the last one in the folder that holds its own run, and the
+// same folder is pruned.
+func TestIncrement(t *testing.T) {
+	start := settings(t, service)["ExecStart"][0]
+	for _, flag := range []string{" --out ${OUT}/${RUN} ", " --after ${OUT} "} {
+		if !strings.Contains(start, flag) {
+			t.Errorf("ExecStart=%s has no%s", start, flag)
+		}
+	}
+	prune := settings(t, "batchscore-prune.service")
+	if start := prune["ExecStart"][0]; !strings.Contains(start, " prune ${OUT} --keep ${KEEP} --yes ") {
+		t.Errorf("ExecStart=%s does not prune the runs", start)
+	}
+	if keep := settings(t, "nightly.env")["KEEP"]; len(keep) != 1 || "KEEP="+keep[0] != prune["Environment"][0] {
+		t.Errorf("KEEP is %q in nightly.env, and %q without it", keep, prune["Environment"])
+	}
+	if also := settings(t, "batchscore.timer")["Also"]; slices.Contains(also, "batchscore-prune.timer") {
+		t.Error("enabling the nightly timer deletes runs")
+	}
+}
+
 // TestRunNames: a run keeps its name until it has ended, and the next one has
 // another.
 func TestRunNames(t *testing.T) {
@@ -184,7 +205,7 @@ func TestRunNames(t *testing.T) {
 		}
 	}
 	run("ExecStartPost", "")
-	for _, status := range []string{"0", "3", "4"} {
+	for _, status := range []string{"0", "3", "4", "6"} {
 		run("ExecStartPre", "")
 		if left := run("ExecStopPost", status); left != "" {
 			t.Errorf("after %s the next run would continue with %q", status, left)

@@ -4,7 +4,7 @@
 # shellcheck disable=SC2154,SC2034 # base and others: check.sh
 # shellcheck disable=SC2016 # commands are for the machine
 
-nights=(first killed_and_lost missed failing mended)
+nights=(first killed_and_lost missed failing mended pruned)
 flags="--width 32 --height 32 --resize pillow-bilinear --fit stretch --bgr=false --scale 1/255 --activation logits --chunk 2"
 first_day=$(date -u -d 'tomorrow' +%F)
 
@@ -23,25 +23,33 @@ fail() {
 # property UNIT NAME prints what systemd knows.
 property() { on night "systemctl show -P $2 $1"; }
 
-# settle COUNT waits until so many runs have ended, and none is active.
+# settle N waits until the run of the night N is complete, and none is active.
 settle() {
 	on night "for i in \$(seq 900); do
-		[ \"\$(ls -d /srv/labels/*/_batchscore/_SUCCESS /srv/labels/*/_SUCCESS 2>/dev/null | wc -l)\" -ge $1 ] &&
+		ls /srv/labels/$(day "$1")T*/_SUCCESS >/dev/null 2>&1 &&
 			case \$(systemctl show -P ActiveState batchscore.service) in inactive|failed) exit 0;; esac
 		sleep 0.3
 	done
 	systemctl status batchscore.service batchscore.timer; journalctl -u batchscore.service --no-pager | tail -n 40
 	exit 1"
 }
-# parts N waits until the newest run has N parts.
+# parts N waits until the run that has not ended has N parts.
 parts() {
 	on night "for i in \$(seq 900); do
-		at=\$(ls -d /srv/labels/* 2>/dev/null | tail -n 1)
-		[ -z \"\$at\" ] || [ \$(ls \$at | grep -c ^part) -lt $1 ] || exit 0
+		name=\$(sed s/RUN=// /var/lib/batchscore/run 2>/dev/null)
+		[ -z \"\$name\" ] || [ \$(ls /srv/labels/\$name 2>/dev/null | grep -c ^part) -lt $1 ] || exit 0
 		sleep 0.1
 	done
 	journalctl -u batchscore.service --no-pager | tail -n 40
 	exit 1"
+}
+
+# counted NEW CHANGED KEPT GONE checks what the newest run found in the collection.
+counted() {
+	local have
+	have=$(on night 'tr -d " \n" <"$(cat /var/lib/batchscore/last-run)/_SUCCESS" | grep -o "\"new\":.*\"gone\":[0-9]*"')
+	[ "$have" = "\"new\":$1,\"changed\":$2,\"retried\":0,\"renamed\":0,\"kept\":$3,\"gone\":$4" ] ||
+		fail "it counts $have, not $1 new, $2 changed, $3 kept, $4 gone"
 }
 
 # checked verifies the newest run, and compares its rows with those of a full run of the same images.
@@ -107,7 +115,7 @@ night_killed_and_lost() {
 	local name
 	clock "$(day 2) 01:50:00"
 	images 60
-	on night 'cd /srv/images && rm avatar.jpg bg.jpg && cp bg3.jpg bg2.jpg && cp shapes.png gradient.png && mv camp.jpg moved.jpg'
+	on night 'cd /srv/images && rm avatar.jpg bg.jpg && cp bg3.jpg bg2.jpg && cp christian.jpg city.jpg && mv camp.jpg moved.jpg' || return 1
 	clock "$(day 2) 01:59:55"
 	parts 2 || return 1
 	name=$(run)
@@ -121,7 +129,7 @@ night_killed_and_lost() {
 	settle 2 || return 1
 	on night 'journalctl -u batchscore.service -u batchscore-resume.service --no-pager; ls /srv/labels; [ $(ls /srv/labels | wc -l) = 2 ]' || return 1
 	[ "RUN=$(on night 'basename $(cat /var/lib/batchscore/last-run)')" = "$name" ] || fail 'it is not the run that was interrupted' || return 1
-	checked
+	counted 61 2 25 3 && checked
 }
 
 # The machine is off at 2 o'clock.
@@ -132,7 +140,7 @@ night_missed() {
 	on night 'systemctl list-timers batchscore.timer'
 	settle 3 || return 1
 	[ "$(property batchscore.service Result)" = success ] || fail 'the unit did not succeed' || return 1
-	checked
+	counted 4 0 88 0 && checked
 }
 
 # Too many of the new images are damaged.
@@ -140,10 +148,11 @@ night_failing() {
 	clock "$(day 4) 01:50:00"
 	on night "cd /srv/images && for i in \$(seq 60); do head -c 3000 bg3.jpg >damaged-\$i.jpg; done"
 	clock "$(day 4) 01:59:55"
-	settle 4 || return 1
+	on night 'for i in $(seq 900); do ! systemctl -q is-failed batchscore.service || exit 0; sleep 0.3; done'
 	on night 'systemctl status batchscore.service; systemctl list-units --failed; systemctl is-failed batchscore.service' ||
 		fail 'the unit has not failed' || return 1
-	[ "$(property batchscore.service ExecMainStatus)" = 3 ] || fail 'the exit code is not 3'
+	# It stops early, if there is something left to stop.
+	case $(property batchscore.service ExecMainStatus) in 3 | 6) ;; *) fail 'the exit code is neither 3 nor 6' ;; esac
 }
 
 # The damaged images are replaced.
@@ -154,5 +163,14 @@ night_mended() {
 	settle 5 || return 1
 	[ "$(property batchscore.service Result)" = success ] || fail 'the unit did not succeed' || return 1
 	on night '[ -z "$(systemctl list-units --failed --plain --no-legend "batchscore*")" ]' || return 1
+	checked
+}
+
+# Old runs are deleted, and the last one still has all its rows.
+night_pruned() {
+	on night 'sed -i s/^KEEP=.*/KEEP=1/ /etc/batchscore/nightly.env && systemctl start batchscore-prune.service'
+	on night 'journalctl -u batchscore-prune.service --no-pager; ls /srv/labels'
+	[ "$(property batchscore-prune.service Result)" = success ] || fail 'the unit did not succeed' || return 1
+	[ "$(on night 'ls /srv/labels | wc -l')" -lt 4 ] || fail 'it deleted nothing' || return 1
 	checked
 }
