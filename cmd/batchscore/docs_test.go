@@ -127,7 +127,7 @@ func documentedCommandLines(t *testing.T, file string) [][]string {
 			line, _, _ = strings.Cut(line, " #")
 			var words []string
 			for _, word := range shellWord.FindAllString(line, -1) {
-				if word == "|" || word == "&&" || word[0] == '>' {
+				if slices.Contains([]string{"|", "||", "&", "&&"}, word) || strings.HasPrefix(strings.TrimLeft(word, "12"), ">") {
 					break
 				}
 				words = append(words, strings.Trim(word, `'"`))

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"github.com/batchscore/batchscore/deploy/arm"
 	"github.com/batchscore/batchscore/deploy/arm/armtest"
@@ -73,8 +74,9 @@ type office struct {
 	t        testing.TB
 	folder   string
 	env      []string
-	endpoint string // of the fake resource manager
-	printed  string // by the last commands
+	endpoint string            // of the fake resource manager
+	printed  string            // by the last commands
+	photos   *container.Client // of the collection
 	before   map[string]func()
 }
 
@@ -108,6 +110,7 @@ func newOffice(t *testing.T) *office {
 		}
 	}
 	photos := blobs.Client().NewContainerClient("photos")
+	o.photos = photos
 	for i := range 24 {
 		body := picture(t, i)
 		if i == 7 {
@@ -146,7 +149,8 @@ func (o *office) run(b block) {
 	cmd.Dir = o.folder
 	r := finish(o.t, cmd)
 	if r.code != 0 {
-		o.t.Fatalf("line %d:\n%s%v", b.line, b.text, r)
+		logged, _ := os.ReadFile(filepath.Join(o.folder, "night.log"))
+		o.t.Fatalf("line %d:\n%s%v%s", b.line, b.text, r, logged)
 	}
 	o.printed = r.stdout + r.stderr
 }
@@ -238,6 +242,28 @@ func (o *office) through(t *testing.T, guide string) {
 func TestAdministratorGuide(t *testing.T) {
 	t.Parallel()
 	newOffice(t).through(t, "administrator.md")
+}
+
+// TestOperatorGuide executes docs/operator.md. Before its second night, images come, change and go.
+func TestOperatorGuide(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	const second = "batchscore run --images az://acme/photos --out az://acme/labels/2026-11-29 --after az://acme/labels --model model.onnx \\"
+	o.before[second] = func() {
+		for i, name := range map[int]string{30: "2026/0030.jpg", 31: "2026/0031.jpg", 32: "2019/street 2/0008.jpg"} {
+			if _, err := o.photos.NewBlockBlobClient(name).Upload(t.Context(), streaming.NopCloser(bytes.NewReader(picture(t, i))), nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := o.photos.NewBlobClient("2019/street 0/0000.jpg").Delete(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o.through(t, "operator.md")
+	labels, err := os.ReadFile(filepath.Join(o.folder, "labels.csv"))
+	if err != nil || bytes.Count(labels, []byte("\n")) != 1+24+2-1 {
+		t.Errorf("labels.csv after the second night has %d lines (%v), want 26: a header, and the whole collection", bytes.Count(labels, []byte("\n")), err)
+	}
 }
 
 // TestPractitionerGuide executes docs/practitioner.md, with the service.yaml of
