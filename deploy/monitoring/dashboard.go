@@ -52,7 +52,8 @@ var panels = []panel{
 	}},
 	{"What bounds the speed", "Share of the time in which the goroutines of a stage work. A stage near 100% bounds the rate; if none is, images are waited for.",
 		"timeseries", "percentunit", 12, []query{
-			{"sum by (stage) (rate(batchscore_stage_busy_seconds_total" + ofJob + "[$__rate_interval])) / sum by (stage) (batchscore_stage_workers" + ofJob + ")", "{{stage}}"},
+			{"sum by (stage) (rate(batchscore_stage_busy_seconds_total" + ofJob + "[$__rate_interval]))" +
+				" / sum by (stage) (batchscore_stage_workers" + ofJob + ")", "{{stage}}"},
 		}},
 	{"Time of one step", "95th percentile: of fetching or decoding one image, of inferring one batch, of committing one chunk.", "timeseries", "s", 12, []query{
 		{"histogram_quantile(0.95, sum by (stage, le) (rate(batchscore_stage_duration_seconds_bucket" + ofJob + "[$__rate_interval])))", "{{stage}}"},
