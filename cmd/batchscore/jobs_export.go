@@ -85,7 +85,7 @@ func (f *exportFlags) check() error {
 	return nil
 }
 
-// run serves and writes until ctx ends, which is no error.
+// run serves and writes until ctx ends. That is not an error.
 func (f *exportFlags) run(ctx context.Context, places []string, stderr io.Writer) error {
 	log, err := f.logger(stderr, isTerminal(stderr))
 	if err != nil {

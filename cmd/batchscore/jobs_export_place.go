@@ -116,7 +116,7 @@ func (p *exported) look(ctx context.Context) (*seen, error) {
 	if s.progress, err = p.observer.Look(ctx); err != nil {
 		return nil, err
 	}
-	s.progress.Statuses = maps.Clone(s.progress.Statuses) // the observer goes on counting
+	s.progress.Statuses = maps.Clone(s.progress.Statuses) // the observer continues to count
 	s.idle = s.progress.Started
 	if s.progress.Last.After(s.idle) {
 		s.idle = s.progress.Last
