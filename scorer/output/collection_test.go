@@ -65,7 +65,6 @@ func (c *chain) night(t testing.TB, images map[string]shard.Entry, fold ...int) 
 			gone = append(gone, e)
 		}
 	}
-	inc := &Increment{Images: len(images), Statuses: map[string]int{}}
 	if c.nights > 1 {
 		want.After = &After{Previous: "runs", Job: c.sources[len(c.sources)-1].Job, Sources: slices.Clone(c.sources)}
 		for _, n := range fold {
@@ -80,7 +79,6 @@ func (c *chain) night(t testing.TB, images map[string]shard.Entry, fold ...int) 
 		switch was := c.images[e.Path]; {
 		case at > 0 && was == e && !slices.Contains(fold, at):
 			where[e.Path] = at
-			inc.Kept++
 			continue
 		case at > 0 && was == e:
 			m, err := ReadManifest(t.Context(), c.place(at))
@@ -93,25 +91,13 @@ func (c *chain) night(t testing.TB, images map[string]shard.Entry, fold ...int) 
 			}
 			m.Close()
 			e.FromOutput, e.FromRow = at, i
-			inc.Kept++
-			inc.Copied++
 		case at > 0:
-			inc.Changed++
-		default:
-			inc.New++
+			e.Why = shard.Changed
+		case c.nights > 1:
+			e.Why = shard.New
 		}
 		own = append(own, e)
 		where[e.Path] = len(c.sources) + 1
-	}
-	inc.Gone = len(gone)
-	inc.Outputs = 1
-	for n := range c.sources {
-		for _, at := range where {
-			if at == n+1 {
-				inc.Outputs++
-				break
-			}
-		}
 	}
 	j, _, err := Join(t.Context(), st, want)
 	if err != nil {
@@ -122,8 +108,10 @@ func (c *chain) night(t testing.TB, images map[string]shard.Entry, fold ...int) 
 		t.Fatal(err)
 	}
 	if want.After != nil {
-		if _, err := store.CreateFrom(t.Context(), st, collectionName, sealed(t, all).Encode); err != nil {
-			t.Fatal(err)
+		for name, m := range map[string]*shard.Manifest{collectionName: sealed(t, all), goneName: sealed(t, gone)} {
+			if _, err := store.CreateFrom(t.Context(), st, name, m.Encode); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	r := run{st, j, m, j.Chunks(m.Len())}
@@ -131,32 +119,9 @@ func (c *chain) night(t testing.TB, images map[string]shard.Entry, fold ...int) 
 		r.commit(t, chunk)
 	}
 	s := r.finish(t)
-	if want.After != nil {
-		s = c.complete(t, st, &j, s, inc, sealed(t, gone), all)
-	}
 	c.sources = append(c.sources, Source{Place: st.String(), Job: j.ID, Manifest: s.Digests.Manifest, Parts: s.Digests.Parts, Images: m.Len()})
 	c.images, c.where = maps.Clone(images), where
 	return r
-}
-
-// complete adds to _SUCCESS what it says of the collection.
-func (c *chain) complete(t testing.TB, st *store.Sub, j *Job, s Success, inc *Increment, gone *shard.Manifest, all []shard.Entry) Success {
-	t.Helper()
-	if _, err := store.CreateFrom(t.Context(), st, goneName, gone.Encode); err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range all {
-		r := score(e)
-		inc.Statuses[r.Status]++
-	}
-	inc.Failed, inc.GoneDigest, inc.Collection = row.Failed(inc.Statuses), gone.Digest(), sealed(t, all).Digest()
-	s.Increment = inc
-	body, err := s.encode(st, j)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.whole.Put(st.Folder()+SuccessName, body)
-	return s
 }
 
 // change returns the images of the next night: some are added, removed or replaced.
@@ -344,7 +309,7 @@ func TestFault50_SourceDamaged(t *testing.T) {
 
 // other makes another job's output of the first night.
 func other(t *testing.T, whole *mem.Store) {
-	for _, name := range []string{"_SUCCESS", manifestName, digestsName} {
+	for _, name := range []string{"_SUCCESS", manifestName, digestsName, failedName} {
 		whole.Remove("runs/01/" + name)
 	}
 	_ = whole.List(t.Context(), "runs/01/part-", func(o store.Object) error {

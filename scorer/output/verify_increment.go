@@ -17,7 +17,7 @@ import (
 type CollectionReport struct {
 	Images int `json:"images"`
 	Gone   int `json:"gone"` // of the previous collection
-	// Outputs is how many outputs have rows of the collection, the increment itself included.
+	// Outputs is how many outputs the collection is looked for in, the increment itself included.
 	Outputs int `json:"outputs"`
 	// Kept is how many rows are in other outputs and are proven by their digests. Unproven is how
 	// many are not, because their output is missing or is not what was recorded.
@@ -129,7 +129,7 @@ func (w *collectionVerifier) problem(kind Kind, object, path, format string, arg
 // reads those of sources.
 func (w *collectionVerifier) cover(ctx context.Context) error {
 	bad := map[*layer]int{} // the last chunk of a source that could not be read
-	used := map[*layer]bool{w.c.layers[0]: true}
+	w.report.Outputs = len(w.c.layers)
 	for {
 		found, ok, err := w.c.next()
 		if errors.Is(err, ErrMismatch) {
@@ -137,7 +137,6 @@ func (w *collectionVerifier) cover(ctx context.Context) error {
 			return nil
 		}
 		if !ok || err != nil {
-			w.report.Outputs = len(used)
 			return err
 		}
 		path, l := found.image.Path, found.layer
@@ -153,7 +152,6 @@ func (w *collectionVerifier) cover(ctx context.Context) error {
 				w.problem(Altered, collectionName, path, "the row in %s is that of another version of the image", l.f.st)
 			}
 		}
-		used[l] = true
 		if l.source == nil {
 			continue
 		}

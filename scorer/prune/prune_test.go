@@ -61,6 +61,9 @@ func (r *runs) begin(name string, sources ...string) (output.Job, *shard.Manifes
 	entry := func(n string) shard.Entry { return shard.Entry{Path: n + ".jpg", Size: 5, ETag: "1"} }
 	own, all := []shard.Entry{entry(name)}, []shard.Entry{entry(name)}
 	if len(sources) > 0 {
+		own[0].Why = shard.New
+	}
+	if len(sources) > 0 {
 		want.After = &output.After{Previous: "before", Job: "j"}
 	}
 	for i, n := range sources {
