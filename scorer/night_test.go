@@ -2,14 +2,23 @@ package scorer
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+	"pgregory.net/rapid"
+
+	"github.com/batchscore/batchscore/scorer/increment"
+	"github.com/batchscore/batchscore/scorer/judge"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/mem"
+	"github.com/batchscore/batchscore/shard"
 )
 
 // night returns the place of the output of a night.
@@ -92,5 +101,117 @@ func TestNightRetries(t *testing.T) {
 	}
 	if text := wholeMerge(t, night(whole, 3), row.JSONL); strings.Count(text, "\n") != 32 {
 		t.Errorf("%d rows", strings.Count(text, "\n"))
+	}
+}
+
+// lateNights is a random history of a collection and its nights.
+type lateNights struct {
+	t      *rapid.T
+	images *mem.Store
+	whole  *mem.Store
+	names  []string // that may exist
+	made   int
+}
+
+// change adds, removes, replaces and renames images.
+func (h *lateNights) change(n int) {
+	for range n {
+		name := rapid.SampledFrom(h.names).Draw(h.t, "name")
+		switch rapid.SampledFrom([]string{"add", "add", "remove", "break", "copy"}).Draw(h.t, "change") {
+		case "add":
+			h.made++
+			h.images.Put(name, picture(testingTB, h.made))
+		case "remove":
+			h.images.Remove(name)
+		case "break":
+			h.images.Put(name, []byte("no picture"))
+		case "copy":
+			if r, _, err := h.images.Open(context.Background(), name, ""); err == nil {
+				body, _ := io.ReadAll(r)
+				h.images.Put(rapid.SampledFrom(h.names).Draw(h.t, "to"), body)
+			}
+		}
+	}
+}
+
+// testingTB is for helpers that need a testing.TB where a rapid.T runs.
+var testingTB testing.TB
+
+// TestPropertyNights plays random nights, some of which are killed, with ranks in number that
+// changes. The collection of the last one has the rows of one job that scores all.
+func TestPropertyNights(t *testing.T) {
+	testingTB = t
+	rapid.Check(t, func(rt *rapid.T) {
+		h := &lateNights{t: rt, images: new(mem.Store), whole: new(mem.Store)}
+		for i := range 24 {
+			h.names = append(h.names, pictureName(i))
+		}
+		h.images.Put("always.jpg", picture(t, 999))
+		h.change(20)
+		nights := rapid.IntRange(2, 5).Draw(rt, "nights")
+		for n := 1; n <= nights; n++ {
+			h.play(n)
+			h.change(rapid.IntRange(0, 6).Draw(rt, "changes"))
+			if n == nights {
+				break
+			}
+		}
+		h.play(nights + 1)
+		full := store.NewSub(h.whole, "full/")
+		o := options(t, h.images, full)
+		o.MaxErrors, o.Log = judge.None, zerolog.Nop()
+		mustRun(t, o)
+		for _, f := range []row.Format{row.JSONL, row.CSV, row.Parquet} {
+			if got, want := wholeMerge(t, night(h.whole, nights+1), f), wholeMerge(t, full, f); got != want {
+				rt.Fatalf("%s: the collection of the last night is not that of a job that scores all:\n%s\nwant\n%s", f, got, want)
+			}
+		}
+	})
+}
+
+// play runs a night, on several ranks, after it was killed at a few writes.
+func (h *lateNights) play(n int) {
+	retry := rapid.Bool().Draw(h.t, "retry")
+	reuse := rapid.Bool().Draw(h.t, "reuse")
+	begin := func(out store.Store, world shard.World) error {
+		o := options(testingTB, h.images, out)
+		o.Log = zerolog.Nop()
+		o.World, o.MaxErrors = world, judge.None
+		o.After = &After{Place: "memory/runs", Asked: increment.Asked{ReuseByContent: reuse}}
+		if retry {
+			o.Retry = row.Selection{"not_image"}
+		}
+		_, err := Run(context.Background(), o)
+		return err
+	}
+	for range rapid.IntRange(0, 1).Draw(h.t, "kills") {
+		writes := rapid.IntRange(0, 12).Draw(h.t, "writes")
+		dies := mortal(night(h.whole, n), writes, rapid.Bool().Draw(h.t, "last"))
+		if err := begin(dies, shard.World{Size: 1}); err == nil {
+			break
+		}
+		// What a killed worker held is taken over at once.
+		h.forgetClaims(n)
+	}
+	ranks := rapid.IntRange(1, 4).Draw(h.t, "ranks")
+	var g errgroup.Group
+	for r := range ranks {
+		g.Go(func() error { return begin(night(h.whole, n), shard.World{Rank: r, Size: ranks}) })
+	}
+	if err := g.Wait(); err != nil {
+		h.t.Fatalf("night %d: %v", n, err)
+	}
+}
+
+// forgetClaims removes the claims of workers that were killed.
+func (h *lateNights) forgetClaims(n int) {
+	st := night(h.whole, n)
+	var names []string
+	_ = st.List(context.Background(), output.Folder+"claims/", func(o store.Object) error {
+		names = append(names, o.Name)
+		return nil
+	})
+	for _, name := range names {
+		h.whole.Remove(fmt.Sprintf("runs/night-%04d/%s", n, name))
 	}
 }
