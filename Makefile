@@ -421,7 +421,7 @@ nfs-check: deps build ## run ranks on machines that share a folder over NFS, wit
 	deploy/nfs/check.sh '$(CACHE)/nfs' bin/batchscore cmd/batchscore/testdata/wild/models/b02.onnx '$(CACHE)/images/generated/shapes.jpg' $(SCENARIOS)
 
 .PHONY: systemd-check
-systemd-check: deps build ## have a real systemd run the nightly units for some nights, by a moved clock (10 minutes; root, apt, debootstrap)
+systemd-check: deps build ## have a real systemd run the nightly units for some nights, by a moved clock (20 minutes; root, apt, debootstrap)
 	@command -v debootstrap >/dev/null || { apt-get -qq update && apt-get -qq install -y debootstrap; }
 	deploy/units/nights/check.sh '$(CACHE)/systemd' bin/batchscore '$(LIBRARY)' cmd/batchscore/testdata/wild/models/b02.onnx \
 		'$(CACHE)/images/photos'
