@@ -110,7 +110,7 @@ func (j *Job) Increments() bool { return j.After != nil && len(j.After.Sources) 
 func (s *Source) Open(st store.Store) (store.Store, error) {
 	src, err := store.Neighbor(st, s.Place)
 	if err != nil {
-		return nil, fmt.Errorf("open %s, whose rows %s keeps: %w", s.Place, st, err)
+		return nil, fmt.Errorf("open %s, whose rows %s keeps: %w: %w", s.Place, st, ErrMismatch, err) // no job records such a place
 	}
 	return src, nil
 }

@@ -413,12 +413,32 @@ func (v *verifier) success(ctx context.Context) error {
 	v.differ("digest of the preprocessing", s.Digests.Preprocess, v.job.PreprocessDigest)
 	v.differ("digest of the labels", s.Digests.Labels, v.job.LabelsDigest)
 	v.differ("digest of the parts", s.Digests.Parts, v.sums)
+	if err := v.failedImages(ctx, &s); err != nil {
+		return err
+	}
 	if !v.report.OK() {
 		return nil // the problems reported already explain why the counts differ
 	}
 	for _, status := range slices.Sorted(maps.Keys(merged(s.Statuses, v.report.Statuses))) {
 		v.differ("images "+status, s.Statuses[status], v.report.Statuses[status])
 	}
+	return nil
+}
+
+// failedImages checks the list of failed images, which a later increment relies on.
+func (v *verifier) failedImages(ctx context.Context, s *Success) error {
+	if s.FailedDigest == "" {
+		return nil // older releases made none
+	}
+	m, err := s.FailedImages(ctx, v.st)
+	if v.damaged(failedName, err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	v.differ("failed images in "+failedName, s.Failed, m.Len())
 	return nil
 }
 
