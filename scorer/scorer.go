@@ -3,6 +3,7 @@ package scorer
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -45,7 +46,16 @@ func Run(ctx context.Context, o Options) (output.Success, error) {
 	if o.Retry != nil && o.After != nil {
 		// A job that is complete has a retry of its own, and a new one scores kept images
 		// with these statuses again.
-		if _, err := output.ReadSuccess(ctx, o.Out); errors.Is(err, store.ErrNotExist) {
+		// A job that has done so already, as this rank may find if it starts late, is not
+		// begun again.
+		_, err := output.ReadSuccess(ctx, o.Out)
+		if err == nil {
+			var job output.Job
+			if job, err = output.ReadJob(ctx, o.Out); err == nil && job.After != nil && slices.Equal(job.After.Retry, o.Retry) {
+				err = store.ErrNotExist
+			}
+		}
+		if errors.Is(err, store.ErrNotExist) {
 			after := *o.After
 			after.Retry = o.Retry
 			p.opt.After, p.opt.Retry, o.Retry = &after, nil, nil
