@@ -99,8 +99,6 @@ const (
 	goneName       = Folder + "gone.jsonl"
 	// failedName holds the name and the status of every failed image of the collection.
 	failedName = Folder + "failed.jsonl"
-	// dependentsFolder, in a source, has a record of each increment that refers to it.
-	dependentsFolder = Folder + "dependents/"
 )
 
 // Increments reports whether the output of a job is an increment.
