@@ -77,7 +77,7 @@ func Decide(ctx context.Context, out store.Store, prev *Previous, now *shard.Man
 	return p, nil
 }
 
-// sources returns the outputs that rows of an output lie in, as seen from out, oldest first.
+// sources returns the outputs that have rows of an output, as seen from out, oldest first.
 func sources(out store.Store, prev *Previous) ([]output.Source, error) {
 	var all []output.Source
 	if prev.Job.Increments() {
@@ -101,7 +101,7 @@ func sources(out store.Store, prev *Previous) ([]output.Source, error) {
 // fold marks the sources whose rows are copied, and returns about how many images the own
 // manifest then has. own is their number without copies, all that of the collection.
 //
-// From the newest on, a source is folded if it is no larger than what is written anyway. So
+// From the newest on, a source is folded if it is at most as large as what is written anyway. So
 // each source is larger than all newer ones together: there are few, and a row is copied few
 // times. If more than half of all rows no longer count, all are folded.
 func fold(sources []output.Source, own, all int) int {

@@ -84,7 +84,8 @@ func last(ctx context.Context, out, folder store.Store, log zerolog.Logger) (*Pr
 		case err == nil:
 			return &Previous{st, job, s}, nil
 		case errors.Is(err, output.ErrIncomplete):
-			event.OutputIncomplete.On(log).Str("output", st.String()).Msg("this output is not complete, so an earlier one is continued: run its command again to finish it")
+			event.OutputIncomplete.On(log).Str("output", st.String()).
+				Msg("this output is not complete, so an earlier one is continued: run its command again to finish it")
 		case !errors.Is(err, store.ErrNotExist):
 			return nil, fmt.Errorf("--after: %w", err)
 		}

@@ -31,7 +31,7 @@ func Neighbor(st Store, place string) (Store, error) {
 	return n.Neighbor(place)
 }
 
-// OtherStorage returns the ErrOtherStorage of a place that is no neighbor of st.
+// OtherStorage returns the ErrOtherStorage of a place that is not a neighbor of st.
 func OtherStorage(st Store, place string) error {
 	return fmt.Errorf("%s: %w as %s; both must be folders of one file system tree, or of one container", place, ErrOtherStorage, st)
 }
