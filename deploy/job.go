@@ -30,7 +30,7 @@ type Job struct {
 	Out    string `yaml:"out,omitempty" json:"out,omitempty"`
 	// After is the output that the job continues, or a folder of runs, of which the last
 	// complete one counts: see the flag of 'batchscore run'. If it is empty, a scheduled
-	// job whose runs lie in one folder continues that folder. NoAfter is none.
+	// job whose runs are in one folder continues that folder. NoAfter is none.
 	After string `yaml:"after,omitempty" json:"after,omitempty"`
 	// Task is a task such as classification, Model an ONNX file or the name of
 	// a registered model, as the ranks see it; a scoring job has one of them.
@@ -91,7 +91,7 @@ func (j Job) after() string {
 	}
 	folder, ok := strings.CutSuffix(j.Out, "/"+RunName)
 	if !ok || folder == "" || strings.Contains(folder, RunName) || strings.HasPrefix(folder, "az://") && strings.Count(folder, "/") < 3 {
-		return "" // runs that lie elsewhere, or each in a container of its own
+		return "" // runs that are elsewhere, or each in a container of its own
 	}
 	return folder
 }

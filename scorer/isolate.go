@@ -152,7 +152,8 @@ func onStop(ctx context.Context, stop <-chan struct{}, do func(context.Context))
 
 func (s *search) withdraw(ctx context.Context, lo, hi int) {
 	if err := s.trials.Withdraw(ctx, lo, hi); err != nil {
-		event.TrialNotWithdrawn.In(ctx, s.isolator.log).Int("chunk", s.batch.chunk.index).Err(err).Msg("could not withdraw a trial: it may count as a worker that died")
+		event.TrialNotWithdrawn.In(ctx, s.isolator.log).Int("chunk", s.batch.chunk.index).Err(err).
+			Msg("could not withdraw a trial: it may count as a worker that died")
 	}
 }
 
@@ -214,7 +215,8 @@ func (s *search) quarantine(index, deaths int) {
 	i := s.isolator
 	img := item{batch: s.batch, slot: index % i.batches.size}
 	s.batch.offset = index - img.slot
-	event.ImageQuarantined.On(i.log).Int("chunk", s.batch.chunk.index).Str("image", img.entry().Path).Int("deaths", deaths).Msg("quarantined: workers die on this image")
+	event.ImageQuarantined.On(i.log).Int("chunk", s.batch.chunk.index).Str("image", img.entry().Path).Int("deaths", deaths).
+		Msg("quarantined: workers die on this image")
 	i.assembler.reject(img, &codec.Failure{Status: row.StatusQuarantined, Reason: "workers died on this image"})
 	i.filler.count(1, 1)
 }

@@ -101,7 +101,8 @@ func (w *worker) work(ctx context.Context, start time.Time) (done bool, err erro
 
 	if err != nil {
 		if s := w.summary(started, 0, err); s.Images < s.Scored {
-			event.ChunksNotCommitted.On(o.Log).Int("images", s.Scored).Int("rows", s.Images).Msg("not every image that was processed has a row yet: the chunks in hand were not committed")
+			event.ChunksNotCommitted.On(o.Log).Int("images", s.Scored).Int("rows", s.Images).
+				Msg("not every image that was processed has a row yet: the chunks in hand were not committed")
 		}
 		// Others learn what became of this worker even if ctx has ended.
 		var cancel context.CancelFunc

@@ -72,7 +72,7 @@ func TestEveryLineHasAnEvent(t *testing.T) {
 	for name, kind := range kinds {
 		switch {
 		case kind == nil:
-			t.Errorf("event.%s is no kind with a name of its own", name)
+			t.Errorf("event.%s is not a kind with a name of its own", name)
 		case !used[name]:
 			t.Errorf("event.%s is never used: no line has the event %s", name, kind.Name)
 		}

@@ -15,10 +15,10 @@ func TestMetricsOfRanks(t *testing.T) {
 		world   shard.World
 		want    string
 	}{
-		{":9090", placed, ":9093"},
-		{"[::1]:9090", placed, "[::1]:9093"},
-		{"127.0.0.1:0", placed, "127.0.0.1:0"},
-		{":9090", shard.World{Rank: 11, Size: 16, LocalSize: 1}, ":9090"}, // a pod
+		{address: ":9090", world: placed, want: ":9093"},
+		{address: "[::1]:9090", world: placed, want: "[::1]:9093"},
+		{address: "127.0.0.1:0", world: placed, want: "127.0.0.1:0"},
+		{address: ":9090", world: shard.World{Rank: 11, Size: 16, LocalSize: 1}, want: ":9090"}, // a pod
 	} {
 		if have := rankAddress(c.address, c.world); have != c.want {
 			t.Errorf("%s on %+v: %s, want %s", c.address, c.world, have, c.want)

@@ -54,7 +54,8 @@ func TestNights(t *testing.T) {
 	if inc := report.Progress.Increment; inc == nil || inc.New != 1 || inc.Kept != 8 || inc.Gone != 1 || inc.Images != 9 || report.Progress.After == "" {
 		t.Errorf("jobs status: %+v", report.Progress)
 	}
-	if r := batchscore(t, "jobs", "status", out("2026-11-02")); !strings.Contains(r.stdout, "9: 1 new, 0 changed, 0 scored again, 8 kept; 1 gone; rows in 2 outputs; 1 failed (") {
+	r = batchscore(t, "jobs", "status", out("2026-11-02"))
+	if !strings.Contains(r.stdout, "9: 1 new, 0 changed, 0 scored again, 8 kept; 1 gone; rows in 2 outputs; 1 failed (") {
 		t.Errorf("jobs status: %v", r)
 	}
 	night("2026-11-03") // nothing happened

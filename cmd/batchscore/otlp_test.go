@@ -130,7 +130,8 @@ func TestCollectorAway(t *testing.T) {
 	if took := time.Since(begun); took > time.Minute {
 		t.Errorf("the run took %v: it waited for the collector", took)
 	}
-	if r := traced(t, 1, "OTEL_TRACES_EXPORTER=carrier-pigeon"); r.code != 78 || !strings.Contains(r.stderr, "OTEL_") || !strings.Contains(r.stderr, "carrier-pigeon") {
+	r = traced(t, 1, "OTEL_TRACES_EXPORTER=carrier-pigeon")
+	if r.code != 78 || !strings.Contains(r.stderr, "OTEL_") || !strings.Contains(r.stderr, "carrier-pigeon") {
 		t.Errorf("got %v, want exit code 78", r)
 	}
 	sink := otlptest.New(t)

@@ -335,35 +335,35 @@ func TestVerifyIncrement(t *testing.T) {
 		kind   Kind
 		says   string
 	}{
-		"no collection":                   {func(_ *testing.T, c *chain) { c.whole.Remove("runs/02/" + collectionName) }, Damaged, "is gone"},
-		"torn collection":                 {func(_ *testing.T, c *chain) { c.whole.Put("runs/02/"+collectionName, []byte("{")) }, Damaged, "corrupt"},
-		"no list of images that are gone": {func(_ *testing.T, c *chain) { c.whole.Remove("runs/02/" + goneName) }, Damaged, "is gone"},
-		"others are gone": {func(t *testing.T, c *chain) {
+		"no collection":                   {damage: func(_ *testing.T, c *chain) { c.whole.Remove("runs/02/" + collectionName) }, kind: Damaged, says: "is gone"},
+		"torn collection":                 {damage: func(_ *testing.T, c *chain) { c.whole.Put("runs/02/"+collectionName, []byte("{")) }, kind: Damaged, says: "corrupt"},
+		"no list of images that are gone": {damage: func(_ *testing.T, c *chain) { c.whole.Remove("runs/02/" + goneName) }, kind: Damaged, says: "is gone"},
+		"others are gone": {damage: func(t *testing.T, c *chain) {
 			c.put(t, goneName, sealed(t, []shard.Entry{{Path: "x", Size: 1, ETag: "1"}}))
-		}, Altered, "images that are gone: it says 0, there is 1"},
-		"another image in the collection": {func(t *testing.T, c *chain) {
+		}, kind: Altered, says: "images that are gone: it says 0, there is 1"},
+		"another image in the collection": {damage: func(t *testing.T, c *chain) {
 			c.put(t, collectionName, sealed(t, append(inOrderOfPaths(c.images), shard.Entry{Path: "z", Size: 1, ETag: "1"})))
-		}, Missing, "no output has a row for this image"},
-		"an image less in the collection": {func(t *testing.T, c *chain) {
+		}, kind: Missing, says: "no output has a row for this image"},
+		"an image less in the collection": {damage: func(t *testing.T, c *chain) {
 			c.put(t, collectionName, sealed(t, inOrderOfPaths(c.images)[:20]))
-		}, Altered, "digest of the collection"},
-		"another version in the collection": {func(t *testing.T, c *chain) {
+		}, kind: Altered, says: "digest of the collection"},
+		"another version in the collection": {damage: func(t *testing.T, c *chain) {
 			all := inOrderOfPaths(c.images)
 			all[4].ETag = "newer"
 			c.put(t, collectionName, sealed(t, all))
-		}, Altered, "that of another version of the image"},
-		"a copied row": {func(t *testing.T, c *chain) {
+		}, kind: Altered, says: "that of another version of the image"},
+		"a copied row": {damage: func(t *testing.T, c *chain) {
 			// The digests of the increment match the altered row, so only the source can tell.
 			alter(t, c.whole, "runs/02/part-00000.jsonl")
 			c.reseal(t)
-		}, Altered, "differs from the one that it was copied from"},
-		"counts": {func(t *testing.T, c *chain) {
+		}, kind: Altered, says: "differs from the one that it was copied from"},
+		"counts": {damage: func(t *testing.T, c *chain) {
 			c.recount(t, func(i *Increment) { i.New++ })
-		}, Altered, "images scored: it says 11, there is 10"},
-		"statuses": {func(t *testing.T, c *chain) {
+		}, kind: Altered, says: "images scored: it says 11, there is 10"},
+		"statuses": {damage: func(t *testing.T, c *chain) {
 			c.recount(t, func(i *Increment) { i.Statuses = map[string]int{"ok": i.Images} })
-		}, Altered, "images of the collection ok"},
-		"outputs": {func(t *testing.T, c *chain) { c.recount(t, func(i *Increment) { i.Outputs = 9 }) }, Altered, "outputs with rows"},
+		}, kind: Altered, says: "images of the collection ok"},
+		"outputs": {damage: func(t *testing.T, c *chain) { c.recount(t, func(i *Increment) { i.Outputs = 9 }) }, kind: Altered, says: "outputs with rows"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newChain(row.JSONL)

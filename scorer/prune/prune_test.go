@@ -426,7 +426,9 @@ func TestAnnounceAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	faulty := &storetest.Faulty{Store: r.whole, BeforeCreate: func(context.Context, int, string, []byte) error { return fmt.Errorf("%w: read only", store.ErrDenied) }}
+	faulty := &storetest.Faulty{Store: r.whole, BeforeCreate: func(context.Context, int, string, []byte) error {
+		return fmt.Errorf("%w: read only", store.ErrDenied)
+	}}
 	job.ID = "another"
 	said := 0
 	if err := Announce(t.Context(), store.NewSub(faulty, "08/"), &job, func(err error) {

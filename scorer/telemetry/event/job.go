@@ -5,7 +5,7 @@ import "github.com/rs/zerolog"
 // What a worker says of the job.
 var (
 	JobCreated   = info("job_created", "This rank began a new job", "`out`, `images` (their place)")
-	JobContinued = info("job_continued", "The job goes on where it was", "`done` and `images`: of how many images the rows are there")
+	JobContinued = info("job_continued", "The job continues where it was", "`done` and `images`: of how many images the rows are there")
 	JobComplete  = info("job_complete", "Every image has its row. It comes before `run_ended`",
 		"`images`, `ok`, `failed`, `statuses`, `passed_over`, `see`; with `--price` `cost`, `currency`, `device_hours` and `node_hours`; "+
 			"with `--after`: `new`, `changed`, `retried`, `renamed`, `kept`, `gone`; "+
@@ -54,7 +54,8 @@ var (
 	ChunkLost         = info("chunk_lost", "Another worker committed a chunk first; its part is kept", "`chunk`")
 	ChunkRaced        = info("chunk_raced", "This worker races a slow one for a chunk", "`chunk`")
 	ChunkBisected     = warn("chunk_bisected", "Workers died on a chunk: its images are tried in parts, to find the one", "`chunk`")
-	TrialNotWithdrawn = warn("trial_not_withdrawn", "A trial of images of a chunk on which workers died could not be taken back: it may count as a worker that died",
+	TrialNotWithdrawn = warn("trial_not_withdrawn",
+		"A trial of images of a chunk on which workers died could not be taken back: it may count as a worker that died",
 		"`chunk`, `error`")
 	ClaimNotRenewed = warn("claim_not_renewed", "A claim could not be renewed; it holds until its lease ends, and is tried again",
 		"`claim` (the right), `chunk`, `error`")
