@@ -65,7 +65,7 @@ func started(t *testing.T, cmd *exec.Cmd) (log string) {
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill() // it may have ended
 		_ = cmd.Wait()
-		file.Close()
+		_ = file.Close()
 		if body, err := os.ReadFile(file.Name()); err == nil && t.Failed() {
 			t.Logf("%q: %s", cmd.Args, body)
 		}

@@ -335,8 +335,10 @@ func TestVerifyIncrement(t *testing.T) {
 		kind   Kind
 		says   string
 	}{
-		"no collection":                   {damage: func(_ *testing.T, c *chain) { c.whole.Remove("runs/02/" + collectionName) }, kind: Damaged, says: "is gone"},
-		"torn collection":                 {damage: func(_ *testing.T, c *chain) { c.whole.Put("runs/02/"+collectionName, []byte("{")) }, kind: Damaged, says: "corrupt"},
+		"no collection": {damage: func(_ *testing.T, c *chain) { c.whole.Remove("runs/02/" + collectionName) }, kind: Damaged, says: "is gone"},
+		"torn collection": {damage: func(_ *testing.T, c *chain) {
+			c.whole.Put("runs/02/"+collectionName, []byte("{"))
+		}, kind: Damaged, says: "corrupt"},
 		"no list of images that are gone": {damage: func(_ *testing.T, c *chain) { c.whole.Remove("runs/02/" + goneName) }, kind: Damaged, says: "is gone"},
 		"others are gone": {damage: func(t *testing.T, c *chain) {
 			c.put(t, goneName, sealed(t, []shard.Entry{{Path: "x", Size: 1, ETag: "1"}}))

@@ -56,8 +56,8 @@ func (s *Server) Close() {
 	if s == nil {
 		return
 	}
-	s.http.Close()
-	<-s.ended
+	_ = s.http.Close() // of the listener, which nobody needs any more
+	_ = <-s.ended      // that it was closed
 }
 
 // Wait returns when the server has ended, or has been closed because ctx ended.
