@@ -282,6 +282,10 @@ bombs: deps ## score images that declare 89 megapixels in a few bytes, in a cont
 hostile: ## read every hostile record of an output with all that read one (minutes)
 	BATCHSCORE_HOSTILE=1 go test -count=1 -timeout 30m -run '^TestHostileRecords$$' -v ./scorer/output
 
+.PHONY: nightly-check
+nightly-check: ## measure nights that continue one another: a million images, a year, and a collection that grows (minutes)
+	BATCHSCORE_NIGHTLY_CHECK=1 go test -count=1 -timeout 60m -run '^TestNightly' -v ./bench
+
 .PHONY: metrics-check
 metrics-check: deps ## check alerts and dashboard with promtool, Grafana's schema, and a Prometheus and an Alertmanager that watch runs (minutes)
 	@deploy/deps/fetch.sh monitoring

@@ -14,7 +14,7 @@ import (
 func cache() string { return cmp.Or(os.Getenv("BATCHSCORE_CACHE"), "../.cache") }
 
 // folder returns the store of a folder.
-func folder(b *testing.B, path string) store.Store {
+func folder(b testing.TB, path string) store.Store {
 	b.Helper()
 	st, err := dir.New(path, dir.Options{})
 	if err != nil {
