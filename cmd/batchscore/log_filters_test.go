@@ -107,7 +107,7 @@ func filterCommands(t *testing.T) []string {
 	t.Helper()
 	var commands []string
 	for _, b := range guideBlocks(t, "administrator.md") {
-		if b.info != "text" || !strings.Contains(b.text, "night.log") {
+		if !strings.HasPrefix(b.info, "sh") || !strings.Contains(b.text, "night.log") {
 			continue
 		}
 		for line := range strings.Lines(b.text) {
