@@ -81,8 +81,8 @@ const RunName = "{run}"
 // NoAfter is the After of a scheduled job each run of which scores all images.
 const NoAfter = "none"
 
-// after returns what the job continues, or "" for nothing.
-func (j Job) after() string {
+// Continues returns what the job continues: an output or a folder of runs, or "" for nothing.
+func (j Job) Continues() string {
 	switch {
 	case j.After == NoAfter:
 		return ""
@@ -326,7 +326,7 @@ func (j Job) Argv(binary string) []string {
 	} else {
 		argv = append(argv, "--inference", j.Task)
 	}
-	if after := j.after(); after != "" {
+	if after := j.Continues(); after != "" {
 		argv = append(argv, "--after", after)
 	}
 	for _, name := range slices.Sorted(maps.Keys(j.Run)) {

@@ -32,6 +32,9 @@ type oneFile struct {
 	newRows bool
 	// replace is whether to replace a file that holds something else.
 	replace consent
+	// after is the place of the output that a run continues, empty if it continues none. A file
+	// that holds what that one delivered is replaced too.
+	after string
 	// written, unless nil, is called with the digest of the file before that appears.
 	written func(digest string) error
 }

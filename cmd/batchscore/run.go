@@ -294,6 +294,9 @@ func (f *runFlags) options(cmd *cobra.Command) (runOptions, error) {
 	}
 	if o.file != nil {
 		o.file.replace.ask = o.mix.ask
+		if o.after != nil {
+			o.file.after = o.after.Place
+		}
 	}
 	return o, err
 }

@@ -31,15 +31,22 @@ func (f *afterFlags) options() (*scorer.After, error) {
 		}
 		return nil, nil //nolint:nilnil // documented
 	}
-	place, err := spelled(f.after)
+	place, err := afterPlace(f.after)
 	if err != nil {
-		return nil, usagef("--after: %w", err)
-	}
-	if isLocal(f.after) {
-		// As the folder of the result is named: with symbolic links.
-		if place, err = filepath.Abs(f.after); err != nil {
-			return nil, usagef("--after: %w", err)
-		}
+		return nil, err
 	}
 	return &scorer.After{Place: place, Asked: increment.Asked{ReuseByContent: f.reuse}}, nil
+}
+
+// afterPlace returns the place that --after names, in full.
+func afterPlace(after string) (string, error) {
+	place, err := spelled(after)
+	if err == nil && isLocal(after) {
+		// As the folder of the result is named: with symbolic links.
+		place, err = filepath.Abs(after)
+	}
+	if err != nil {
+		return "", usagef("--after: %w", err)
+	}
+	return place, nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/scorer"
+	"github.com/batchscore/batchscore/scorer/increment"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/telemetry/event"
@@ -96,8 +97,8 @@ type fileState int
 const (
 	absent    fileState = iota // there is no file
 	delivered                  // the rows of the job as they are
-	own                        // other rows that this job wrote
-	foreign                    // something that this job did not write
+	own                        // other rows that this job wrote, or one that it continues
+	foreign                    // something else
 )
 
 // find returns what the file holds, as the records in the output tell, and its digest.
@@ -112,11 +113,29 @@ func (o *oneFile) find(ctx context.Context, places *placeFlags, out store.Store,
 	case err != nil:
 		return absent, "", err
 	case len(written) == 0:
-		return foreign, digest, nil
+		state, err := o.earlier(ctx, out, digest)
+		return state, digest, err
 	case s != nil && slices.Contains(written, s.Delivers(digest, o.options())):
 		return delivered, digest, nil
 	}
 	return own, digest, nil
+}
+
+// earlier returns whether a file has the rows that an earlier output delivered which this one
+// continues: own or foreign.
+func (o *oneFile) earlier(ctx context.Context, out store.Store, digest string) (fileState, error) {
+	if o.after == "" {
+		return foreign, nil
+	}
+	state := foreign
+	err := increment.Earlier(ctx, out, o.after, func(st store.Store) (more bool, err error) {
+		written, err := output.Deliveries(ctx, st, digest)
+		if len(written) > 0 {
+			state = own
+		}
+		return state == foreign, err
+	})
+	return state, err
 }
 
 // delivery returns the file of a run as the pipeline wants it.
@@ -188,9 +207,9 @@ func settleMerge(engine string, job *deploy.Job) error {
 	if !ok {
 		return nil
 	}
-	if job.Schedule != "" && !strings.Contains(file, deploy.RunName) {
-		return usagef("--merge %s: a scheduled job needs a file of its own for every run: put %s into its name, such as labels/%s.csv",
-			file, deploy.RunName, deploy.RunName)
+	if job.Schedule != "" && job.Continues() == "" && !strings.Contains(file, deploy.RunName) {
+		return usagef("--merge %s: a scheduled job whose runs do not continue each other needs a file of its own for every run: "+
+			"put %s into its name, such as labels/%s.csv", file, deploy.RunName, deploy.RunName)
 	}
 	settled, err := spelled(file)
 	switch {
@@ -218,6 +237,12 @@ func (w *watched) mergeFile() (*oneFile, placeFlags, error) {
 		return nil, places, nil
 	}
 	o, err := f.file(w.r.Job.Out)
+	if o == nil || err != nil {
+		return nil, places, err
+	}
+	if after := seenFromHere(w.r.Engine, w.r.Job, w.r.Job.Continues()); after != "" {
+		o.after, err = afterPlace(after)
+	}
 	return o, places, err
 }
 

@@ -264,3 +264,37 @@ func (m *mergeCase) written(t *testing.T) {
 		t.Errorf("the file holds %d bytes, %.40q, want %d", len(got), got, len(want))
 	}
 }
+
+// TestRunMergeEveryNight writes the rows of each night to the same file. Only a file with the rows
+// of an earlier night is replaced.
+func TestRunMergeEveryNight(t *testing.T) {
+	t.Parallel()
+	images, runs, model := pictures(t, 6), t.TempDir(), tiny(t, graphtest.Options{})
+	file := filepath.Join(t.TempDir(), "labels.csv")
+	args := func(night string, more ...string) []string {
+		return append([]string{"run", "--images", images, "--out", filepath.Join(runs, night), "--model", model, "--after", runs}, more...)
+	}
+	night := func(name string) {
+		t.Helper()
+		m := &mergeCase{images: images, out: filepath.Join(runs, name), file: file}
+		must(t, 0, args(name, "--merge", file)...)
+		m.written(t)
+	}
+	night("2026-11-01")
+	writeFile(t, filepath.Join(images, "new.jpg"), picture(t, 50))
+	night("2026-11-02")
+	writeFile(t, filepath.Join(images, "newer.jpg"), picture(t, 51))
+	must(t, 0, args("2026-11-03")...) // which writes no file
+	writeFile(t, filepath.Join(images, "newest.jpg"), picture(t, 52))
+	night("2026-11-04")
+	must(t, 78, args("2026-11-02", "--merge", file)...) // later rows are there
+
+	writeFile(t, filepath.Join(images, "last.jpg"), picture(t, 53))
+	writeFile(t, file, []byte("labels of somebody else"))
+	must(t, 78, args("2026-11-05", "--merge", file)...)
+	if _, err := os.Stat(filepath.Join(runs, "2026-11-05")); err == nil {
+		t.Error("the job was begun")
+	}
+	must(t, 0, args("2026-11-05", "--merge", file, "--force")...)
+	night("2026-11-05")
+}
