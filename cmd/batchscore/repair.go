@@ -21,8 +21,9 @@ func newRepair() *cobra.Command {
 		Long: `repair checks an output folder as verify does and repairs what it can. It moves
 damaged and altered parts to _batchscore/repair/ in the folder and deletes nothing.
 Running the job again then scores the chunks of those parts, and no others. If all
-parts are right and only _SUCCESS or the file of digests is not, repair writes that
-file again. A damaged job record or manifest cannot be repaired (exit code 10).
+parts are right and only _SUCCESS, the file of digests or a list of failed or gone images
+is not, repair writes that file again. A damaged job record or manifest cannot be
+repaired (exit code 10).
 
 Of an output that keeps rows of others it repairs only what it holds itself, and says
 which of the others is missing or is not what was recorded.

@@ -444,3 +444,70 @@ func (c *chain) reseal(t *testing.T) {
 	}
 	c.whole.Put("runs/02/"+SuccessName, body)
 }
+
+// TestRepairLists checks that a list which can be made again is: that of failed images from the
+// rows, that of images that are gone from the collections. Until then nothing relies on it.
+func TestRepairLists(t *testing.T) {
+	other := func(t *testing.T) []byte {
+		var text bytes.Buffer
+		if err := sealed(t, []shard.Entry{{Path: "x", Size: 1, ETag: "1", Status: "not_image"}}).Encode(&text); err != nil {
+			t.Fatal(err)
+		}
+		return text.Bytes()
+	}
+	for damage, change := range map[string]func(t *testing.T, whole *mem.Store, name string){
+		"missing": func(_ *testing.T, whole *mem.Store, name string) { whole.Remove(name) },
+		"torn":    func(_ *testing.T, whole *mem.Store, name string) { whole.Put(name, []byte(`{"path":"`)) },
+		"another": func(t *testing.T, whole *mem.Store, name string) { whole.Put(name, other(t)) },
+	} {
+		for _, list := range []struct {
+			night int
+			name  string
+		}{{night: 1, name: failedName}, {night: 2, name: failedName}, {night: 2, name: goneName}} {
+			t.Run(fmt.Sprintf("%s of night %d %s", strings.TrimPrefix(list.name, Folder), list.night, damage), func(t *testing.T) {
+				c := newChain(row.JSONL)
+				images := map[string]shard.Entry{}
+				for _, name := range numbered(20) {
+					images[name] = shard.Entry{Path: name, Size: 10, ETag: "1"}
+				}
+				c.night(t, images)
+				delete(images, numbered(20)[3])
+				images["images/new.jpg"] = shard.Entry{Path: "images/new.jpg", Size: 7, ETag: "1"}
+				c.night(t, images)
+				st := c.place(list.night)
+				name := st.Folder() + list.name
+				before, _, err := store.ReadAll(t.Context(), c.whole, name, 1<<20)
+				if err != nil {
+					t.Fatal(err)
+				}
+				change(t, c.whole, name)
+				if report, err := Verify(t.Context(), st); err != nil || report.OK() {
+					t.Errorf("Verify() = %v\n%s", err, report.String())
+				}
+				if list.name == failedName {
+					_, _, err := c.sources[list.night-1].OpenCollection(t.Context(), c.place(3))
+					if !errors.Is(err, ErrMismatch) || !strings.Contains(err.Error(), "to repair it: batchscore repair "+st.String()) {
+						t.Errorf("OpenCollection() = %v", err)
+					}
+				}
+				done, err := Repair(t.Context(), st)
+				if err != nil || !slices.Equal(done.Rebuilt, []string{list.name}) || len(done.Aside) == 0 == (damage != "missing") {
+					t.Errorf("Repair() = %v\n%s", err, done.String())
+				}
+				if after, _, err := store.ReadAll(t.Context(), c.whole, name, 1<<20); err != nil || !bytes.Equal(before, after) {
+					t.Errorf("the list is %q, %v; want %q", after, err, before)
+				}
+				if report, err := Verify(t.Context(), st); err != nil || !report.OK() {
+					t.Errorf("Verify() = %v\n%s", err, report.String())
+				}
+				if list.night == 2 {
+					change(t, c.whole, name)
+					c.remove(1)
+					if done, err := Repair(t.Context(), st); err != nil || len(done.Left) != 1 || len(done.Rebuilt) > 0 || !strings.Contains(done.Left[0], "runs/01") {
+						t.Errorf("Repair() without the first night = %v\n%s", err, done.String())
+					}
+				}
+			})
+		}
+	}
+}

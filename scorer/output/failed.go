@@ -30,10 +30,7 @@ func (s *Success) FailedImages(ctx context.Context, st store.Store) (*shard.Mani
 		return failedRows(ctx, st)
 	}
 	place := failedPlace(st, s.Generation())
-	m, err := readManifest(ctx, place, failedName)
-	if errors.Is(err, store.ErrNotExist) {
-		return nil, goneRecord(place, failedName)
-	}
+	m, err := readList(ctx, st, place, failedName)
 	if err != nil {
 		return nil, err
 	}
@@ -94,11 +91,8 @@ func newFailures(ctx context.Context, st store.Store, job *Job) (*failures, erro
 	if k.was, err = s.FailedImages(ctx, last); err != nil {
 		return nil, err
 	}
-	if k.all, err = ReadCollection(ctx, st); err != nil {
+	if k.all, err = readCollection(ctx, st); err != nil {
 		k.was.Close()
-		if errors.Is(err, store.ErrNotExist) {
-			err = goneRecord(st, collectionName)
-		}
 		return nil, err
 	}
 	k.at, k.in = shard.NewWalk(k.was), shard.NewWalk(k.all)
@@ -218,10 +212,7 @@ func replaceFailed(ctx context.Context, place store.Store, m *shard.Manifest, cr
 
 // increment returns what an increment did.
 func (f *failures) increment(ctx context.Context, st store.Store, job *Job, base *shard.Manifest) (*Increment, error) {
-	gone, err := ReadGone(ctx, st)
-	if errors.Is(err, store.ErrNotExist) {
-		err = goneRecord(st, goneName)
-	}
+	gone, err := readList(ctx, st, st, goneName)
 	if err != nil {
 		return nil, err
 	}

@@ -148,13 +148,7 @@ func FreezeCollection(ctx context.Context, st store.Store,
 	return freezeAs(ctx, st, collectionName, build)
 }
 
-// ReadGone returns the manifest of the images that are gone since the output that an
-// increment continues, as ReadCollection does.
-func ReadGone(ctx context.Context, st store.Store) (*shard.Manifest, error) {
-	return readManifest(ctx, st, goneName)
-}
-
-// FreezeGone is Freeze for the images that are gone.
+// FreezeGone is Freeze for the images that are gone since the output that an increment continues.
 func FreezeGone(ctx context.Context, st store.Store,
 	build func(ctx context.Context) (*shard.Manifest, error)) (*shard.Manifest, error) {
 	return freezeAs(ctx, st, goneName, build)
@@ -169,10 +163,7 @@ func (s *Success) Collection(ctx context.Context, st store.Store) (*shard.Manife
 		return own, err
 	}
 	defer own.Close()
-	m, err := ReadCollection(ctx, st)
-	if errors.Is(err, store.ErrNotExist) {
-		return nil, goneRecord(st, collectionName)
-	}
+	m, err := readCollection(ctx, st)
 	if err != nil || s.Generation() == 0 {
 		return m, err
 	}

@@ -60,6 +60,20 @@ func ReadManifest(ctx context.Context, st store.Store) (*shard.Manifest, error) 
 }
 
 func readManifest(ctx context.Context, st store.Store, name string) (*shard.Manifest, error) {
+	return decodeManifest(ctx, st, name, "choose another folder, or remove this one to begin again")
+}
+
+// readList reads a manifest of an output that Repair can make again, in the output or in the folder
+// of one of its retries. One that is missing is ErrMismatch too.
+func readList(ctx context.Context, out, place store.Store, name string) (*shard.Manifest, error) {
+	m, err := decodeManifest(ctx, place, name, repairAdvice(out))
+	if errors.Is(err, store.ErrNotExist) {
+		return nil, fmt.Errorf("%s is gone from %s: the content %w; %s", name, place, ErrMismatch, repairAdvice(out))
+	}
+	return m, err
+}
+
+func decodeManifest(ctx context.Context, st store.Store, name, advice string) (*shard.Manifest, error) {
 	r, _, err := st.Open(ctx, name, "")
 	if err != nil {
 		return nil, err
@@ -67,8 +81,7 @@ func readManifest(ctx context.Context, st store.Store, name string) (*shard.Mani
 	defer r.Close()
 	m, err := shard.DecodeManifest(r, room)
 	if errors.Is(err, shard.ErrCorrupt) {
-		return nil, fmt.Errorf("%s of %s: %w: %w; choose another folder, or remove this one to begin again",
-			name, st, ErrMismatch, err)
+		return nil, fmt.Errorf("%s of %s: %w: %w; %s", name, st, ErrMismatch, err, advice)
 	}
 	return m, err
 }

@@ -33,6 +33,8 @@ type Repaired struct {
 	// Sources says of each other output that rows are kept in what is wrong with it. It cannot
 	// be repaired here.
 	Sources []string
+	// Left says of each damaged list why it was not made again.
+	Left []string
 }
 
 // Kept is an object that was set aside: its name, where it is now, and why.
@@ -68,8 +70,9 @@ type repair struct {
 	generations int // retries that were begun
 
 	base      *shard.Manifest
-	opened    []*shard.Manifest
-	manifests []*shard.Manifest // those of opened that rows may have
+	all       *shard.Manifest   // the collection of an increment, else nil
+	opened    []*shard.Manifest // to close
+	manifests []*shard.Manifest // that rows may have
 	success   bool              // _SUCCESS is there; state.success is nil if it is damaged
 	list      []byte            // the file of the parts' digests, nil if there is none
 	known     map[string]bool   // lines of digests that prove a part
@@ -141,7 +144,7 @@ func (r *repair) open(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		m.Close()
+		r.opened, r.all = append(r.opened, m), m
 	}
 	r.base, err = ReadManifest(ctx, r.st)
 	switch {
@@ -154,7 +157,7 @@ func (r *repair) open(ctx context.Context) (err error) {
 		return err
 	}
 	r.opened = append(r.opened, r.base)
-	r.manifests = r.opened
+	r.manifests = []*shard.Manifest{r.base}
 	return nil
 }
 
@@ -207,9 +210,8 @@ func (r *repair) retries(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		r.opened = append(r.opened, m)
+		r.opened, r.manifests = append(r.opened, m), append(r.manifests, m)
 	}
-	r.manifests = r.opened
 	return nil
 }
 
@@ -369,6 +371,11 @@ func (r *repair) records(ctx context.Context) error {
 	if s != nil && !r.state.unsettled() && !r.describes(s) {
 		s = nil
 	}
+	if r.all != nil {
+		if err := r.gone(ctx, s); err != nil {
+			return err
+		}
+	}
 	if s == nil && !r.success { // the job was never complete
 		r.done.Unfinished = true
 		if r.list != nil && r.state.Complete == 0 && !bytes.Equal(r.list, r.lines) {
@@ -392,7 +399,7 @@ func (r *repair) records(ctx context.Context) error {
 		r.done.Rebuilt = append(r.done.Rebuilt, digestsName)
 	}
 	if s != nil {
-		return nil
+		return r.failed(ctx, s)
 	}
 	if err := r.setAside(ctx, r.st, SuccessName, "it is damaged, or not of this output"); err != nil {
 		return err
@@ -405,6 +412,89 @@ func (r *repair) records(ctx context.Context) error {
 		return err
 	}
 	r.done.Rebuilt = append(r.done.Rebuilt, SuccessName)
+	return nil
+}
+
+// failed makes the list of failed images again from the rows, if it is missing or damaged.
+func (r *repair) failed(ctx context.Context, s *Success) error {
+	if s.FailedDigest == "" {
+		return nil
+	}
+	return r.remake(ctx, failedPlace(r.st, s.Generation()), failedName, s.FailedDigest, func() (*shard.Manifest, error) {
+		return failedRows(ctx, r.st)
+	})
+}
+
+// gone does so for the list of the images that are gone, from the collections. s is nil while the
+// output is not complete.
+func (r *repair) gone(ctx context.Context, s *Success) error {
+	want := ""
+	if s != nil && s.Increment != nil {
+		want = s.Increment.GoneDigest
+		if r.all.Digest() != s.Increment.Collection {
+			return fmt.Errorf("this cannot be repaired: %s of %s: %w: it has changed since the job completed", collectionName, r.st, ErrMismatch)
+		}
+	}
+	return r.remake(ctx, r.st, goneName, want, func() (*shard.Manifest, error) {
+		sources := r.job.After.Sources
+		was, failed, err := sources[len(sources)-1].OpenCollection(ctx, r.st)
+		if err != nil {
+			return nil, err
+		}
+		defer was.Close()
+		defer failed.Close()
+		w, now := shard.NewWriter(room), shard.NewWalk(r.all)
+		err = eachEntry(was, func(e shard.Entry) error {
+			if now.Seek(e.Path) || now.Err != nil {
+				return now.Err
+			}
+			return w.Add(shard.Entry{Path: e.Path, Size: e.Size, ETag: e.ETag, MD5: e.MD5})
+		})
+		if err != nil {
+			w.Close()
+			return nil, err
+		}
+		return w.Manifest()
+	})
+}
+
+// remake makes a list again that is missing or damaged. want is its digest, if that is known. A list
+// for which other outputs are missing stays as it is, and Repaired.Left names it.
+func (r *repair) remake(ctx context.Context, place store.Store, name, want string, build func() (*shard.Manifest, error)) error {
+	stored, err := readManifest(ctx, place, name)
+	switch {
+	case err == nil:
+		stored.Close()
+		if want == "" || stored.Digest() == want {
+			return nil
+		}
+	case !errors.Is(err, ErrMismatch) && !errors.Is(err, store.ErrNotExist):
+		return err
+	}
+	there := !errors.Is(err, store.ErrNotExist)
+	m, err := build()
+	if err == nil {
+		defer m.Close()
+		if want != "" && m.Digest() != want {
+			err = fmt.Errorf("%w: what is there now shows another list", ErrMismatch)
+		}
+	}
+	if errors.Is(err, ErrMismatch) {
+		r.done.Left = append(r.done.Left, fmt.Sprintf("%s of %s: %v", name, place, err))
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if there {
+		if err := r.setAside(ctx, place, name, "it is damaged, or not of this output"); err != nil {
+			return err
+		}
+	}
+	if _, err := store.CreateFrom(ctx, place, name, m.Encode); err != nil {
+		return fmt.Errorf("store %s of %s: %w", name, place, err)
+	}
+	r.done.Rebuilt = append(r.done.Rebuilt, name)
 	return nil
 }
 
@@ -473,7 +563,7 @@ func (r *Repaired) String() string {
 	for _, name := range r.Rebuilt {
 		fmt.Fprintf(&b, "made again: %s\n", printable.Line(name))
 	}
-	for _, text := range r.Sources {
+	for _, text := range slices.Concat(r.Left, r.Sources) {
 		fmt.Fprintf(&b, "not repaired: %s\n", printable.Line(text))
 	}
 	switch {
@@ -481,6 +571,8 @@ func (r *Repaired) String() string {
 		fmt.Fprintf(&b, "parts missing from %[2]s: %[1]d; run the same command again, which makes them\n", r.Missing, output)
 	case r.Unfinished:
 		fmt.Fprintf(&b, "%s is not complete: run the same command again, which finishes it\n", output)
+	case len(r.Left) > 0:
+		fmt.Fprintf(&b, "the own rows of %s are right; what is not repaired needs other outputs as they were\n", output)
 	case len(r.Sources) > 0:
 		fmt.Fprintf(&b, "the own rows of %s are right; rows that it keeps are not\n", output)
 	case len(r.Aside)+len(r.Rebuilt) == 0:

@@ -92,10 +92,7 @@ func (w *collectionVerifier) badSource(s *Source, err error) bool {
 
 // records checks the manifests that describe the collection.
 func (w *collectionVerifier) records(ctx context.Context) error {
-	gone, err := ReadGone(ctx, w.st)
-	if errors.Is(err, store.ErrNotExist) {
-		err = goneRecord(w.st, goneName)
-	}
+	gone, err := readList(ctx, w.st, w.st, goneName)
 	if w.damaged(goneName, err) {
 		return nil
 	}
