@@ -142,7 +142,7 @@ func (c *committer) judged(done *chunk) []row.Row {
 	}
 	var rows []row.Row
 	for i := range done.rows {
-		if why := done.entries[i].Why; why == shard.New || why == shard.Changed {
+		if done.entries[i].Counts() {
 			rows = append(rows, done.rows[i])
 		}
 	}

@@ -223,6 +223,11 @@ func (p *participant) join(ctx context.Context, engine Engine) (*worker, error) 
 	if err != nil {
 		return nil, err
 	}
+	scope, err := scopeOf(&job, m)
+	if err != nil {
+		m.Close()
+		return nil, err
+	}
 	chunks, me := job.Chunks(m.Len()), claim.ThisProcess(o.World)
 	claims := claim.New(claim.Config{Store: o.Out, Worker: me, Lease: o.Lease, Names: job.ClaimNames(chunks.Count())})
 	holds := newHolds(claims)
@@ -230,7 +235,7 @@ func (p *participant) join(ctx context.Context, engine Engine) (*worker, error) 
 	return &worker{
 		opt: o, engine: engine, halt: p.halt, job: &job, manifest: m, chunks: chunks, me: me,
 		claims: claims, holds: holds, renewer: renewer, copier: increment.NewCopier(o.Out, &job), statuses: map[string]int{}, gpu: p.gpu, price: p.price,
-		past: p.past, failures: judge.NewCounter(o.early(), job.MaxErrors, m.Len(), o.World.Size),
+		past: p.past, scope: scope, failures: judge.NewCounter(o.early(&job), job.MaxErrors, scope.Images, o.World.Size),
 		finisher: &finisher{
 			images: o.Images, out: o.Out, job: &job, manifest: m, versions: o.Versions, verdict: o.verdict(),
 			claims: claims, holds: holds, renewer: renewer, halt: p.halt, log: o.Log, listing: took, passed: passed, price: p.price, me: me.ID,

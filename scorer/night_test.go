@@ -3,6 +3,7 @@ package scorer
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -102,6 +103,73 @@ func TestNightRetries(t *testing.T) {
 	if text := wholeMerge(t, night(whole, 3), row.JSONL); strings.Count(text, "\n") != 32 {
 		t.Errorf("%d rows", strings.Count(text, "\n"))
 	}
+}
+
+// TestFewNewImagesWakeNobody: one broken image of a night with few new ones is no reason to end
+// with an error, unless a number is given.
+func TestFewNewImagesWakeNobody(t *testing.T) {
+	images, whole := collection(t, 40), new(mem.Store)
+	mustRun(t, after(t, images, whole, 1))
+	play := func(n int, limits string) (log string, err error) {
+		o := after(t, images, whole, n)
+		o.MaxErrors = limit(t, limits)
+		var lines bytes.Buffer
+		o.Log = zerolog.New(&lines)
+		_, err = Run(t.Context(), o)
+		return lines.String(), err
+	}
+	for i, limits := range []string{"", "1%", "not_image=0%"} {
+		n := i + 2
+		images.Put("bad.jpg", fmt.Appendf(nil, "no picture, %d", n))
+		log, err := play(n, limits)
+		if err != nil || strings.Count(log, `"event":"failures_few"`) != 1 || !strings.Contains(log, "1 of 1 (not_image 1)") {
+			t.Errorf("with %q the night ended with %v and the log\n%s", limits, err, log)
+		}
+		if log, err = play(n, limits); err != nil {
+			t.Errorf("with %q the night again ended with %v and the log\n%s", limits, err, log)
+		}
+	}
+	images.Put("bad.jpg", []byte("no picture, with a number"))
+	for range 2 {
+		if log, err := play(5, "0"); !errors.Is(err, ErrTooManyFailed) || strings.Contains(log, "failures_few") {
+			t.Errorf("with a number the night ended with %v and the log\n%s", err, log)
+		}
+	}
+	for i := range 30 {
+		images.Put(fmt.Sprintf("more-%d.jpg", i), []byte("no picture"))
+	}
+	if _, err := play(6, "10%"); !errors.Is(err, ErrTooManyFailed) {
+		t.Errorf("a night of which 30 of 30 new images failed ended with %v", err)
+	}
+	if _, err := play(7, "0"); err != nil {
+		t.Errorf("a night without new images ended with %v: failed rows that are kept count", err)
+	}
+}
+
+// TestRetriedImagesWakeNobody: images that are scored again and fail as before do not count.
+func TestRetriedImagesWakeNobody(t *testing.T) {
+	images, whole := collection(t, 40), new(mem.Store)
+	for i := range 30 {
+		images.Put(fmt.Sprintf("bad-%d.jpg", i), []byte("no picture"))
+	}
+	mustRun(t, after(t, images, whole, 1))
+	images.Put("new.jpg", picture(t, 50))
+	o := after(t, images, whole, 2)
+	o.Retry = row.Selection{"not_image"}
+	o.MaxErrors = limit(t, "0")
+	if s := mustRun(t, o); s.Increment.Retried != 30 || s.Increment.New != 1 {
+		t.Errorf("%+v", s.Increment)
+	}
+}
+
+// limit reads limits.
+func limit(t testing.TB, text string) judge.Limits {
+	t.Helper()
+	l, err := judge.ParseLimits(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
 }
 
 // lateNights is a random history of a collection and its nights.

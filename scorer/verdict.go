@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/scorer/judge"
 	"github.com/batchscore/batchscore/scorer/output"
@@ -37,32 +39,46 @@ func Failing(s *judge.Stop, why, place string) error {
 // checkLimits returns ErrTooManyFailed if a complete job has more failed images than
 // allowed. place is the output, for the error.
 func checkLimits(l judge.Limits, job *output.Job, s output.Success, place string) error {
-	s.Images, s.Statuses = s.Judged()
-	says := l.Exceeded(job.MaxErrors, s.Images, s.Statuses)
+	images, statuses := s.Judged()
+	says := limitsOf(l, job).Exceeded(job.MaxErrors, images, statuses)
 	if says == "" {
 		return nil
 	}
-	return fmt.Errorf("%w: %s; every image has its row, which says why: %s", ErrTooManyFailed, says, output.ShowCommand(place, s.Statuses))
+	return fmt.Errorf("%w: %s; every image has its row, which says why: %s", ErrTooManyFailed, says, output.ShowCommand(place, statuses))
+}
+
+// limitsOf returns limits as they are for a job.
+func limitsOf(l judge.Limits, job *output.Job) judge.Limits {
+	if job.Increments() {
+		return l.OfIncrement()
+	}
+	return l
 }
 
 // verdict decides whether a complete job is a success.
 type verdict struct {
 	maxErrors judge.Limits
 	strict    bool // about drift
+	log       zerolog.Logger
 }
 
-func (o *Options) verdict() verdict { return verdict{maxErrors: o.MaxErrors, strict: o.StrictDrift} }
+func (o *Options) verdict() verdict {
+	return verdict{maxErrors: o.MaxErrors, strict: o.StrictDrift, log: o.Log}
+}
 
 // Verdict returns ErrTooManyFailed or ErrDrifted, or both, for a complete job that a
 // run with these limits, and with --strict-drift if strict is set, calls no success.
 func Verdict(job *output.Job, s output.Success, place string, maxErrors judge.Limits, strict bool) error {
-	return verdict{maxErrors: maxErrors, strict: strict}.check(job, s, place)
+	return verdict{maxErrors: maxErrors, strict: strict, log: zerolog.Nop()}.check(job, s, place)
 }
 
 // check returns ErrTooManyFailed or ErrDrifted, or both, if a complete job is not a
 // success. place is the output, for the error.
 func (v verdict) check(job *output.Job, s output.Success, place string) error {
 	err := checkLimits(v.maxErrors, job, s, place)
+	if err == nil && s.Mine {
+		v.tellSpared(job, &s)
+	}
 	switch {
 	case !v.strict || job.Retry != nil:
 	case s.Drift == nil:
@@ -74,13 +90,35 @@ func (v verdict) check(job *output.Job, s output.Success, place string) error {
 	return err
 }
 
+// tellSpared says so if a job is a success only because the shares of its limits do not apply to
+// few new images.
+func (v verdict) tellSpared(job *output.Job, s *output.Success) {
+	if !job.Increments() {
+		return
+	}
+	images, statuses := s.Judged()
+	if says := v.maxErrors.Exceeded(job.MaxErrors, images, statuses); says != "" {
+		event.FailuresFew.On(v.log).Int("images", images).Int("failed", row.Failed(statuses)).Interface("statuses", statuses).
+			Msgf("images failed, but so few are new or have changed that no percentage of --max-errors applies: %s", says)
+	}
+}
+
 // early returns the limits of a job that runs. An image that was replaced since the job
 // listed it, perhaps by one that is whole, does not count if a retry will score it.
-func (o *Options) early() judge.Limits {
+func (o *Options) early(job *output.Job) judge.Limits {
+	l := limitsOf(o.MaxErrors, job)
 	if o.Retry.Has(row.StatusChanged) {
-		return o.MaxErrors.Ignoring(row.StatusChanged)
+		return l.Ignoring(row.StatusChanged)
 	}
-	return o.MaxErrors
+	return l
+}
+
+// scopeOf returns which images of a job with that manifest its limits are about.
+func scopeOf(job *output.Job, m *shard.Manifest) (judge.Scope, error) {
+	if job.Increments() {
+		return judge.NewOf(job.Chunks(m.Len()), m)
+	}
+	return judge.AllOf(job.Chunks(m.Len())), nil
 }
 
 // watch judges the job while this worker takes part in it, until the function that it
@@ -88,7 +126,7 @@ func (o *Options) early() judge.Limits {
 func (w *worker) watch(ctx context.Context, start *shard.Set) (end func()) {
 	o := &w.opt
 	watcher := &judge.Watcher{
-		Store: o.Out, Job: w.job.ID, Chunks: w.chunks, Worker: w.me, Limits: o.early(), Default: w.job.MaxErrors, Counter: w.failures,
+		Store: o.Out, Job: w.job.ID, Chunks: w.chunks, Scope: w.scope, Worker: w.me, Limits: o.early(w.job), Default: w.job.MaxErrors, Counter: w.failures,
 		Past: w.past, Forgiven: o.Retry, Start: start, Often: judge.Often, Seldom: judge.Seldom, Log: o.Log,
 		Done: func(ctx context.Context) (*shard.Set, error) { return output.Done(ctx, o.Out, w.job, w.chunks) },
 		Stop: func(s *judge.Stop, why string) {
@@ -176,14 +214,11 @@ func (p *participant) fewLeft(ctx context.Context, job *output.Job) (bool, error
 	if err != nil {
 		return false, err
 	}
-	left := 0
-	for i := range chunks.Count() {
-		if !set.Has(i) {
-			first, last := chunks.Range(i)
-			left += last - first
-		}
+	scope, err := scopeOf(job, m)
+	if err != nil {
+		return false, err
 	}
-	return left < judge.Least, nil
+	return scope.Of(func(chunk int) bool { return !set.Has(chunk) }) < judge.Least, nil
 }
 
 // recovered reports whether one of those images can be read and decoded now, or none can

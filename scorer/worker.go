@@ -33,6 +33,7 @@ type worker struct {
 	copier   *increment.Copier
 	finisher *finisher
 	statuses map[string]int // of the rows that this worker committed
+	scope    judge.Scope
 	failures *judge.Counter
 	past     *judge.Past // of the failures of the job
 	share    int         // images of the own share at the start

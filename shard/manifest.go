@@ -39,6 +39,9 @@ const (
 	Retried Why = "retried" // its row had a status that is to be scored again
 )
 
+// Counts reports whether an image of a job that keeps rows is new or has changed.
+func (e *Entry) Counts() bool { return e.Why == New || e.Why == Changed }
+
 // Copied reports whether the image's row is copied and not scored.
 func (e *Entry) Copied() bool { return e.FromOutput > 0 }
 

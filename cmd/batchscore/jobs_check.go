@@ -12,6 +12,7 @@ import (
 	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/judge"
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/row"
 )
 
 // errStillGoing means that a job is neither done nor stopped.
@@ -45,7 +46,7 @@ type checked struct {
 	Verdict  string `json:"verdict"`
 	Reason   string `json:"reason,omitempty"`
 	// Failed and MaxErrors, how many images failed and how many may, are known of
-	// a complete job.
+	// a complete job; of an increment they are about new and changed images.
 	Failed    *int   `json:"failed,omitempty"`
 	MaxErrors string `json:"max_errors,omitempty"`
 }
@@ -142,7 +143,12 @@ func (in *inspector) judge(ctx context.Context, r *report, maxErrors string) err
 		return fmt.Errorf("%w: the rows of retry %d are in some parts of %s and not in others; run the job again to finish that",
 			output.ErrIncomplete, retries.Complete, in.out)
 	}
-	in.failed, in.allowed = &s.Failed, threshold.Of(job.MaxErrors, s.Images)
+	images, statuses := s.Judged()
+	failed := row.Failed(statuses)
+	if job.Increments() {
+		threshold = threshold.OfIncrement()
+	}
+	in.failed, in.allowed = &failed, threshold.Of(job.MaxErrors, images)
 	if err := output.Intact(ctx, in.out, s); err != nil {
 		return err
 	}

@@ -32,6 +32,7 @@ type Counter struct {
 	groups []group
 	images int // of the job
 	world  int
+	perm   func(n int) []int // numbers below n in random order
 
 	mu       sync.Mutex
 	seen     int // images
@@ -49,7 +50,7 @@ type Counter struct {
 // NewCounter returns a counter for a worker of a job with that many images. byDefault is
 // the share that the job's record names, and world the number of ranks.
 func NewCounter(l Limits, byDefault string, images, world int) *Counter {
-	return &Counter{groups: l.groups(byDefault, images), images: images, world: max(world, 1),
+	return &Counter{groups: l.groups(byDefault, images), images: images, world: max(world, 1), perm: rand.Perm,
 		failed: map[string]int{}, examples: map[string][]Example{}, outcome: map[int]map[string]int{}}
 }
 
@@ -133,7 +134,7 @@ func (c *Counter) Spread(next, end int) ([]int, bool) {
 		return nil, false
 	}
 	c.spread = true
-	order := rand.Perm(end - next)
+	order := c.perm(end - next)
 	for i := range order {
 		order[i] += next
 	}

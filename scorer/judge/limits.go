@@ -2,6 +2,7 @@ package judge
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -20,6 +21,8 @@ type Limits struct {
 	rest    limit
 	classes map[string]limit // by status; nil for none
 	ignored string           // a status that counts for no limit; empty for none
+	// increment reports whether they are for the new and changed images of an increment.
+	increment bool
 }
 
 // Ignoring returns the limits without those on a status, which may have any number of
@@ -28,6 +31,17 @@ func (l Limits) Ignoring(status string) Limits {
 	l.ignored = status
 	return l
 }
+
+// OfIncrement returns the limits for the new and changed images of an increment. If there are
+// fewer than leastImages of them, shares do not apply: on a night with few new images, one that
+// is broken would be a large share, and wake somebody.
+func (l Limits) OfIncrement() Limits {
+	l.increment = true
+	return l
+}
+
+// sparing reports whether shares of that many images do not apply.
+func (l Limits) sparing(images int) bool { return l.increment && images < leastImages }
 
 // limit is one number or share.
 type limit struct {
@@ -116,15 +130,32 @@ func parseLimit(text string) (limit, error) {
 func (l Limits) String() string { return l.text }
 
 // Of returns how many failed images a job with that many images may have, as it was
-// given, or as N or P%. byDefault is the share that the job's record names.
+// given, or as N or P%. byDefault is the share that the job's record names. Where shares do not
+// apply, it has only the numbers, and is empty if there are none.
 func (l Limits) Of(byDefault string, images int) string {
 	switch {
+	case l.sparing(images):
+		return l.numbers()
 	case l.text != "" && l.rest.text != "":
 		return l.text
 	case l.text != "":
 		return l.rest.of(byDefault, images) + "," + l.text
 	}
 	return l.rest.of(byDefault, images)
+}
+
+// numbers returns the limits that are no shares.
+func (l Limits) numbers() string {
+	var all []string
+	if l.rest.kind == ofCount {
+		all = append(all, l.rest.text)
+	}
+	for _, status := range slices.Sorted(maps.Keys(l.classes)) {
+		if one := l.classes[status]; one.kind == ofCount {
+			all = append(all, status+"="+one.text)
+		}
+	}
+	return strings.Join(all, ",")
 }
 
 func (l limit) of(byDefault string, images int) string {
@@ -153,20 +184,22 @@ type group struct {
 // groups returns the groups of a job with that many images, that of the statuses without
 // a limit of their own first.
 func (l Limits) groups(byDefault string, images int) []group {
-	var named []string
-	for status := range l.classes {
-		named = append(named, status)
+	named := slices.Sorted(maps.Keys(l.classes))
+	allowed := func(one limit) (int, string) {
+		if one.kind != ofCount && l.sparing(images) {
+			return images, "any number is allowed"
+		}
+		return one.allowed(byDefault, images)
 	}
-	slices.Sort(named)
 	rest := group{name: strings.Join(append([]string{"failed"}, named...), "-"),
 		has: func(status string) bool {
 			return status != row.StatusOK && status != l.ignored && !slices.Contains(named, status)
 		}}
-	rest.allowed, rest.says = l.rest.allowed(byDefault, images)
+	rest.allowed, rest.says = allowed(l.rest)
 	all := []group{rest}
 	for _, status := range named {
 		g := group{status: status, name: status, has: func(s string) bool { return s == status && s != l.ignored }}
-		g.allowed, g.says = l.classes[status].allowed(byDefault, images)
+		g.allowed, g.says = allowed(l.classes[status])
 		all = append(all, g)
 	}
 	return all

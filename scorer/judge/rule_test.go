@@ -133,6 +133,7 @@ func play(r *rand.Rand, bad []int, size, world int, l Limits) (stopped int) {
 	bounds := func(rank int) (lo, hi int) { return len(bad) * rank / world, len(bad) * (rank + 1) / world }
 	for rank := range world {
 		counters[rank] = NewCounter(l, "10%", images, world)
+		counters[rank].perm = r.Perm
 		lo, hi := bounds(rank)
 		for i := lo; i < hi; i++ {
 			order[rank] = append(order[rank], i)

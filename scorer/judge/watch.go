@@ -19,6 +19,7 @@ type Watcher struct {
 	Store  store.Store
 	Job    string // its ID
 	Chunks shard.Chunks
+	Scope  Scope
 	Worker claim.Worker
 	Limits Limits
 	// Default is the share that the job's record names.
@@ -88,7 +89,7 @@ func (w *Watcher) Run(ctx context.Context) {
 }
 
 func (w *Watcher) begin() {
-	w.groups = w.Limits.groups(w.Default, w.Chunks.Entries)
+	w.groups = w.Limits.groups(w.Default, w.Scope.Images)
 	w.known, w.done, w.forgiven = w.Past.stops, w.Start, map[string]Tally{}
 	if w.Forgiven != nil {
 		w.forgiven = maps.Clone(w.Past.Tallies)
@@ -175,19 +176,10 @@ func (w *Watcher) obey() bool {
 // facts returns what is known.
 func (w *Watcher) facts() *facts {
 	f := &facts{failed: map[string]int{}}
-	count := func(set *shard.Set) (n int) {
-		for i := range set.Len() {
-			if set.Has(i) {
-				first, last := w.Chunks.Range(i)
-				n += last - first
-			}
-		}
-		return n
-	}
-	f.done = count(w.done)
-	f.left = w.Chunks.Entries - f.done
+	f.done = w.Scope.Of(w.done.Has)
+	f.left = w.Scope.Images - f.done
 	if len(w.forgiven) > 0 { // what was before is not judged again
-		f.done -= count(w.Start)
+		f.done -= w.Scope.Of(w.Start.Has)
 	}
 	shares := map[int]share{}
 	for who, t := range w.Past.Tallies {
@@ -216,7 +208,7 @@ func (w *Watcher) facts() *facts {
 
 // verdict returns the verdict on a job of which these facts are known.
 func (w *Watcher) verdict(f *facts) *Stop {
-	s := &Stop{Job: w.Job, Worker: w.Worker.ID, Limits: w.Limits.String(), Images: w.Chunks.Entries, Done: f.done, Failed: f.failed}
+	s := &Stop{Job: w.Job, Worker: w.Worker.ID, Limits: w.Limits.String(), Images: w.Scope.Images, Done: f.done, Failed: f.failed}
 	for _, g := range w.groups {
 		s.Groups = append(s.Groups, Group{Name: g.name, Expected: min(f.expected(&g), s.Images)})
 	}

@@ -21,7 +21,7 @@ func watcher(st *mem.Store, stopped func()) *Watcher {
 	for i := range chunks.Count() / 2 {
 		done.Add(i)
 	}
-	return &Watcher{Store: st, Job: "job", Chunks: chunks, Worker: claim.Worker{ID: "r00000-a", World: 1}, Default: "10%",
+	return &Watcher{Store: st, Job: "job", Chunks: chunks, Scope: AllOf(chunks), Worker: claim.Worker{ID: "r00000-a", World: 1}, Default: "10%",
 		Counter: NewCounter(Limits{}, "10%", 4000, 1), Past: new(Past), Start: shard.NewSet(chunks.Count()),
 		Done: func(context.Context) (*shard.Set, error) { return done, nil }, Stop: func(*Stop, string) { stopped() },
 		Often: time.Millisecond, Seldom: time.Millisecond, Log: zerolog.Nop()}

@@ -123,7 +123,7 @@ func (f *failures) add(entries []shard.Entry, rows []row.Row) error {
 			}
 		}
 		status := rows[i].Status
-		if why := entries[i].Why; why == shard.New || why == shard.Changed {
+		if entries[i].Counts() {
 			f.judged[status]++
 		}
 		if status == row.StatusOK {
