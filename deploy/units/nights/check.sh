@@ -60,7 +60,7 @@ install_units() {
 	install -m 0644 "$library" "$root/usr/local/lib/"
 	install -D -m 0644 "$model" "$root/srv/models/model.onnx"
 	install -m 0644 -t "$root/etc/systemd/system" "$here"/../batchscore*.service "$here"/../batchscore*.timer
-	install -D -m 0640 "$here/../nightly.env" "$root/etc/batchscore/nightly.env"
+	install -D -m 0640 -t "$root/etc/batchscore" "$here"/../{nightly,export}.env
 	install -m 0600 /dev/null "$root/etc/batchscore/storage.credentials"
 	# The images are not scored before they are moved to /srv/images.
 	mkdir -p "$root/srv/pool" "$root/srv/images" "$root/var/log/journal"

@@ -4,7 +4,7 @@
 # shellcheck disable=SC2154,SC2034 # base and others: check.sh
 # shellcheck disable=SC2016 # commands are for the machine
 
-nights=(first killed_and_lost missed failing mended pruned)
+nights=(first killed_and_lost missed failing mended pruned watched)
 flags="--width 32 --height 32 --resize pillow-bilinear --fit stretch --bgr=false --scale 1/255 --activation logits --chunk 2"
 first_day=$(date -u -d 'tomorrow' +%F)
 
@@ -52,6 +52,12 @@ counted() {
 		fail "it counts $have, not $1 new, $2 changed, $3 kept, $4 gone"
 }
 
+# hook_failed N tells whether the hook of the night N failed, which changes nothing else.
+hook_failed() {
+	on night "journalctl -u batchscore.service --no-pager -o cat --since '$(day "$1") 01:00:00' | grep '\"event\":\"hook_failed\"'" ||
+		fail 'no line says that the hook failed'
+}
+
 # checked verifies the newest run, and compares its rows with those of a full run of the same images.
 checked() {
 	on night "set -e
@@ -73,7 +79,7 @@ night_first() {
 		install -d -o batchscore -g batchscore /srv/labels
 		chgrp batchscore /etc/batchscore/nightly.env
 		sed -i -e 's|^IMAGES=.*|IMAGES=/srv/images|' -e 's|^OUT=.*|OUT=/srv/labels|' -e 's|^MODEL=.*|MODEL=/srv/models/model.onnx|' \
-			-e 's|^FLAGS=.*|FLAGS=$flags --max-errors=20%|' /etc/batchscore/nightly.env
+			-e 's|^FLAGS=.*|FLAGS=$flags --max-errors=20% --on-end=false|' /etc/batchscore/nightly.env
 		cat /etc/batchscore/nightly.env
 		ldconfig
 		cd /srv/pool && ls | head -n 30 | xargs -d '\n' mv -t /srv/images
@@ -86,7 +92,7 @@ night_first() {
 	[ "$(property batchscore.service Result)" = success ] || fail 'the unit did not succeed' || return 1
 	[ "$(property batchscore.service ExecMainStatus)" = 0 ] || fail 'the exit code is not 0' || return 1
 	on night 'systemctl status batchscore.timer batchscore.service; journalctl -u batchscore.service --no-pager' || true
-	checked
+	hook_failed 1 && checked
 }
 
 # images N adds so many images that have not been there.
@@ -151,16 +157,20 @@ night_failing() {
 	on night 'for i in $(seq 900); do ! systemctl -q is-failed batchscore.service || exit 0; sleep 0.3; done'
 	on night 'systemctl status batchscore.service; systemctl list-units --failed; systemctl is-failed batchscore.service' ||
 		fail 'the unit has not failed' || return 1
-	# It stops early, if there is something left to stop.
-	case $(property batchscore.service ExecMainStatus) in 3 | 6) ;; *) fail 'the exit code is neither 3 nor 6' ;; esac
+	[ "$(property batchscore.service ExecMainStatus)" = 6 ] || fail 'the exit code is not 6' || return 1
+	on night '! ls "$(cat /var/lib/batchscore/last-run)/_SUCCESS"' || fail 'it did not stop early' || return 1
+	hook_failed 4
 }
 
-# The damaged images are replaced.
+# The damaged images are replaced, and the hook is mended.
 night_mended() {
 	clock "$(day 5) 01:50:00"
-	on night "cd /srv/images && for i in \$(seq 60); do cp bg3.jpg damaged-\$i.jpg; done"
+	on night "cd /srv/images && for i in \$(seq 60); do cp bg3.jpg damaged-\$i.jpg; done
+		echo 'cat >/var/lib/batchscore/told' | install -m 0640 -g batchscore /dev/stdin /etc/batchscore/hook
+		sed -i s,--on-end=false,--on-end=file:/etc/batchscore/hook, /etc/batchscore/nightly.env"
 	clock "$(day 5) 01:59:55"
 	settle 5 || return 1
+	on night 'cmp /var/lib/batchscore/told "$(cat /var/lib/batchscore/last-run)/_SUCCESS"' || fail 'the hook was not told' || return 1
 	[ "$(property batchscore.service Result)" = success ] || fail 'the unit did not succeed' || return 1
 	on night '[ -z "$(systemctl list-units --failed --plain --no-legend "batchscore*")" ]' || return 1
 	checked
@@ -173,4 +183,17 @@ night_pruned() {
 	[ "$(property batchscore-prune.service Result)" = success ] || fail 'the unit did not succeed' || return 1
 	[ "$(on night 'ls /srv/labels | wc -l')" -lt 4 ] || fail 'it deleted nothing' || return 1
 	checked
+}
+
+# The progress is served to monitors.
+night_watched() {
+	on night 'sed -i s,^PLACES=.*,PLACES=/srv/labels, /etc/batchscore/export.env && systemctl enable --now batchscore-export.service
+		for i in $(seq 100); do
+			exec 3<>/dev/tcp/127.0.0.1/9091 && printf "GET /metrics HTTP/1.0\r\n\r\n" >&3 && cat <&3 >/tmp/metrics &&
+				grep "^batchscore_job_state{place=\"/srv/labels\".*state=\"complete\"} 1" /tmp/metrics && exit 0
+			sleep 0.3
+		done
+		systemctl status batchscore-export.service; cat /tmp/metrics; exit 1' || return 1
+	on night 'systemctl stop batchscore-export.service' || return 1
+	[ "$(property batchscore-export.service Result)" = success ] || fail 'the unit did not stop as it should'
 }
