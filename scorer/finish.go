@@ -20,10 +20,10 @@ import (
 
 // finisher writes _SUCCESS, or waits until another worker has.
 type finisher struct {
-	images   store.Store
-	out      store.Store
-	job      *output.Job
-	manifest *shard.Manifest
+	images store.Store
+	out    store.Store
+	job    *output.Job
+	frozen
 	versions map[string]string
 	verdict  verdict
 	claims   *claim.Claims
@@ -84,13 +84,13 @@ func (f *finisher) succeed(ctx context.Context) (output.Success, error) {
 	go f.renewer.run(renewing)
 
 	opt := output.FinishOptions{Versions: f.versions, MaxErrors: f.verdict.maxErrors.String(), PassedOver: func() listing.PassedOver { return f.passed },
-		Bill: output.Bill{Price: f.price, Worker: f.me}}
+		Bill: output.Bill{Price: f.price, Worker: f.me}, Collection: f.collection}
 	if f.job.Retry == nil {
 		relisted := f.relist()
 		opt.Drift = func(now *shard.Manifest) *output.Drift {
 			r := <-relisted
 			if now != f.manifest { // retried images have newer entries
-				r = listAgain(ctx, f.images, f.out, f.job, now)
+				r = listAgain(ctx, f.images, f.out, f.job, frozen{now, f.collection})
 			}
 			if r.err == nil {
 				f.passed = r.passed
@@ -112,10 +112,10 @@ type relisting struct {
 	err    error
 }
 
-// listAgain lists the images of a job again and compares them with a manifest, or with the
+// listAgain lists the images of a job again and compares them with its manifest, or with the
 // collection of an increment.
-func listAgain(ctx context.Context, images, out store.Store, job *output.Job, m *shard.Manifest) (r relisting) {
-	m, done, err := collectionOf(ctx, out, job, m)
+func listAgain(ctx context.Context, images, out store.Store, job *output.Job, f frozen) (r relisting) {
+	m, done, err := f.allOf(ctx, out, job)
 	if err != nil {
 		r.err = err
 		return r

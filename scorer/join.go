@@ -82,14 +82,14 @@ func (p *participant) run(ctx context.Context, start time.Time) (output.Success,
 	if err != nil {
 		return output.Success{}, err
 	}
-	defer w.manifest.Close()
+	defer w.finisher.close()
 	if tried != w.job.Batch && p.opt.TryOut != nil { // another worker's choice was faster
 		if err := p.opt.TryOut(ctx, w.job.Batch); err != nil {
 			return output.Success{}, err
 		}
 	}
 	relist, end := newRelister(ctx, func(ctx context.Context) relisting {
-		return listAgain(ctx, p.opt.Images, p.opt.Out, w.job, w.manifest)
+		return listAgain(ctx, p.opt.Images, p.opt.Out, w.job, w.finisher.frozen)
 	})
 	defer end()
 	w.finisher.relist = relist
@@ -219,13 +219,14 @@ func (p *participant) join(ctx context.Context, engine Engine) (*worker, error) 
 	}
 	mine := listed
 	listed = nil
-	m, err := p.freeze(ctx, &job, mine, plan, list)
+	f, err := p.freeze(ctx, &job, mine, plan, list)
 	if err != nil {
 		return nil, err
 	}
+	m := f.manifest
 	scope, err := scopeOf(&job, m)
 	if err != nil {
-		m.Close()
+		f.close()
 		return nil, err
 	}
 	chunks, me := job.Chunks(m.Len()), claim.ThisProcess(o.World)
@@ -237,7 +238,7 @@ func (p *participant) join(ctx context.Context, engine Engine) (*worker, error) 
 		claims: claims, holds: holds, renewer: renewer, copier: increment.NewCopier(o.Out, &job), statuses: map[string]int{}, gpu: p.gpu, price: p.price,
 		past: p.past, scope: scope, failures: judge.NewCounter(o.early(&job), job.MaxErrors, scope.Images, o.World.Size),
 		finisher: &finisher{
-			images: o.Images, out: o.Out, job: &job, manifest: m, versions: o.Versions, verdict: o.verdict(),
+			images: o.Images, out: o.Out, job: &job, frozen: f, versions: o.Versions, verdict: o.verdict(),
 			claims: claims, holds: holds, renewer: renewer, halt: p.halt, log: o.Log, listing: took, passed: passed, price: p.price, me: me.ID,
 		},
 	}, nil

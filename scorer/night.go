@@ -79,10 +79,25 @@ func (p *participant) continues(ctx context.Context, job *output.Job) error {
 	return nil
 }
 
-// freeze returns the manifest of a job, once this worker or another has stored it. listed are
+// frozen are the lists of a job that are frozen.
+type frozen struct {
+	manifest *shard.Manifest
+	// collection has all images of an increment; nil if this worker found the manifest there.
+	collection *shard.Manifest
+}
+
+func (f *frozen) close() {
+	for _, m := range []*shard.Manifest{f.manifest, f.collection} {
+		if m != nil {
+			m.Close()
+		}
+	}
+}
+
+// freeze returns the lists of a job, once this worker or another has stored them. listed are
 // the images if this worker has listed them, which freeze then closes, and plan is what it has
-// planned; both may be nil.
-func (p *participant) freeze(ctx context.Context, job *output.Job, listed *shard.Manifest, plan *increment.Plan, list lister) (*shard.Manifest, error) {
+// planned; both may be nil. The caller closes the result.
+func (p *participant) freeze(ctx context.Context, job *output.Job, listed *shard.Manifest, plan *increment.Plan, list lister) (f frozen, err error) {
 	build := func(ctx context.Context) (*shard.Manifest, error) {
 		if m := listed; m != nil {
 			listed = nil
@@ -97,14 +112,20 @@ func (p *participant) freeze(ctx context.Context, job *output.Job, listed *shard
 	}()
 	out := p.opt.Out
 	if !job.Increments() {
-		return output.Freeze(ctx, out, build)
+		f.manifest, err = output.Freeze(ctx, out, build)
+		return f, err
 	}
-	return output.Freeze(ctx, out, func(ctx context.Context) (*shard.Manifest, error) {
+	defer func() {
+		if err != nil {
+			f.close()
+		}
+	}()
+	f.manifest, err = output.Freeze(ctx, out, func(ctx context.Context) (*shard.Manifest, error) {
 		all, err := output.FreezeCollection(ctx, out, build)
 		if err != nil {
 			return nil, err
 		}
-		defer all.Close()
+		f.collection = all
 		if err := prune.Announce(ctx, out, job, func(err error) {
 			event.SourceUnmarked.On(p.opt.Log).Err(err).Msg("an output whose rows are kept could not be marked as needed")
 		}); err != nil {
@@ -122,12 +143,16 @@ func (p *participant) freeze(ctx context.Context, job *output.Job, listed *shard
 		gone.Close()
 		return d.Own, nil
 	})
+	return f, err
 }
 
-// collectionOf returns all images of a job whose own manifest is m. The caller calls done.
-func collectionOf(ctx context.Context, out store.Store, job *output.Job, m *shard.Manifest) (all *shard.Manifest, done func(), err error) {
-	if !job.Increments() {
-		return m, func() {}, nil
+// allOf returns all images of a job. The caller calls done.
+func (f *frozen) allOf(ctx context.Context, out store.Store, job *output.Job) (all *shard.Manifest, done func(), err error) {
+	switch {
+	case !job.Increments():
+		return f.manifest, func() {}, nil
+	case f.collection != nil:
+		return f.collection, func() {}, nil
 	}
 	all, err = output.ReadCollection(ctx, out)
 	if err != nil {

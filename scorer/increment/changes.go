@@ -60,52 +60,70 @@ func compare(now, was, failed *shard.Manifest, retry row.Selection, reuse bool) 
 }
 
 func (c *changes) classify(now, was, failed *shard.Manifest, retry row.Selection, scored, gone *shard.Writer) error {
-	is, old, bad := shard.NewWalk(now), shard.NewWalk(was), shard.NewWalk(failed)
-	leave := func() error {
-		c.Gone++
-		return gone.Add(plain(old.Entry))
+	add := func(e shard.Entry, why shard.Why, n *int) error {
+		*n++
+		e.Why = why
+		return scored.Add(e)
 	}
-	for ; !is.Done; is.Next() {
-		for ; !old.Done && old.Path < is.Path; old.Next() {
-			if err := leave(); err != nil {
-				return err
-			}
+	again := &retries{retry: retry, failed: shard.NewWalk(failed), now: shard.NewLines(now)}
+	take := func(e shard.Entry) error { return add(e, shard.Retried, &c.Retried) }
+	err := shard.Diff(now, was, func(is, old *shard.Entry) error {
+		if is == nil {
+			c.Gone++
+			return errors.Join(again.before(old.Path, take), gone.Add(plain(*old)))
 		}
-		e := plain(is.Entry)
-		switch {
-		case old.Done || old.Path != e.Path:
-			e.Why = shard.New
-			c.New++
-		case !old.SameVersion(&e):
-			e.Why = shard.Changed
-			c.Changed++
-		case len(retry) > 0 && bad.Seek(e.Path) && retry.Has(bad.Status):
-			e.Why = shard.Retried
-			c.Retried++
-		default:
-			c.Kept++
+		if old != nil && old.SameVersion(is) {
+			return nil
 		}
-		if !old.Done && old.Path == e.Path {
-			old.Next()
+		if err := again.before(is.Path, take); err != nil {
+			return err
 		}
-		if e.Why == "" {
+		again.leave(is.Path)
+		if old == nil {
+			return add(plain(*is), shard.New, &c.New)
+		}
+		return add(plain(*is), shard.Changed, &c.Changed)
+	})
+	if err == nil {
+		err = again.before("", take)
+	}
+	c.Kept = now.Len() - c.Scored()
+	return err
+}
+
+// retries finds the images whose failed rows are scored again.
+type retries struct {
+	retry  row.Selection
+	failed *shard.Walk
+	now    *shard.Lines
+}
+
+// before calls fn for those images that come before a path, or for all that are left if it is
+// empty.
+func (r *retries) before(path string, fn func(shard.Entry) error) error {
+	if len(r.retry) == 0 {
+		return nil
+	}
+	for ; !r.failed.Done && (path == "" || r.failed.Path < path); r.failed.Next() {
+		if !r.retry.Has(r.failed.Status) || !r.now.Seek(r.failed.Path) {
 			continue
 		}
-		if err := scored.Add(e); err != nil {
+		e, err := r.now.Entry()
+		if err == nil {
+			err = fn(plain(e))
+		}
+		if err != nil {
 			return err
 		}
 	}
-	for ; !old.Done; old.Next() {
-		if err := leave(); err != nil {
-			return err
-		}
+	return errors.Join(r.failed.Err, r.now.Err)
+}
+
+// leave leaves out the image of a path that is scored anyway.
+func (r *retries) leave(path string) {
+	if !r.failed.Done && r.failed.Path == path {
+		r.failed.Next()
 	}
-	for _, w := range []*shard.Walk{is, old, bad} {
-		if w.Err != nil {
-			return w.Err
-		}
-	}
-	return nil
 }
 
 // plain returns an entry as a listing has it.

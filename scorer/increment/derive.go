@@ -130,13 +130,17 @@ func (d *derivation) folded(ctx context.Context) (*shard.Manifest, error) {
 	if len(lists) == 0 {
 		return nil, nil //nolint:nilnil // documented
 	}
-	now, scored := shard.NewWalk(d.now), shard.NewWalk(d.changes.scored)
+	now, scored := shard.NewLines(d.now), shard.NewLines(d.changes.scored)
 	w := shard.NewWriter(room)
 	err := merge(lists, func(at *shard.Walk) error {
 		if !now.Seek(at.Path) || scored.Seek(at.Path) {
 			return errors.Join(now.Err, scored.Err)
 		}
-		e := plain(now.Entry)
+		e, err := now.Entry()
+		if err != nil {
+			return err
+		}
+		e = plain(e)
 		e.FromOutput, e.FromRow = source[at]+1, at.Index
 		return w.Add(e)
 	})

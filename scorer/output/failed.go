@@ -73,11 +73,14 @@ type failures struct {
 // keptFailures are the failed images of the output that an increment continues.
 type keptFailures struct {
 	was, all *shard.Manifest // failed images of the other output; the collection
-	at, in   *shard.Walk
+	given    bool            // all is not closed here
+	at       *shard.Walk
+	in       *shard.Lines
 }
 
-// newFailures returns the failures of a job's output. The caller closes it.
-func newFailures(ctx context.Context, st store.Store, job *Job) (*failures, error) {
+// newFailures returns the failures of a job's output. all is the collection if the caller has
+// it; else nil. The caller closes the failures.
+func newFailures(ctx context.Context, st store.Store, job *Job, all *shard.Manifest) (*failures, error) {
 	f := &failures{w: shard.NewWriter(room), statuses: map[string]int{}, judged: map[string]int{}}
 	if !job.Increments() {
 		return f, nil
@@ -87,15 +90,17 @@ func newFailures(ctx context.Context, st store.Store, job *Job) (*failures, erro
 	if err != nil {
 		return nil, err
 	}
-	k := new(keptFailures)
+	k := &keptFailures{all: all, given: all != nil}
 	if k.was, err = s.FailedImages(ctx, last); err != nil {
 		return nil, err
 	}
-	if k.all, err = readCollection(ctx, st); err != nil {
-		k.was.Close()
-		return nil, err
+	if !k.given {
+		if k.all, err = readCollection(ctx, st); err != nil {
+			k.was.Close()
+			return nil, err
+		}
 	}
-	k.at, k.in = shard.NewWalk(k.was), shard.NewWalk(k.all)
+	k.at, k.in = shard.NewWalk(k.was), shard.NewLines(k.all)
 	f.kept = k
 	return f, nil
 }
@@ -106,7 +111,9 @@ func (f *failures) close() {
 	}
 	if f.kept != nil {
 		f.kept.was.Close()
-		f.kept.all.Close()
+		if !f.kept.given {
+			f.kept.all.Close()
+		}
 	}
 }
 

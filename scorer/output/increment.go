@@ -158,14 +158,21 @@ func FreezeGone(ctx context.Context, st store.Store,
 // of its collection, and else those of its own manifest, each with its last entry. The caller
 // closes it.
 func (s *Success) Collection(ctx context.Context, st store.Store) (*shard.Manifest, error) {
+	switch {
+	case s.Generation() > 0:
+	case s.Increment == nil:
+		return readKnown(ctx, st, manifestName, s.Digests.Manifest)
+	default:
+		return readKnown(ctx, st, collectionName, s.Increment.Collection)
+	}
 	own, err := s.Manifest(ctx, st)
 	if err != nil || s.Increment == nil {
 		return own, err
 	}
 	defer own.Close()
 	m, err := readCollection(ctx, st)
-	if err != nil || s.Generation() == 0 {
-		return m, err
+	if err != nil {
+		return nil, err
 	}
 	defer m.Close()
 	b := shard.Builder{Room: room} // of two entries with one path it keeps the last
@@ -283,6 +290,9 @@ func (s *Source) OpenManifest(ctx context.Context, st store.Store) (*shard.Manif
 	if err != nil {
 		return nil, err
 	}
+	if done.Generation() == 0 {
+		return readKnown(ctx, src, manifestName, s.Manifest)
+	}
 	m, err := done.Manifest(ctx, src)
 	if err != nil {
 		return nil, err
@@ -304,16 +314,7 @@ func (s *Source) OpenCollection(ctx context.Context, st store.Store) (all, faile
 	if all, err = done.Collection(ctx, src); err != nil {
 		return nil, nil, err
 	}
-	want := s.Manifest
-	if done.Increment != nil {
-		want = done.Increment.Collection
-	}
-	if done.Generation() == 0 && all.Digest() != want {
-		err = fmt.Errorf("the images of %s: %w: their list has changed since the job completed; %s", src, ErrMismatch, repairAdvice(src))
-	} else {
-		failed, err = done.FailedImages(ctx, src)
-	}
-	if err != nil {
+	if failed, err = done.FailedImages(ctx, src); err != nil {
 		all.Close()
 		return nil, nil, err
 	}

@@ -86,6 +86,24 @@ func decodeManifest(ctx context.Context, st store.Store, name, advice string) (*
 	return m, err
 }
 
+// readKnown returns the manifest of that name of a complete output, whose digest _SUCCESS has. It
+// does not parse the lines, which the digest proves.
+func readKnown(ctx context.Context, st store.Store, name, digest string) (*shard.Manifest, error) {
+	r, _, err := st.Open(ctx, name, "")
+	if errors.Is(err, store.ErrNotExist) {
+		return nil, goneRecord(st, name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	m, err := shard.DecodeKnown(r, digest, room)
+	if errors.Is(err, shard.ErrCorrupt) {
+		return nil, fmt.Errorf("%s of %s: %w: it has changed since the job completed: %w; %s", name, st, ErrMismatch, err, repairAdvice(st))
+	}
+	return m, err
+}
+
 // Frozen reports whether the manifest is stored.
 func Frozen(ctx context.Context, st store.Store) (bool, error) {
 	r, _, err := st.Open(ctx, manifestName, "")

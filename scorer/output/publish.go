@@ -236,7 +236,7 @@ func (p *publication) each(ctx context.Context, only *shard.Set, fn func(chunk i
 	}
 	skip := func(chunk int) bool { return only != nil && !only.Has(chunk) }
 	if only == nil {
-		f, err := newFailures(ctx, p.st, p.job)
+		f, err := newFailures(ctx, p.st, p.job, nil)
 		if err != nil {
 			return err
 		}

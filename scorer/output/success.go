@@ -296,6 +296,8 @@ type FinishOptions struct {
 	// Drift, if not nil, is called after the parts were checked, with the manifest of
 	// their rows. It may return nil.
 	Drift func(now *shard.Manifest) *Drift
+	// Collection, if not nil, is the frozen collection of an increment, which is else read.
+	Collection *shard.Manifest
 	// PassedOver, if not nil, is called after Drift.
 	PassedOver func() listing.PassedOver
 	Versions   map[string]string
@@ -342,7 +344,7 @@ func Finish(ctx context.Context, st store.Store, job Job, m *shard.Manifest, opt
 	var lines []byte
 	var modified []time.Time
 	answers := job.Schema().NewSumming()
-	failed, err := newFailures(ctx, st, &job)
+	failed, err := newFailures(ctx, st, &job, opt.Collection)
 	if err != nil {
 		return Success{}, err
 	}
