@@ -70,9 +70,14 @@ func beginWith(t *testing.T, o Options, older func(record string) string) {
 	if changed == record {
 		t.Fatalf("the record has nothing that an older release lacks:\n%s", record)
 	}
-	unsealed := checksumField.ReplaceAllLiteralString(changed, `"checksum": ""`)
+	put(t, o.Out, name, []byte(resealed(changed)))
+}
+
+// resealed returns a record that was changed with the checksum that it has then.
+func resealed(record string) string {
+	unsealed := checksumField.ReplaceAllLiteralString(record, `"checksum": ""`)
 	sum := sha256.Sum256([]byte(strings.TrimSuffix(unsealed, "\n")))
-	put(t, o.Out, name, []byte(checksumField.ReplaceAllLiteralString(changed, fmt.Sprintf(`"checksum": "sha256:%x"`, sum))))
+	return checksumField.ReplaceAllLiteralString(record, fmt.Sprintf(`"checksum": "sha256:%x"`, sum))
 }
 
 // claimNames returns what follows the name of the folder in the names of all

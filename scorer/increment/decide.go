@@ -51,11 +51,15 @@ func Decide(ctx context.Context, out store.Store, prev *Previous, now *shard.Man
 		return p, nil
 	}
 	p.After.Previous, p.After.Job = store.Relative(out, prev.Store.String()), prev.Job.ID
-	if have := prev.Job.Images; have != want.Images {
+	if have := prev.Job.Images; !output.SameImages(&prev.Job, &want) {
 		return nil, fmt.Errorf("--after: %w: %s has the images of %s, this command has --images %s; "+
 			"name an output of the same images, or leave out --after to score all", output.ErrOtherJob, prev.Store, have, want.Images)
 	}
 	if p.After.Nothing = output.Differs(prev.Job, want); p.After.Nothing != "" {
+		return p, nil
+	}
+	if prev.Success.MixedDecoding {
+		p.After.Nothing = "decoders of images: some rows there were made by another release"
 		return p, nil
 	}
 	var err error

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/batchscore/batchscore/deploy/shellquote"
 	"github.com/batchscore/batchscore/models/preprocess"
@@ -43,12 +44,7 @@ type comparison struct{ options, model []difference }
 // exists, or else an error that names each flag that differs, and what to do.
 func compare(st store.Store, have, want Job) error {
 	asked := cmp.Or(want.AskedTopK, want.TopK)
-	// Encode and decode it, as was done to have, which may change its text.
-	body, err := encodeRecord(&want)
-	var wanted Job
-	if err == nil {
-		err = decodeRecord(body, &wanted)
-	}
+	wanted, err := recorded(want)
 	if err != nil {
 		return fmt.Errorf("job record: %w", err)
 	}
@@ -64,10 +60,37 @@ func compare(st store.Store, have, want Job) error {
 	return nil
 }
 
+// recorded returns a job as its record would have it: text may change that is not UTF-8.
+func recorded(j Job) (Job, error) {
+	body, err := encodeRecord(&j)
+	var r Job
+	if err == nil {
+		err = decodeRecord(body, &r)
+	}
+	return r, err
+}
+
+// SameImages reports whether the job that exists and the one that a command wants have the same
+// place of images.
+func SameImages(have, want *Job) bool { return have.Images == recordedPlace(want.Images) }
+
+// recordedPlace returns a place as a record has it. Two places that are not UTF-8 must not look
+// the same.
+func recordedPlace(place string) string {
+	if utf8.ValidString(place) {
+		return place
+	}
+	return strconv.Quote(place)
+}
+
 // Differs returns what keeps the rows of one job from being those of another, for people;
 // empty if nothing does. How images are divided into batches and chunks does not count.
 func Differs(have, want Job) string {
 	asked := cmp.Or(want.AskedTopK, want.TopK)
+	want.Images = recordedPlace(want.Images)
+	if r, err := recorded(want); err == nil {
+		want = r
+	}
 	want.Batch, want.Chunk = 0, 0
 	var c comparison
 	c.compareOptions(&have, &want, asked)

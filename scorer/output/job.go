@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/batchscore/batchscore/models"
 	hardware "github.com/batchscore/batchscore/models/device"
@@ -217,9 +216,7 @@ func (j *Job) Bounds() (pixels, bytes int64) {
 // counts as another model, or that the record is damaged. In both cases nothing was
 // written.
 func Join(ctx context.Context, st store.Store, want Job) (Job, bool, error) {
-	if !utf8.ValidString(want.Images) {
-		want.Images = strconv.Quote(want.Images) // two such places must not look the same
-	}
+	want.Images = recordedPlace(want.Images)
 	have, err := ReadJob(ctx, st)
 	if errors.Is(err, store.ErrNotExist) {
 		if err := refuseOutput(ctx, st); err == nil {

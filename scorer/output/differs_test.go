@@ -1,0 +1,155 @@
+package output
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/scorer/listing"
+	"github.com/batchscore/batchscore/scorer/row"
+)
+
+// recordedJob is a job as a record has it.
+func recordedJob() Job {
+	return Job{Images: "az://acme/photos", Files: listing.Pictures, Max: 100, Model: "m.onnx", ModelDigest: "sha256:m",
+		PreprocessDigest: "sha256:p", LabelsDigest: "sha256:l", LabelsFile: "labels.txt", Preprocess: &preprocess.Spec{Width: 8, Height: 8},
+		Task: "classify", Activation: "softmax", OutputName: "probs", JPEGDecoder: "libjpeg-turbo", Precision: "", Int8: ExactInt8, Device: "cpu",
+		Batch: 4, Chunk: 100, MaxPixels: 1000, MaxBytes: 2000, MaxMemory: 3000, Decoding: 2, TopK: 5, Format: row.JSONL, RowForm: row.Newest,
+		ClaimForm: claimForm, PartForm: partForm, MaxErrors: "10%", ID: "a", Created: time.Unix(1, 0)}
+}
+
+// rowFields are the fields of a job that its rows depend on: how to change each, and what Differs
+// then says.
+var rowFields = map[string]struct {
+	change func(*Job)
+	says   string
+}{
+	"Images":           {func(j *Job) { j.Images = "az://acme/other" }, "--images"},
+	"Files":            {func(j *Job) { j.Files = listing.AllFiles }, "--all-files"},
+	"Max":              {func(j *Job) { j.Max = 50 }, "--max: 100 there, 50 here"},
+	"ModelDigest":      {func(j *Job) { j.ModelDigest = "sha256:n" }, "--model"},
+	"PreprocessDigest": {func(j *Job) { j.PreprocessDigest = "sha256:q" }, "preprocessing"},
+	"LabelsDigest":     {func(j *Job) { j.LabelsDigest = "sha256:k" }, "--labels"},
+	"Task":             {func(j *Job) { j.Task = "embed" }, "task of the model"},
+	"Activation":       {func(j *Job) { j.Activation = "sigmoid" }, "--activation: softmax there, sigmoid here"},
+	"OutputName":       {func(j *Job) { j.OutputName = "logits" }, "--output-name: probs there, logits here"},
+	"JPEGDecoder":      {func(j *Job) { j.JPEGDecoder = "go" }, "JPEG decoder: libjpeg-turbo there, go here"},
+	"Precision":        {func(j *Job) { j.Precision = TF32 }, "precision: the model's own there, tf32 here"},
+	"Int8":             {func(j *Job) { j.Int8 = "" }, "sums of 8-bit products"},
+	"MaxPixels":        {func(j *Job) { j.MaxPixels = 999 }, "--max-pixels: 1000 there, 999 here"},
+	"MaxBytes":         {func(j *Job) { j.MaxBytes = 1999 }, "--max-bytes: 2000 there, 1999 here"},
+	"MaxMemory":        {func(j *Job) { j.MaxMemory = 2999 }, "--max-image-memory: 3000 there, 2999 here"},
+	"Decoding":         {func(j *Job) { j.Decoding = 3 }, "decoders of images, of another release: 2 there, 3 here"},
+	"DependentRows":    {func(j *Job) { j.DependentRows = true }, "--allow-dependent-rows"},
+	"TopK":             {func(j *Job) { j.TopK = 3 }, "--top-k: 5 there, 3 here"},
+	"Format":           {func(j *Job) { j.Format = row.CSV }, "--format: jsonl there, csv here"},
+}
+
+// otherFields are those that its rows do not depend on, with the reason.
+var otherFields = map[string]string{
+	"Version": "of the record", "ID": "differs always", "Created": "for people", "Checksum": "of the record", "Device": "for people",
+	"Model": "a name; ModelDigest is compared", "LabelsFile": "a name; LabelsDigest is compared", "Preprocess": "PreprocessDigest is compared",
+	"GPU": "a warning says so", "ONNXRuntime": "a warning says so",
+	"Batch": "divides images only", "AutoBatch": "no part of the record", "Chunk": "divides images only", "Listed": "no part of the record",
+	"AutoMaxPixels": "no part of the record", "AutoMaxBytes": "no part of the record", "AutoMaxMemory": "no part of the record",
+	"AskedTopK": "no part of the record",
+	"RowForm":   "a new job has the newest; see TestDiffersByTheFormOfRows", "ClaimForm": "about claims", "PartForm": "about names of parts",
+	"MaxErrors": "about the exit code", "After": "about where rows are", "Retry": "of a retry's record, which nobody continues",
+}
+
+// TestEveryFieldIsComparedOrNot: rows are kept of a job only if nothing differs that rows depend
+// on. A field that is added to Job has to be in one of the two lists.
+func TestEveryFieldIsComparedOrNot(t *testing.T) {
+	base := recordedJob()
+	if got := Differs(base, base); got != "" {
+		t.Fatalf("a job differs from itself: %s", got)
+	}
+	for i := range reflect.TypeFor[Job]().NumField() {
+		name := reflect.TypeFor[Job]().Field(i).Name
+		compared, isCompared := rowFields[name]
+		reason, isOther := otherFields[name]
+		switch {
+		case isCompared == isOther:
+			t.Errorf("%s is in both lists or in none: do rows depend on it?", name)
+		case isCompared:
+			other := recordedJob()
+			compared.change(&other)
+			if reflect.DeepEqual(reflect.ValueOf(base).Field(i).Interface(), reflect.ValueOf(other).Field(i).Interface()) {
+				t.Errorf("%s was not changed", name)
+			}
+			if got := Differs(base, other); !strings.Contains(got, compared.says) || strings.Contains(got, ";") {
+				t.Errorf("%s differs: %q, want %q only", name, got, compared.says)
+			}
+			if Differs(other, base) == "" {
+				t.Errorf("%s differs the other way round, and nothing is said", name)
+			}
+		default:
+			other := recordedJob()
+			changeField(t, reflect.ValueOf(&other).Elem().Field(i))
+			if got := Differs(base, other); got != "" && !slices.Contains([]string{"AskedTopK"}, name) {
+				t.Errorf("%s differs, which should not matter (%s): %q", name, reason, got)
+			}
+		}
+	}
+	if n := reflect.TypeFor[Job]().NumField(); len(rowFields)+len(otherFields) != n {
+		t.Errorf("%d fields are in the lists, and a job has %d", len(rowFields)+len(otherFields), n)
+	}
+}
+
+// changeField gives a field another value.
+func changeField(t *testing.T, v reflect.Value) {
+	t.Helper()
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(v.String() + "x")
+	case reflect.Int, reflect.Int64:
+		v.SetInt(v.Int() + 1)
+	case reflect.Bool:
+		v.SetBool(!v.Bool())
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+	case reflect.Struct:
+		v.Set(reflect.ValueOf(time.Unix(2, 0)))
+	default:
+		t.Fatalf("a field of kind %s", v.Kind())
+	}
+}
+
+// TestDiffersByTheFormOfRows: what an older release wrote is not kept, and limits that a command does
+// not name are those of the job before.
+func TestDiffersByTheFormOfRows(t *testing.T) {
+	old, want := recordedJob(), recordedJob()
+	old.RowForm = row.Typed
+	if got := Differs(old, want); !strings.Contains(got, "form of the rows: 1 there, 2 here") {
+		t.Errorf("an older form of rows: %q", got)
+	}
+	want.RowForm, want.MaxPixels, want.MaxBytes, want.MaxMemory = 0, 0, 0, 0 // as before Join
+	if got := Differs(recordedJob(), want); got != "" {
+		t.Errorf("limits that the command does not name: %q", got)
+	}
+	for _, simulated := range []bool{true, false} {
+		have, want := recordedJob(), recordedJob()
+		(map[bool]*Job{true: &have, false: &want})[simulated].Precision = row.Simulated
+		if got := Differs(have, want); !strings.Contains(got, "--provider") {
+			t.Errorf("one of the jobs is simulated: %q", got)
+		}
+	}
+	name := recordedJob()
+	name.OutputName = "caf\xe9"
+	name.Images = "/photos/caf\xe9"
+	there := name
+	there.Images = recordedPlace(there.Images)
+	have, err := recorded(there)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !SameImages(&have, &name) {
+		t.Error("a place that is not UTF-8 is not itself, once it was recorded")
+	}
+	if got := Differs(have, name); got != "" {
+		t.Errorf("a name that is not UTF-8 differs from itself, once it was recorded: %q", got)
+	}
+}
