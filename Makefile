@@ -428,7 +428,7 @@ nfs-check: deps build ## run ranks on machines that share a folder over NFS, wit
 systemd-check: deps build ## have a real systemd run the nightly units for some nights, by a moved clock (20 minutes; root, apt, debootstrap)
 	@command -v debootstrap >/dev/null || { apt-get -qq update && apt-get -qq install -y debootstrap; }
 	deploy/units/nights/check.sh '$(CACHE)/systemd' bin/batchscore '$(LIBRARY)' cmd/batchscore/testdata/wild/models/b02.onnx \
-		'$(CACHE)/images/photos'
+		'$(CACHE)/images'
 
 IMAGE_ROOT ?= $(CACHE)/image-root
 

@@ -7,8 +7,9 @@
 # which systemd is the first process. Its clock is moved from night to night, and this
 # machine's is not. FOLDER is for packages, the root, logs and the report; BATCHSCORE is the
 # program, LIBRARY the file of ONNX Runtime, MODEL an ONNX file without a contract and
-# IMAGES a folder of images. It needs root, apt and debootstrap, and changes nothing outside
-# of FOLDER: packages are unpacked, not installed. nights.sh says what happens.
+# IMAGES a folder with 40 images or more, also in folders below it. It needs root, apt and
+# debootstrap, and changes nothing outside of FOLDER: packages are unpacked, not installed.
+# nights.sh says what happens.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -64,7 +65,8 @@ install_units() {
 	install -m 0600 /dev/null "$root/etc/batchscore/storage.credentials"
 	# The images are not scored before they are moved to /srv/images.
 	mkdir -p "$root/srv/pool" "$root/srv/images" "$root/var/log/journal"
-	cp -R "$images/." "$root/srv/pool/"
+	find "$images" -type f -exec cp -t "$root/srv/pool" {} +
+	[ "$(find "$root/srv/pool" -type f | wc -l)" -ge 40 ] || die "$images has fewer than 40 images, and some have to be left for later nights"
 	install -m 0755 "$here/../../nfs/commands.sh" "$root/usr/local/lib/commands.sh"
 	cat >"$root/etc/systemd/system/check.service" <<'UNIT'
 [Unit]
