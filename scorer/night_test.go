@@ -105,6 +105,46 @@ func TestNightRetries(t *testing.T) {
 	}
 }
 
+// TestNightReusesContent: where MD5 is known, a new image takes the row of an earlier one with the
+// same content, wherever that row lies, and no row of a failed image is taken.
+func TestNightReusesContent(t *testing.T) {
+	images, whole := &mem.Store{MD5: true}, new(mem.Store)
+	for i := range 30 {
+		images.Put(pictureName(i), picture(t, i))
+	}
+	images.Put("bad.jpg", []byte("no picture"))
+	play := func(n int, want output.Increment) {
+		t.Helper()
+		o := after(t, images, whole, n)
+		o.After.ReuseByContent = true
+		s := mustRun(t, o)
+		if i := s.Increment; n > 1 && (i == nil || i.New != want.New || i.Changed != want.Changed || i.Renamed != want.Renamed || i.Gone != want.Gone) {
+			t.Errorf("night %d: %+v, want %+v", n, i, want)
+		}
+		full := store.NewSub(whole, fmt.Sprintf("full-%d/", n))
+		mustRun(t, options(t, images, full))
+		if wholeMerge(t, night(whole, n), row.JSONL) != wholeMerge(t, full, row.JSONL) {
+			t.Errorf("night %d: the rows are not those of a job that scores all", n)
+		}
+	}
+	play(1, output.Increment{})
+	images.Remove(pictureName(1))
+	images.Put("a/moved.jpg", picture(t, 1))
+	images.Put("bad copy.jpg", []byte("no picture"))
+	play(2, output.Increment{New: 1, Renamed: 1, Gone: 1})
+	// Moved again: the row lies in the second output. Two images change places.
+	images.Remove("a/moved.jpg")
+	images.Put("z/moved.jpg", picture(t, 1))
+	images.Put(pictureName(2), picture(t, 3))
+	images.Put(pictureName(3), picture(t, 2))
+	play(3, output.Increment{Changed: 2, Renamed: 1, Gone: 1})
+	// Of what was replaced the row is still there for another name.
+	images.Put(pictureName(4), picture(t, 400))
+	images.Put("kept/4.jpg", picture(t, 4))
+	play(4, output.Increment{Changed: 1, Renamed: 1})
+	play(5, output.Increment{})
+}
+
 // TestFewNewImagesWakeNobody: one broken image of a night with few new ones is no reason to end
 // with an error, unless a number is given.
 func TestFewNewImagesWakeNobody(t *testing.T) {
@@ -210,7 +250,7 @@ var testingTB testing.TB
 func TestPropertyNights(t *testing.T) {
 	testingTB = t
 	rapid.Check(t, func(rt *rapid.T) {
-		h := &lateNights{t: rt, images: new(mem.Store), whole: new(mem.Store)}
+		h := &lateNights{t: rt, images: &mem.Store{MD5: rapid.Bool().Draw(rt, "md5")}, whole: new(mem.Store)}
 		for i := range 24 {
 			h.names = append(h.names, pictureName(i))
 		}

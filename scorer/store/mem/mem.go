@@ -5,6 +5,7 @@ package mem
 import (
 	"bytes"
 	"context"
+	"crypto/md5" //nolint:gosec // G501: the digest that blob storage keeps
 	"fmt"
 	"io"
 	"slices"
@@ -19,6 +20,9 @@ import (
 type Store struct {
 	// Now is the store's clock; time.Now if nil. Set it before the first use.
 	Now func() time.Time
+	// MD5 reports whether the store knows the MD5 of its objects, as blob storage does. Set
+	// it before the first use.
+	MD5 bool
 
 	mu      sync.Mutex
 	objects map[string]stored
@@ -138,6 +142,10 @@ func (s *Store) put(name string, body []byte) store.Object {
 	}
 	s.version++
 	o := store.Object{Name: name, Size: int64(len(body)), ETag: fmt.Sprintf("v%d", s.version), Modified: now()}
+	if s.MD5 {
+		sum := md5.Sum(body) //nolint:gosec // G401: the digest that blob storage keeps
+		o.MD5 = string(sum[:])
+	}
 	s.objects[name] = stored{object: o, body: bytes.Clone(body)}
 	return o
 }
