@@ -51,3 +51,71 @@ func TestNoRetryOfWhatIsNeeded(t *testing.T) {
 		t.Errorf("Run() without the other output = %v, %v", s, err)
 	}
 }
+
+// TestNightAfterARetry lets a retry in place die at each of its writes. Until it is finished, no
+// increment continues the output; and once one does, the retry changes no row.
+func TestNightAfterARetry(t *testing.T) {
+	images, whole := collection(t, 9), new(mem.Store)
+	images.Put("bad.jpg", []byte("no picture"))
+	mustRun(t, after(t, images, whole, 1))
+	images.Put("bad.jpg", picture(t, 60))
+	first := "runs/night-0001/"
+	refused, kept := 0, 0
+	for writes := 1; ; writes++ {
+		whole, later := clone(t, whole)
+		retry := options(t, images, mortal(night(whole, 1), writes, false))
+		retry.Retry = row.Selection{"not_image"}
+		if _, err := Run(t.Context(), retry); err == nil {
+			break
+		}
+		later()
+		state, err := output.ReadRetries(t.Context(), night(whole, 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := output.ReadSuccess(t.Context(), night(whole, 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		next := after(t, images, whole, 2)
+		next.After.Place = "memory/" + strings.TrimSuffix(first, "/")
+		if state.Begun != nil || state.Complete > s.Generation() {
+			if _, err := Run(t.Context(), next); !errors.Is(err, output.ErrIncomplete) || !strings.Contains(err.Error(), "retry 1") {
+				t.Fatalf("after %d writes: Run() = %v", writes, err)
+			}
+			refused++
+		}
+		if state.Publishing {
+			continue
+		}
+		// The retry was begun before the increment, which did not see it.
+		hidden := map[string][]byte{}
+		if err := whole.List(t.Context(), first+"_batchscore/retry/", func(o store.Object) error {
+			body, _, err := store.ReadAll(t.Context(), whole, o.Name, 1<<20)
+			hidden[o.Name] = body
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		for name := range hidden {
+			whole.Remove(name)
+		}
+		mustRun(t, next)
+		want := wholeMerge(t, night(whole, 2), row.JSONL)
+		for name, body := range hidden {
+			whole.Put(name, body)
+		}
+		later() // the claims that were put back end again
+		retry.Out = night(whole, 1)
+		if _, err := Run(t.Context(), retry); !errors.Is(err, prune.ErrNeeded) {
+			t.Fatalf("after %d writes: the retry ended with %v", writes, err)
+		}
+		if wholeMerge(t, night(whole, 2), row.JSONL) != want {
+			t.Fatalf("after %d writes: the retry changed a row that is kept", writes)
+		}
+		kept++
+	}
+	if refused < 5 || kept < 5 {
+		t.Errorf("%d refused and %d kept", refused, kept)
+	}
+}

@@ -91,6 +91,7 @@ func (p *participant) publishClaimed(ctx context.Context, claims *claim.Claims) 
 			return again.report(o.Log)
 		},
 		PassedOver: func() listing.PassedOver { return again.passed },
+		MayChange:  func(ctx context.Context) error { return unneeded(ctx, o.Out, job.ID) },
 	})
 	if err != nil {
 		return s, err

@@ -60,7 +60,7 @@ func (r *retrier) run(ctx context.Context, start time.Time) (output.Success, err
 			}
 			return done, r.check(ctx, done)
 		}
-		if err := r.unneeded(ctx, &done); err != nil {
+		if err := unneeded(ctx, o.Out, done.Job); err != nil {
 			return done, err
 		}
 		if err := r.scoreAgain(ctx, next); errors.Is(err, errNotBegun) {
@@ -242,9 +242,8 @@ func boundsOf(job *output.Job) preprocess.Options {
 }
 
 // unneeded returns an error if other outputs keep rows of one that a retry is about to change.
-func (r *retrier) unneeded(ctx context.Context, done *output.Success) error {
-	out := r.job.opt.Out
-	if err := prune.Unneeded(ctx, out, done.Job); err != nil {
+func unneeded(ctx context.Context, out store.Store, job string) error {
+	if err := prune.Unneeded(ctx, out, job); err != nil {
 		return fmt.Errorf("a retry would change these rows: %w; to score images again, begin another output with --after %s --retry STATUS",
 			err, shellquote.Path(out.String()))
 	}

@@ -174,6 +174,21 @@ func (s *state) settled(st store.Store) error {
 		ErrIncomplete, s.Complete, st)
 }
 
+// retried returns ErrIncomplete if a retry was begun whose rows are not in the parts.
+func (s *state) retried(st store.Store) error {
+	n, statuses := s.Complete, ""
+	switch {
+	case s.success == nil || s.unsettled():
+		return nil // which settled says
+	case s.Begun != nil:
+		n, statuses = n+1, " "+s.Begun.Retry.Statuses.String()
+	case s.success.Generation() >= s.Complete:
+		return nil
+	}
+	return fmt.Errorf("%w: retry %d of %s was begun and may still change its rows; to finish it, run the command of that output again with --retry%s; "+
+		"to give it up, remove %s", ErrIncomplete, n, st, statuses, Generation(st, n))
+}
+
 // current returns the manifest of an output at a generation: base, but with the last
 // entry of each image that was scored again. The caller closes it, unless it is base.
 func current(ctx context.Context, st store.Store, base *shard.Manifest, generation int) (*shard.Manifest, error) {

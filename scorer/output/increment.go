@@ -120,16 +120,17 @@ func (s *Source) open(ctx context.Context, st store.Store) (store.Store, Success
 	if err != nil {
 		return nil, Success{}, err
 	}
-	done, err := ReadSuccess(ctx, src)
-	if errors.Is(err, store.ErrNotExist) {
-		return nil, done, fmt.Errorf("%s, whose rows %s keeps, is gone or no longer complete: the content %w; "+
+	state, err := readState(ctx, src, &Job{})
+	if err != nil {
+		return nil, Success{}, err
+	}
+	if state.success == nil {
+		return nil, Success{}, fmt.Errorf("%s, whose rows %s keeps, is gone or no longer complete: the content %w; "+
 			"bring it back, or begin again without --after in another --out", src, st, ErrMismatch)
 	}
-	if err != nil {
-		return nil, done, err
-	}
-	if done.Job != s.Job || done.Digests.Manifest != s.Manifest || done.Digests.Parts != s.Parts {
-		return nil, done, fmt.Errorf("%s, whose rows %s keeps, has changed since: the content %w; "+
+	done := *state.success
+	if state.unsettled() || done.Job != s.Job || done.Digests.Manifest != s.Manifest || done.Digests.Parts != s.Parts {
+		return nil, Success{}, fmt.Errorf("%s, whose rows %s keeps, has changed since: the content %w; "+
 			"bring back what it was, or begin again in another --out", src, st, ErrMismatch)
 	}
 	return src, done, nil
@@ -212,9 +213,9 @@ func (s *Success) Judged() (images int, statuses map[string]int) {
 	return s.Images, s.Statuses
 }
 
-// Settled returns the record and _SUCCESS of an output that is complete and at rest. The error
-// is store.ErrNotExist if the place is no output, and ErrIncomplete if it has to be finished
-// first.
+// Settled returns the record and _SUCCESS of an output that is complete and at rest: no retry of it
+// has begun whose rows are not in the parts. The error is store.ErrNotExist if the place is no
+// output, and ErrIncomplete if it has to be finished first.
 func Settled(ctx context.Context, st store.Store) (Job, Success, error) {
 	job, err := ReadJob(ctx, st)
 	if err != nil {
@@ -227,7 +228,7 @@ func Settled(ctx context.Context, st store.Store) (Job, Success, error) {
 	if s.success == nil {
 		return job, Success{}, fmt.Errorf("%w: %s has no %s; run its command again to finish it", ErrIncomplete, st, SuccessName)
 	}
-	return job, *s.success, s.settled(st)
+	return job, *s.success, errors.Join(s.settled(st), s.retried(st))
 }
 
 // SourceRows reads the rows of an output that an increment copies from.

@@ -73,7 +73,7 @@ func publish(ctx context.Context, st store.Store, job *Job, base *shard.Manifest
 		defer f.Close()
 		p.retries = append(p.retries, f)
 	}
-	if err := p.prepare(ctx); err != nil {
+	if err := p.prepare(ctx, opt.MayChange); err != nil {
 		return Success{}, err
 	}
 	if err := p.replace(ctx); err != nil {
@@ -94,11 +94,11 @@ func publish(ctx context.Context, st store.Store, job *Job, base *shard.Manifest
 func (p *publication) place() store.Store { return Generation(p.st, p.state.Complete) }
 
 // prepare takes step 1.
-func (p *publication) prepare(ctx context.Context) error {
+func (p *publication) prepare(ctx context.Context, may func(context.Context) error) error {
 	if done, err := p.prepared(ctx); done || err != nil {
 		return err
 	}
-	err := p.foresee(ctx)
+	err := p.foresee(ctx, may)
 	if errors.Is(err, ErrMismatch) {
 		// Another worker may have begun step 2 in the meantime.
 		if done, err := p.prepared(ctx); done || err != nil {
@@ -119,7 +119,7 @@ func (p *publication) prepared(ctx context.Context) (bool, error) {
 }
 
 // foresee checks the parts and stores the digests that they will have.
-func (p *publication) foresee(ctx context.Context) error {
+func (p *publication) foresee(ctx context.Context, may func(context.Context) error) error {
 	known, err := p.knownDigests(ctx)
 	if err != nil {
 		return err
@@ -149,6 +149,11 @@ func (p *publication) foresee(ctx context.Context) error {
 		}
 		if err != nil {
 			return fmt.Errorf("keep the last %s: %w", SuccessName, err)
+		}
+	}
+	if may != nil {
+		if err := may(ctx); err != nil {
+			return err
 		}
 	}
 	var how outcome

@@ -305,6 +305,9 @@ type FinishOptions struct {
 	MaxErrors string
 	// Bill is for the cost of the job.
 	Bill Bill
+	// MayChange, if not nil, is called before the parts of a complete output begin to change.
+	// They stay as they are if it returns an error.
+	MayChange func(context.Context) error
 }
 
 // Finish checks that every part exists and that its rows are the results of its
