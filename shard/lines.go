@@ -143,7 +143,7 @@ func Diff(a, b *Manifest, fn func(a, b *Entry) error) error {
 	return errors.Join(x.Err, y.Err)
 }
 
-// differ calls fn for the first of two different lines, or for both, and goes on.
+// differ calls fn for the first of two different lines, or for both, and continues.
 func differ(x, y *Lines, fn func(a, b *Entry) error) error {
 	if err := errors.Join(x.Err, y.Err); err != nil {
 		return err

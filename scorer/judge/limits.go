@@ -144,7 +144,7 @@ func (l Limits) Of(byDefault string, images int) string {
 	return l.rest.of(byDefault, images)
 }
 
-// numbers returns the limits that are no shares.
+// numbers returns the limits that are counts, not shares.
 func (l Limits) numbers() string {
 	var all []string
 	if l.rest.kind == ofCount {
