@@ -33,7 +33,7 @@ var untilTheEnd []string
 // keptFolder is b.TempDir, except that the folder is removed when all benchmarks have
 // ended. To create a file, ext4 without a journal skips every file that was deleted
 // within the last five minutes, so what one round deletes would slow the next.
-func keptFolder(b *testing.B) string {
+func keptFolder(b testing.TB) string {
 	b.Helper()
 	folder, err := os.MkdirTemp("", "bench-")
 	if err != nil {

@@ -62,7 +62,7 @@ func inception(b *testing.B) (*models.Model, *ort.Engine) {
 }
 
 // resetPeak sets the peak of the resident memory to its present value.
-func resetPeak(b *testing.B) {
+func resetPeak(b testing.TB) {
 	runtime.GC()
 	debug.FreeOSMemory()
 	if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil {
@@ -79,7 +79,7 @@ func memoryAfter(b *testing.B, counters *telemetry.Counters, images int64) float
 }
 
 // status returns a field of this process's status, in megabytes.
-func status(b *testing.B, field string) float64 {
+func status(b testing.TB, field string) float64 {
 	text, err := os.ReadFile("/proc/self/status")
 	if err != nil {
 		b.Skip("the resident memory is read from /proc: ", err)

@@ -28,14 +28,18 @@ type outputs struct {
 
 // cost is what a job costs.
 type cost struct {
-	calls         int   // of the storage of outputs
-	read, written int64 // bytes
+	calls         int      // of the storage of outputs
+	read, written int64    // bytes
+	parts         transfer // bytes, of those of parts
 	wall, cpu     time.Duration
 	// listed is the part of the time that lists, sorts and stores the collection.
 	listed    time.Duration
 	listedCPU time.Duration
 	images    int // that were opened
 }
+
+// transfer is bytes that are read and written.
+type transfer struct{ read, written int64 }
 
 const outputsPlace = "memory/runs"
 
@@ -138,12 +142,17 @@ func (c *counted) Open(ctx context.Context, name, etag string) (io.ReadCloser, s
 	if err != nil {
 		return nil, o, err
 	}
-	return &countedBody{r, c.outputs}, o, nil
+	return &countedBody{r, c.outputs, isPart(name)}, o, nil
 }
 
 func (c *counted) Create(ctx context.Context, name string, body []byte) (store.Object, error) {
 	c.call()
 	c.wrote(len(body))
+	if isPart(name) {
+		c.mu.Lock()
+		c.cost.parts.written += int64(len(body))
+		c.mu.Unlock()
+	}
 	return c.inner.Create(ctx, name, body)
 }
 
@@ -226,16 +235,22 @@ func (f *folderOfOutputs) Folders(_ context.Context, _ string, _ store.Retry, fn
 	return nil
 }
 
+func isPart(name string) bool { return strings.HasPrefix(name, "part-") }
+
 // countedBody counts what is read.
 type countedBody struct {
 	io.ReadCloser
-	o *outputs
+	o    *outputs
+	part bool
 }
 
 func (b *countedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.o.mu.Lock()
 	b.o.cost.read += int64(n)
+	if b.part {
+		b.o.cost.parts.read += int64(n)
+	}
 	b.o.mu.Unlock()
 	return n, err
 }

@@ -105,23 +105,25 @@ func sources(out store.Store, prev *Previous) ([]output.Source, error) {
 // fold marks the sources whose rows are copied, and returns about how many images the own
 // manifest then has. own is their number without copies, all that of the collection.
 //
-// From the newest on, a source is folded if it is at most as large as what is written anyway. So
-// each source is larger than all newer ones together: there are few, and a row is copied few
-// times. If more than half of all rows no longer count, all are folded.
+// The sources that stay are each larger than all that is newer. So there are few: each has twice
+// the rows of the one after the next. Those that are folded are together at least twice as large
+// as each of them, so a row is copied few times. If more than half of all rows no longer count,
+// all are folded.
 func fold(sources []output.Source, own, all int) int {
-	size := own
-	rows := own
-	for _, s := range sources {
-		rows += s.Images
-	}
-	tidy := rows > 2*all
+	newer, first := own, len(sources)
 	for i := range slices.Backward(sources) {
-		s := &sources[i]
-		if s.Images > size && !tidy {
-			break
+		if sources[i].Images <= newer {
+			first = i
 		}
-		s.Folded = true
-		size += s.Images
+		newer += sources[i].Images
+	}
+	if newer > 2*all {
+		first = 0
+	}
+	size := own
+	for i := first; i < len(sources); i++ {
+		sources[i].Folded = true
+		size += sources[i].Images
 	}
 	return min(size, all)
 }
