@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"encoding/hex"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -134,8 +136,41 @@ func TestCollectorAway(t *testing.T) {
 	if r.code != 78 || !strings.Contains(r.stderr, "OTEL_") || !strings.Contains(r.stderr, "carrier-pigeon") {
 		t.Errorf("got %v, want exit code 78", r)
 	}
+	for _, env := range [][]string{
+		{"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_HEADERS=api-key s3cret-of-the-night"},
+		{"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_HEADERS=k=s3cret%ZS"},
+		{"OTEL_EXPORTER_OTLP_ENDPOINT=https://user:s3cret%zz@h"},
+		{"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_TIMEOUT=s3cret"},
+	} {
+		r := traced(t, 1, env...)
+		if strings.Contains(r.stdout+r.stderr, "s3cret") {
+			t.Errorf("%v: it is shown: %v", env, r)
+		}
+		for line := range strings.Lines(r.stderr) {
+			if !strings.HasPrefix(line, "{") {
+				t.Errorf("%v: a line that is not JSON: %s", env, line)
+			}
+		}
+	}
 	sink := otlptest.New(t)
 	if r := traced(t, 1, "OTEL_EXPORTER_OTLP_ENDPOINT="+sink.HTTP, "OTEL_SDK_DISABLED=true"); r.code != 0 || len(sink.Spans()) != 0 {
 		t.Errorf("disabled: %d spans, %v", len(sink.Spans()), r)
+	}
+}
+
+// TestCollectorRedirects: a redirect is not followed, since headers may hold a token.
+func TestCollectorRedirects(t *testing.T) {
+	t.Parallel()
+	sink := otlptest.New(t)
+	away := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, sink.HTTP+r.URL.Path, http.StatusTemporaryRedirect)
+	}))
+	t.Cleanup(away.Close)
+	r := traced(t, 1, "OTEL_EXPORTER_OTLP_ENDPOINT="+away.URL, "OTEL_EXPORTER_OTLP_HEADERS=api-key=s3cret-of-the-night")
+	if r.code != 0 || !strings.Contains(r.stderr, "redirect") {
+		t.Errorf("got %v, want success and a warning of the redirect", r)
+	}
+	if len(sink.Spans()) > 0 || len(sink.Metrics()) > 0 || sink.Header("Api-Key") != "" {
+		t.Errorf("the redirect was followed: %d spans, the key %q", len(sink.Spans()), sink.Header("Api-Key"))
 	}
 }

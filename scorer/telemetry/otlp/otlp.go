@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"go.opentelemetry.io/contrib/exporters/autoexport"
+	"github.com/go-logr/logr"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -80,6 +80,7 @@ func Start(ctx context.Context, o Options) (*Telemetry, context.Context, error) 
 		return nil, ctx, nil
 	}
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(o.Report))
+	otel.SetLogger(logr.New(errorsOnly{o.Report}))
 	about, err := resource.New(ctx, resource.WithTelemetrySDK(), resource.WithHost(), resource.WithAttributes(
 		attribute.String("service.name", "batchscore"), attribute.String("service.version", o.Version),
 		attribute.String("service.instance.id", o.Instance), attribute.Int("batchscore.rank", o.Rank)), resource.WithFromEnv())
@@ -88,7 +89,7 @@ func Start(ctx context.Context, o Options) (*Telemetry, context.Context, error) 
 	}
 	t := &Telemetry{}
 	if spans {
-		exporter, err := autoexport.NewSpanExporter(ctx)
+		exporter, err := o.spanExporter(ctx)
 		if err != nil {
 			return nil, ctx, misunderstood(o.Lookup, "TRACES", err)
 		}
@@ -96,8 +97,7 @@ func Start(ctx context.Context, o Options) (*Telemetry, context.Context, error) 
 		ctx, t.run = t.spans.Tracer(tracing.Scope).Start(parent(ctx, o.Lookup), "run", trace.WithAttributes(attribute.Int("batchscore.rank", o.Rank)))
 	}
 	if metrics {
-		autoexport.WithFallbackMetricProducer(o.Metrics)
-		reader, err := autoexport.NewMetricReader(ctx)
+		reader, err := o.metricReader(ctx)
 		if err != nil {
 			return nil, ctx, misunderstood(o.Lookup, "METRICS", err)
 		}
