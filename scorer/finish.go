@@ -90,7 +90,7 @@ func (f *finisher) succeed(ctx context.Context) (output.Success, error) {
 		opt.Drift = func(now *shard.Manifest) *output.Drift {
 			r := <-relisted
 			if now != f.manifest { // retried images have newer entries
-				r = listAgain(ctx, f.images, f.out, f.job, frozen{now, f.collection})
+				r = listAgainNow(ctx, f.images, f.out, f.job, frozen{now, f.collection})
 			}
 			if r.err == nil {
 				f.passed = r.passed
@@ -121,6 +121,20 @@ func listAgain(ctx context.Context, images, out store.Store, job *output.Job, f 
 		return r
 	}
 	defer done()
+	return listAgainst(ctx, images, job, m)
+}
+
+// listAgainNow is listAgain for a manifest with the newer entries of retried images.
+func listAgainNow(ctx context.Context, images, out store.Store, job *output.Job, f frozen) (r relisting) {
+	if !job.Increments() {
+		return listAgainst(ctx, images, job, f.manifest)
+	}
+	m, err := output.CollectionNow(ctx, out, f.collection, f.manifest)
+	if err != nil {
+		r.err = err
+		return r
+	}
+	defer m.Close()
 	return listAgainst(ctx, images, job, m)
 }
 

@@ -87,7 +87,7 @@ func (p *participant) publishClaimed(ctx context.Context, claims *claim.Claims) 
 	s, err := output.Finish(ctx, o.Out, job, m, output.FinishOptions{
 		Versions: o.Versions, MaxErrors: o.MaxErrors.String(), Bill: output.Bill{Price: p.price},
 		Drift: func(now *shard.Manifest) *output.Drift {
-			again = listAgain(ctx, o.Images, o.Out, &job, frozen{manifest: now})
+			again = listAgainNow(ctx, o.Images, o.Out, &job, frozen{manifest: now})
 			return again.report(o.Log)
 		},
 		PassedOver: func() listing.PassedOver { return again.passed },

@@ -46,8 +46,12 @@ type Builder struct {
 	duplicates int
 }
 
-// Add adds one listed image. Its only errors are those of the scratch.
+// Add adds one listed image. Other errors than those of the scratch are for entries that say
+// something of a row, which a Builder does not keep: see Entry.Version.
 func (b *Builder) Add(e Entry) error {
+	if e.Copied() || e.FromRow != 0 || e.From != "" || e.Why != "" || e.Status != "" {
+		return fmt.Errorf("sort the manifest: the entry of %q says something of its row", e.Path)
+	}
 	if len(e.MD5) != md5.Size {
 		e.MD5 = ""
 	}

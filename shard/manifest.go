@@ -48,6 +48,9 @@ func (e *Entry) Copied() bool { return e.FromOutput > 0 }
 // Source returns the name of the image in the output that its row is copied from.
 func (e *Entry) Source() string { return cmp.Or(e.From, e.Path) }
 
+// Version returns what the entry says of the image itself, and not of its row.
+func (e *Entry) Version() Entry { return Entry{Path: e.Path, Size: e.Size, ETag: e.ETag, MD5: e.MD5} }
+
 // SameVersion reports whether two entries of one path are the same version of the image,
 // as far as their store can tell.
 func (e *Entry) SameVersion(o *Entry) bool {

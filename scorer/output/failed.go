@@ -162,8 +162,8 @@ func (f *failures) keep(wanted func(path string) bool) error {
 	return k.at.Err
 }
 
-// store stores the list and says in s what it shows. base is the manifest as it was frozen.
-func (f *failures) store(ctx context.Context, st store.Store, job *Job, base *shard.Manifest, s *Success) error {
+// store stores the list and says in s what it shows. own is the manifest of the own rows.
+func (f *failures) store(ctx context.Context, st store.Store, job *Job, own *shard.Manifest, s *Success) error {
 	if job.Older() || job.Retry != nil {
 		return nil
 	}
@@ -191,7 +191,7 @@ func (f *failures) store(ctx context.Context, st store.Store, job *Job, base *sh
 	if f.kept == nil {
 		return nil
 	}
-	s.Increment, err = f.increment(ctx, st, job, base)
+	s.Increment, err = f.increment(ctx, st, job, own)
 	return err
 }
 
@@ -218,7 +218,7 @@ func replaceFailed(ctx context.Context, place store.Store, m *shard.Manifest, cr
 }
 
 // increment returns what an increment did.
-func (f *failures) increment(ctx context.Context, st store.Store, job *Job, base *shard.Manifest) (*Increment, error) {
+func (f *failures) increment(ctx context.Context, st store.Store, job *Job, own *shard.Manifest) (*Increment, error) {
 	gone, err := readList(ctx, st, st, goneName)
 	if err != nil {
 		return nil, err
@@ -227,7 +227,7 @@ func (f *failures) increment(ctx context.Context, st store.Store, job *Job, base
 	a := job.After
 	inc := &Increment{Previous: a.Previous, PreviousJob: a.Job, Images: f.kept.all.Len(), Gone: gone.Len(), Outputs: 1,
 		Statuses: f.statuses, Judged: f.judged, Collection: f.kept.all.Digest(), GoneDigest: gone.Digest()}
-	at := shard.NewWalk(base)
+	at := shard.NewWalk(own)
 	for ; !at.Done; at.Next() {
 		switch {
 		case at.Why == shard.New:

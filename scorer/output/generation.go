@@ -195,40 +195,49 @@ func current(ctx context.Context, st store.Store, base *shard.Manifest, generati
 	if generation == 0 {
 		return base, nil
 	}
-	b := shard.Builder{Room: room} // of several entries with one path it keeps the last
-	defer b.Close()
-	if err := eachEntry(base, b.Add); err != nil {
-		return nil, err
-	}
+	var retried []*shard.Manifest
+	defer func() {
+		for _, m := range retried {
+			m.Close()
+		}
+	}()
 	for n := range generation {
-		if err := addRetried(ctx, Generation(st, n+1), b.Add); err != nil {
+		m, err := openRetried(ctx, Generation(st, n+1))
+		if err != nil {
 			return nil, fmt.Errorf("retry %d: %w", n+1, err)
 		}
+		retried = append(retried, m)
 	}
-	m, _, err := b.Build(0)
-	if err == nil && m.Len() != base.Len() {
-		m.Close()
-		return nil, fmt.Errorf("%s: %w: its retries have images that its manifest does not have", st, ErrMismatch)
+	m, err := shard.Overlay(room, base, retried, scoredAgain)
+	if errors.Is(err, shard.ErrStray) {
+		return nil, fmt.Errorf("%s: %w: a retry has an image that its manifest does not have: %w", st, ErrMismatch, err)
 	}
 	return m, err
 }
 
-// addRetried calls fn with every entry of a complete retry.
-func addRetried(ctx context.Context, place store.Store, fn func(shard.Entry) error) error {
+// scoredAgain returns the entry of an image whose row is that of a retry: the version is that of
+// the retry. A row that was copied is not any more.
+func scoredAgain(was, now shard.Entry) shard.Entry {
+	e := now.Version()
+	e.Why = was.Why
+	if was.Copied() {
+		e.Why = shard.Retried
+	}
+	return e
+}
+
+// openRetried returns the manifest of a complete retry.
+func openRetried(ctx context.Context, place store.Store) (*shard.Manifest, error) {
 	if there, err := exists(ctx, place, jobName); err != nil {
-		return err
+		return nil, err
 	} else if !there {
-		return goneRecord(place, jobName)
+		return nil, goneRecord(place, jobName)
 	}
 	m, err := ReadManifest(ctx, place)
 	if errors.Is(err, store.ErrNotExist) {
-		return goneRecord(place, manifestName)
+		return nil, goneRecord(place, manifestName)
 	}
-	if err != nil {
-		return err
-	}
-	defer m.Close()
-	return eachEntry(m, fn)
+	return m, err
 }
 
 // goneRecord returns the error of a record that is missing from an output that was
@@ -236,16 +245,6 @@ func addRetried(ctx context.Context, place store.Store, fn func(shard.Entry) err
 func goneRecord(place store.Store, name string) error {
 	return fmt.Errorf("%s is gone from %s, which was complete: the content %w; choose another folder, or remove this one to begin again",
 		name, place, ErrMismatch)
-}
-
-func eachEntry(m *shard.Manifest, fn func(shard.Entry) error) error {
-	w := walk{m: m}
-	for w.next(); !w.done; w.next() {
-		if err := fn(w.e); err != nil {
-			return err
-		}
-	}
-	return w.err
 }
 
 // RetryManifest returns the manifest of a retry: the images of a complete output
@@ -276,7 +275,7 @@ func RetryManifest(ctx context.Context, st, images store.Store, chosen row.Selec
 		var again []shard.Entry
 		for i, e := range entries {
 			if chosen.Has(p.rows[i].Status) || changed.Has(first+i) {
-				again = append(again, e)
+				again = append(again, e.Version())
 			}
 		}
 		return inOrder(ctx, len(again), func(ctx context.Context, i int) (shard.Entry, error) {

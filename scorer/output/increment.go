@@ -176,16 +176,30 @@ func (s *Success) Collection(ctx context.Context, st store.Store) (*shard.Manife
 		return nil, err
 	}
 	defer m.Close()
-	b := shard.Builder{Room: room} // of two entries with one path it keeps the last
-	defer b.Close()
-	if err := eachEntry(m, b.Add); err != nil {
-		return nil, err
+	return overlaid(m, own)
+}
+
+// overlaid returns a collection with the images of an increment's own manifest as they are there.
+func overlaid(all, own *shard.Manifest) (*shard.Manifest, error) {
+	m, err := shard.Overlay(room, all, []*shard.Manifest{own}, func(_, now shard.Entry) shard.Entry { return now.Version() })
+	if errors.Is(err, shard.ErrStray) {
+		return nil, fmt.Errorf("%s %w: %w", collectionName, ErrMismatch, err)
 	}
-	if err := eachEntry(own, b.Add); err != nil {
-		return nil, err
-	}
-	m, _, err = b.Build(0)
 	return m, err
+}
+
+// CollectionNow returns the collection of an increment with the images of its own manifest as they
+// are there, which after a retry are newer. Both are as a job has them before it is complete. all
+// is the collection if the caller has it; else nil. The caller closes the result.
+func CollectionNow(ctx context.Context, st store.Store, all, own *shard.Manifest) (*shard.Manifest, error) {
+	if all == nil {
+		var err error
+		if all, err = readCollection(ctx, st); err != nil {
+			return nil, err
+		}
+		defer all.Close()
+	}
+	return overlaid(all, own)
 }
 
 // AllStatuses returns the number of images of the collection with each status.

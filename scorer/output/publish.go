@@ -311,15 +311,6 @@ func (p *publication) check(chunk int, rows []row.Row) ([]shard.Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.job.Increments() {
-		was, err := p.base.Entries(nil, first, last)
-		if err != nil {
-			return nil, err
-		}
-		for i := range entries {
-			entries[i].Why = was[i].Why
-		}
-	}
 	return entries, p.job.checkRows(entries, rows)
 }
 
@@ -366,7 +357,7 @@ func (p *publication) succeed(ctx context.Context, opt FinishOptions) (Success, 
 		Generation: p.state.Complete, Statuses: record.Retry.Statuses, Images: retried.Images,
 		Now: maps.Clone(retried.Statuses), MakespanSeconds: retried.MakespanSeconds, Ended: retried.Ended,
 	}
-	if err := p.failed.store(ctx, p.st, p.job, p.base, &s); err != nil {
+	if err := p.failed.store(ctx, p.st, p.job, p.manifest, &s); err != nil {
 		return Success{}, err
 	}
 	if opt.Drift != nil {

@@ -444,12 +444,13 @@ func (r *repair) gone(ctx context.Context, s *Success) error {
 		defer was.Close()
 		defer failed.Close()
 		w, now := shard.NewWriter(room), shard.NewWalk(r.all)
-		err = eachEntry(was, func(e shard.Entry) error {
-			if now.Seek(e.Path) || now.Err != nil {
-				return now.Err
+		at := shard.NewWalk(was)
+		for ; !at.Done && now.Err == nil && err == nil; at.Next() {
+			if !now.Seek(at.Path) && now.Err == nil {
+				err = w.Add(at.Version())
 			}
-			return w.Add(shard.Entry{Path: e.Path, Size: e.Size, ETag: e.ETag, MD5: e.MD5})
-		})
+		}
+		err = errors.Join(err, at.Err, now.Err)
 		if err != nil {
 			w.Close()
 			return nil, err
