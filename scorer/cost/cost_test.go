@@ -87,6 +87,13 @@ func TestSum(t *testing.T) {
 			work: []Work{{Host: "a", From: at(0), To: at(60), Price: rank}, {Host: "b", From: at(0), To: at(60), Price: &Price{PerHour: 3, Currency: "USD"}}},
 		},
 		{
+			name: "two currencies, then the first again", scored: 1000, hours: Hours{Device: 4, Node: 4},
+			work: []Work{
+				{Host: "a", From: at(0), To: at(60), Price: rank}, {Host: "b", From: at(0), To: at(60), Price: &Price{PerHour: 3, Currency: "USD"}},
+				{Host: "c", From: at(0), To: at(60), Price: rank}, {Host: "d", From: at(0), To: at(60), Price: rank},
+			},
+		},
+		{
 			name: "a night in which nothing was scored", work: []Work{{Host: "a", From: at(0), To: at(6), Price: rank}},
 			hours: Hours{Device: 0.1, Node: 0.1}, cost: &Cost{Amount: 0.3, Currency: "EUR"},
 		},

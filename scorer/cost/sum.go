@@ -45,7 +45,7 @@ func Sum(work []Work, scored int) (*Hours, *Cost) {
 	}
 	var h Hours
 	c := new(Cost)
-	priced := false
+	priced, mixed := false, false
 	nodes := map[string][]Work{} // by machine
 	perNode := map[node][]Work{} // by machine and its price
 	for _, w := range work {
@@ -58,15 +58,13 @@ func Sum(work []Work, scored int) (*Hours, *Cost) {
 			c.AtLeast = true
 			continue
 		case priced && w.Price.Currency != c.Currency:
-			c = nil
+			mixed = true
+			continue
 		case w.Price.PerNode:
 			of := node{w.Host, *w.Price}
 			perNode[of] = append(perNode[of], w)
 		default:
 			c.Amount += hours * w.Price.PerHour
-		}
-		if c == nil {
-			break
 		}
 		priced, c.Currency = true, w.Price.Currency
 	}
@@ -74,7 +72,7 @@ func Sum(work []Work, scored int) (*Hours, *Cost) {
 		h.Node += together(w)
 	}
 	h.Device, h.Node = rounded(h.Device), rounded(h.Node)
-	if c == nil || !priced {
+	if mixed || !priced {
 		return &h, nil
 	}
 	for of, w := range perNode {
