@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,6 +20,9 @@ import (
 
 // keptRuns is how many complete runs of each collection prune keeps by default.
 const keptRuns = 7
+
+// incompleteMost is the most days for --incomplete.
+const incompleteMost = 36500
 
 func newPrune() *cobra.Command {
 	var f pruneFlags
@@ -36,6 +40,8 @@ needs, and whatever an output elsewhere keeps rows of. It deletes the other comp
 
 One output is deleted only if no other one keeps rows of it; else prune names those and
 exits with 78. An output that is not complete is not deleted: a run may be at work on it.
+With --incomplete DAYS it is, if nothing was written to it for so long by the clock of the
+storage: give more days than its ranks may pause, or be without power.
 
 It deletes nothing but what jobs have written. What is left after an interruption is
 whole, or neither complete nor a job that can be continued; prune ends the work when it
@@ -52,6 +58,7 @@ exit code 75.
 	}
 	fs := cmd.Flags()
 	fs.IntVar(&f.keep, "keep", keptRuns, "of a folder of runs, keep the last `N` complete ones of each collection")
+	fs.IntVar(&f.incomplete, "incomplete", 0, "also delete outputs that were never completed and to which nothing was written for `DAYS`; 0 keeps them")
 	fs.BoolVar(&f.yes, "yes", false, "delete; without it, only say what would be deleted")
 	fs.BoolVar(&f.json, "json", false, "print JSON")
 	groupFlags(cmd, "Storage flags", func() { f.places.register(cmd) })
@@ -60,20 +67,23 @@ exit code 75.
 
 // pruneFlags say what to delete.
 type pruneFlags struct {
-	places    placeFlags
-	keep      int
-	yes, json bool
+	places           placeFlags
+	keep, incomplete int
+	yes, json        bool
 }
 
 func (f *pruneFlags) run(ctx context.Context, stdout io.Writer, place string) error {
 	if f.keep < 1 {
 		return invalid("keep", f.keep, "a number of runs, at least 1")
 	}
+	if f.incomplete < 0 || f.incomplete > incompleteMost {
+		return invalid("incomplete", f.incomplete, fmt.Sprintf("a number of days up to %d, or 0 to keep all", incompleteMost))
+	}
 	st, err := f.places.open("PLACE", place)
 	if err != nil {
 		return err
 	}
-	plan, err := prune.Look(ctx, st, f.keep)
+	plan, err := prune.Look(ctx, st, prune.Rules{Keep: f.keep, Abandoned: time.Duration(f.incomplete) * 24 * time.Hour})
 	if err != nil {
 		return err
 	}
@@ -116,6 +126,9 @@ func (f *pruneFlags) say(w io.Writer, p *prune.Plan) error {
 		fmt.Fprintf(&b, "%s  %s: %s in %s", word, name, formatBytes(r.Bytes), numberOf(r.Objects, "object"))
 		if r.State == prune.HalfDeleted {
 			b.WriteString(", the rest of a deletion that was interrupted")
+		}
+		if r.Abandoned {
+			fmt.Fprintf(&b, "; it was never completed, and nothing was written to it for %s", numberOf(f.incomplete, "day"))
 		}
 		if r.Others > 0 {
 			fmt.Fprintf(&b, "; %s of others in its folder stay", numberOf(r.Others, "object"))

@@ -3,6 +3,7 @@ package claim
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,6 +19,9 @@ func Now(ctx context.Context, st store.Store, worker Worker) (time.Time, error) 
 	c := clock{st: st, id: worker.ID, monotonic: func() time.Duration { return 0 }}
 	return c.now(ctx)
 }
+
+// IsClock reports whether an object tells the time only, and nothing of who is at work.
+func IsClock(name string) bool { return strings.HasPrefix(name, clockFolder) }
 
 // clock knows the time by the store's clock. It carries what it learnt forward
 // by a monotonic clock.

@@ -2,6 +2,7 @@ package prune
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -50,10 +51,33 @@ func own(ctx context.Context, st store.Store) (all []store.Object, others int, e
 	return all, others, err
 }
 
+// deletionMark is the content of the mark of a deletion.
+type deletionMark struct {
+	// Abandoned reports whether the output had no _SUCCESS, so that somebody can continue its job
+	// while the record of that is there.
+	Abandoned bool `json:"abandoned,omitempty"`
+}
+
+// readDeletion returns the mark of a deletion; the zero one if it is gone or damaged.
+func readDeletion(ctx context.Context, st store.Store) (m deletionMark, err error) {
+	body, _, err := store.ReadAll(ctx, st, pruningName, markMost)
+	if errors.Is(err, store.ErrNotExist) {
+		return m, nil
+	}
+	if err == nil && json.Unmarshal(body, &m) != nil {
+		return deletionMark{}, nil
+	}
+	return m, err
+}
+
 // deletes deletes an output. needed is called once the output has the mark of a deletion: if it
 // returns a reason, the mark is taken away and the output stays.
-func deletes(ctx context.Context, st store.Store, needed func() (string, error)) (why string, err error) {
-	if _, err := st.Create(ctx, pruningName, []byte("{}\n")); err != nil && !errors.Is(err, store.ErrExist) {
+func deletes(ctx context.Context, st store.Store, m deletionMark, needed func() (string, error)) (why string, err error) {
+	mark, err := json.Marshal(m)
+	if err != nil {
+		return "", err
+	}
+	if _, err := st.Create(ctx, pruningName, append(mark, '\n')); err != nil && !errors.Is(err, store.ErrExist) {
 		return "", fmt.Errorf("mark %s as being deleted: %w", st, err)
 	}
 	why, err = needed()

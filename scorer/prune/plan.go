@@ -6,11 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/batchscore/batchscore/scorer/claim"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/shard"
 )
 
 // State is how far an output is.
@@ -40,9 +43,23 @@ type Run struct {
 	// Deleted reports whether it was deleted.
 	Deleted bool `json:"deleted"`
 
+	// Abandoned reports whether it is dropped because it was never completed and nothing has been
+	// written to it for as long as Rules.Abandoned says.
+	Abandoned bool `json:"abandoned,omitempty"`
+
 	st      store.Store
 	job     output.Job
 	flagged bool // it has the mark of a deletion
+	open    bool // it can be finished
+}
+
+// Rules say what is dropped.
+type Rules struct {
+	// Keep is how many complete runs of each collection are kept, at least one.
+	Keep int
+	// Abandoned is for how long nothing must have been written to a run that was never completed
+	// for it to be dropped; 0 keeps all of them.
+	Abandoned time.Duration
 }
 
 // Plan says which outputs are dropped, and why the others are kept.
@@ -52,18 +69,19 @@ type Plan struct {
 	Folder bool   `json:"folder"`
 	Runs   []*Run `json:"runs"`
 
-	st   store.Store
-	jobs map[string]*Run // by ID
+	st    store.Store
+	rules Rules
+	jobs  map[string]*Run // by ID
 }
 
 // Look returns what can be deleted in a place: an output, or a folder of runs. Of the runs of each
-// collection of images, by name, the last complete ones are kept, as many as keep says and at least
-// one. So is what they need, and what is not complete. Nothing is changed.
+// collection of images, by name, the last complete ones are kept, as many as the rules say. So is
+// what they need, and what is not complete, unless it is abandoned. Nothing is changed.
 //
 // For one output that others need the error is ErrNeeded. It is store.ErrNotExist if there is no
 // output.
-func Look(ctx context.Context, st store.Store, keep int) (*Plan, error) {
-	p := &Plan{Place: st.String(), st: st, jobs: map[string]*Run{}}
+func Look(ctx context.Context, st store.Store, rules Rules) (*Plan, error) {
+	p := &Plan{Place: st.String(), st: st, rules: rules, jobs: map[string]*Run{}}
 	one := &Run{Name: base(st.String()), st: st}
 	is, err := one.read(ctx)
 	if err != nil {
@@ -80,10 +98,13 @@ func Look(ctx context.Context, st store.Store, keep int) (*Plan, error) {
 	if len(p.Runs) == 0 {
 		return nil, fmt.Errorf("%s: %w: it is neither an output folder nor a folder of them", st, store.ErrNotExist)
 	}
-	return p, p.decide(ctx, max(keep, 1))
+	return p, p.decide(ctx, max(rules.Keep, 1))
 }
 
 func (p *Plan) lookAtOne(ctx context.Context, one *Run) error {
+	if err := p.abandon(ctx, one); err != nil {
+		return err
+	}
 	if one.Keep != "" {
 		return fmt.Errorf("%s: %w: %s", one.Place, output.ErrIncomplete, one.Keep)
 	}
@@ -114,13 +135,19 @@ func (r *Run) read(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	r.Job = r.job.ID
+	var mark deletionMark
+	if r.flagged {
+		if mark, err = readDeletion(ctx, r.st); err != nil {
+			return false, err
+		}
+	}
 	s, err := output.ReadSuccess(ctx, r.st)
 	switch {
-	case errors.Is(err, store.ErrNotExist) && r.flagged:
+	case errors.Is(err, store.ErrNotExist) && r.flagged && !mark.Abandoned:
 		r.State = HalfDeleted
 		return true, nil
 	case errors.Is(err, store.ErrNotExist):
-		r.State, r.Keep = Incomplete, "it is not complete: finish it first"
+		r.State, r.Keep, r.open = Incomplete, "it is not complete: finish it first", true
 		return true, nil
 	case errors.Is(err, output.ErrMismatch):
 		r.State, r.Keep = Incomplete, output.SuccessName+" is damaged: repair it first"
@@ -155,7 +182,10 @@ func (p *Plan) readRuns(ctx context.Context) error {
 			if is {
 				runs[i] = r
 			}
-			return err
+			if err != nil {
+				return err
+			}
+			return p.abandon(ctx, r)
 		})
 	}
 	if err := g.Wait(); err != nil {
@@ -266,6 +296,40 @@ func (p *Plan) keepMarked(ctx context.Context) (bool, error) {
 	return more, nil
 }
 
+// abandon drops a run that was never completed, if the rules say so.
+func (p *Plan) abandon(ctx context.Context, r *Run) error {
+	if !r.open || p.rules.Abandoned <= 0 {
+		return nil
+	}
+	idle, err := r.idle(ctx)
+	if err != nil {
+		return err
+	}
+	if r.Abandoned = idle >= p.rules.Abandoned; r.Abandoned {
+		r.Keep = ""
+	} else {
+		r.Keep = "it is not complete, and somebody may be at work on it: finish it first"
+	}
+	return nil
+}
+
+// idle returns for how long nothing has been written to a run, by the store's clock. Whoever is at
+// work on one renews claims.
+func (r *Run) idle(ctx context.Context) (time.Duration, error) {
+	all, _, err := own(ctx, r.st)
+	if err != nil {
+		return 0, err
+	}
+	var last time.Time
+	for _, o := range all {
+		if o.Name != pruningName && !claim.IsClock(o.Name) && o.Modified.After(last) {
+			last = o.Modified
+		}
+	}
+	now, err := claim.Now(ctx, r.st, claim.ThisProcess(shard.World{Size: 1}))
+	return now.Sub(last), err
+}
+
 // marked returns which increments need a run that are not themselves dropped; empty for none.
 func (p *Plan) marked(ctx context.Context, r *Run) (string, error) {
 	all, err := Dependents(ctx, r.st, r.Job)
@@ -315,7 +379,7 @@ func (p *Plan) Delete(ctx context.Context, tidy func(r *Run) error) error {
 		}
 	}
 	for _, r := range p.inOrder() {
-		why, err := deletes(ctx, r.st, func() (string, error) { return p.neededNow(ctx, r) })
+		why, err := deletes(ctx, r.st, deletionMark{r.Abandoned}, func() (string, error) { return p.neededNow(ctx, r) })
 		if err != nil {
 			return err
 		}
@@ -365,6 +429,11 @@ func (p *Plan) neededNow(ctx context.Context, r *Run) (string, error) {
 	}
 	if r.Keep != "" {
 		return r.Keep, nil
+	}
+	if r.Abandoned {
+		if idle, err := r.idle(ctx); err != nil || idle < p.rules.Abandoned {
+			return "somebody is at work on it", err
+		}
 	}
 	all, err := Dependents(ctx, r.st, r.Job)
 	if err != nil {

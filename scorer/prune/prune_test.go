@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
@@ -151,7 +152,7 @@ func (r *runs) month() {
 
 func look(t testing.TB, st store.Store, keep int) *Plan {
 	t.Helper()
-	p, err := Look(t.Context(), st, keep)
+	p, err := Look(t.Context(), st, Rules{Keep: keep})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,14 +249,14 @@ func TestOneOutput(t *testing.T) {
 	whole := new(mem.Store)
 	r := newRuns(t, store.NewSub(whole, "runs/"))
 	r.month()
-	if _, err := Look(t.Context(), r.place("04"), 1); !errors.Is(err, ErrNeeded) || !strings.Contains(err.Error(), "../05") {
+	if _, err := Look(t.Context(), r.place("04"), Rules{Keep: 1}); !errors.Is(err, ErrNeeded) || !strings.Contains(err.Error(), "../05") {
 		t.Errorf("Look() = %v", err)
 	}
 	r.begin("08", "07")
-	if _, err := Look(t.Context(), r.place("08"), 1); !errors.Is(err, output.ErrIncomplete) {
+	if _, err := Look(t.Context(), r.place("08"), Rules{Keep: 1}); !errors.Is(err, output.ErrIncomplete) {
 		t.Errorf("Look() of a run that is not complete = %v", err)
 	}
-	if _, err := Look(t.Context(), r.place("none"), 1); !errors.Is(err, store.ErrNotExist) {
+	if _, err := Look(t.Context(), r.place("none"), Rules{Keep: 1}); !errors.Is(err, store.ErrNotExist) {
 		t.Errorf("Look() of nothing = %v", err)
 	}
 	// 01 is copied by all that came after 03, which need it no more once they are complete.
@@ -278,6 +279,62 @@ func TestOneOutput(t *testing.T) {
 	if got := r.complete(); got != "04 05 06 07" {
 		t.Errorf("%q are left", got)
 	}
+}
+
+// TestAbandoned checks that a run which was never completed is deleted if nothing has been written
+// to it for long enough, by the clock of the store, and only then.
+func TestAbandoned(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	whole := &mem.Store{Now: func() time.Time { return now }}
+	r := newRuns(t, store.NewSub(whole, "runs/"))
+	r.night("01")
+	r.begin("02", "01")
+	r.night("03")
+	day := 24 * time.Hour
+	plan := func(abandoned time.Duration) *Plan {
+		t.Helper()
+		p, err := Look(t.Context(), store.NewSub(whole, "runs/"), Rules{Keep: 1, Abandoned: abandoned})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	now = now.Add(day - time.Second)
+	for _, abandoned := range []time.Duration{0, day} {
+		if got := dropped(plan(abandoned)); got != "" {
+			t.Errorf("%q are dropped", got)
+		}
+	}
+	now = now.Add(time.Minute)
+	whole.Put("runs/02/_batchscore/claims/chunk-00000.1", []byte("{}")) // of a worker that lives
+	if got := dropped(plan(day)); got != "" {
+		t.Errorf("%q are dropped, with somebody at work", got)
+	}
+	now = now.Add(day)
+	if got := dropped(plan(0)); got != "" {
+		t.Errorf("%q are dropped by default", got)
+	}
+	p := plan(day)
+	if got := dropped(p); got != "01 02" || !p.Runs[1].Abandoned {
+		t.Fatalf("%q are dropped, want what is abandoned and what only that needs", got)
+	}
+	// Somebody continues it meanwhile, and then a deletion ends once it has left its mark.
+	whole.Put("runs/02/_batchscore/claims/chunk-00000.2", []byte("{}"))
+	if err := p.Delete(t.Context(), nil); err != nil || r.complete() != "01 03" {
+		t.Errorf("Delete() = %v, %s is left", err, r.complete())
+	}
+	whole.Put("runs/02/"+pruningName, []byte(`{"abandoned":true}`))
+	if got := dropped(plan(0)); got != "" {
+		t.Errorf("%q are dropped after the mark, with somebody at work", got)
+	}
+	now = now.Add(day)
+	if _, err := Look(t.Context(), r.place("02"), Rules{Abandoned: 2 * day}); !errors.Is(err, output.ErrIncomplete) {
+		t.Errorf("Look() of one output = %v", err)
+	}
+	if err := plan(day).Delete(t.Context(), nil); err != nil || r.complete() != "03" {
+		t.Errorf("Delete() = %v, %s is left", err, r.complete())
+	}
+	_ = whole.List(t.Context(), "runs/02/", func(o store.Object) error { t.Errorf("%s is left", o.Name); return nil })
 }
 
 // TestElsewhere checks that an increment outside the folder protects what it needs, as long as it
