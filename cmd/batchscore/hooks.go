@@ -53,7 +53,7 @@ type hookChoices struct {
 // choices returns what the flags say, or what is wrong with them. Values that were given
 // by reference are kept out of every message from now on.
 func (f *hookFlags) choices(cmd *cobra.Command) (*hookChoices, error) {
-	c := &hookChoices{limit: f.limit, without: secretVariables()}
+	c := &hookChoices{limit: f.limit, without: append(secretVariables(), telemetrySecrets()...)}
 	var err error
 	if c.onEnd, err = c.target("on-end", f.onEnd); err != nil {
 		return nil, err
@@ -272,14 +272,34 @@ func (h *hooks) end(ctx context.Context, err error, code int) {
 		return
 	}
 	e := endEvent(err, done)
-	switch {
-	case e == hook.Complete && !done.Mine:
-		return // another rank tells
-	case e == hook.Complete:
-		h.tell(ctx, h.onEnd, hook.Completion(done.Checksum), e, code, err)
-	default:
-		h.tell(ctx, h.onEnd, hook.AnEnd(max(h.ends, 0)), e, code, err)
+	if e != hook.Complete {
+		h.tell(ctx, h.onEnd, hook.AnEnd(max(h.ends, 0), e), e, code, err)
+		return
 	}
+	o := hook.Completion(done.Checksum)
+	if !done.Mine && h.out != nil && h.leave(ctx, o) {
+		return
+	}
+	h.tell(ctx, h.onEnd, o, e, code, err)
+}
+
+// mineFirst is for how long other ranks leave a completion to the rank that completed the job.
+const mineFirst = 2 * time.Second
+
+// leave reports whether another rank has told an occasion, or the output cannot say so. It
+// waits for that rank, which may have been killed.
+func (h *hooks) leave(ctx context.Context, o hook.Occasion) bool {
+	told, err := hook.Told(ctx, h.out, o)
+	if told || err != nil {
+		return true
+	}
+	timer := time.NewTimer(mineFirst)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-h.stop:
+	}
+	return false
 }
 
 // stopLimit is for how long an event is told by a rank that was asked to stop.

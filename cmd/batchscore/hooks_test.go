@@ -20,6 +20,8 @@ import (
 	"github.com/batchscore/batchscore/scorer/hook"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/store/dir"
+	"github.com/batchscore/batchscore/shard"
 )
 
 // told is one request that a receiver got.
@@ -268,19 +270,80 @@ func TestHookThatNobodyTook(t *testing.T) {
 	}
 }
 
+// TestAnyRankTellsTheCompletion: a rank that did not complete the job tells its completion if
+// nobody else has, and once. So a rank that is killed after _SUCCESS takes nothing with it.
+func TestAnyRankTellsTheCompletion(t *testing.T) {
+	t.Parallel()
+	in, out := pictures(t, 8), filepath.Join(t.TempDir(), "out")
+	must(t, 0, "run", "--images", in, "--out", out, "--model", tiny(t, graphtest.Options{}))
+	st, err := dir.New(out, dir.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newReceiver(t)
+	done, err := output.ReadSuccess(t.Context(), st)
+	if err != nil {
+		t.Fatal(err)
+	}
+	target, err := hook.Parse(r.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for rank := range 3 {
+		h := newHooks(&hookChoices{onEnd: target, limit: time.Minute}, shard.World{Rank: rank, Size: 3}, out, nil)
+		h.opened(t.Context(), st)
+		h.completed(&done)
+		all.Go(func() { h.end(t.Context(), nil, 0) })
+	}
+	all.Wait()
+	r.only(t, hook.Complete)
+}
+
+// TestRanksEndDifferently: a rank that is stopped does not keep others of the same start from
+// telling that too many images fail.
+func TestRanksEndDifferently(t *testing.T) {
+	t.Parallel()
+	in, out := pictures(t, 16), filepath.Join(t.TempDir(), "out")
+	must(t, 75, "run", "--images", in, "--out", out, "--model", slow(t), "--chunk", "2", "--budget-images", "2")
+	st, err := dir.New(out, dir.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newReceiver(t)
+	target, err := hook.Parse(r.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ranks []*hooks
+	for rank := range 3 {
+		h := newHooks(&hookChoices{onEnd: target, limit: time.Minute}, shard.World{Rank: rank, Size: 3}, out, nil)
+		h.opened(t.Context(), st)
+		ranks = append(ranks, h)
+	}
+	ranks[0].end(t.Context(), scorer.ErrStopped, 143)
+	ranks[1].end(t.Context(), scorer.ErrFailing, 6)
+	ranks[2].end(t.Context(), scorer.ErrFailing, 6)
+	r.only(t, hook.Stopped)
+	if d := r.only(t, hook.Failing).document(t); *d.ExitCode != 6 {
+		t.Errorf("told %+v", d)
+	}
+}
+
 // TestHookCommandGetsNoSecret: keys of the storage, and what hooks were referred to, are
 // not in the environment of a command.
 func TestHookCommandGetsNoSecret(t *testing.T) {
 	t.Parallel()
 	in, out, marks := pictures(t, 2), filepath.Join(t.TempDir(), "out"), t.TempDir()
-	cmd := command(t, []string{"AZURE_STORAGE_KEY=a-key-of-an-account-in-base64", "HOOK=env >" + marks + "/env", "KEPT=yes"},
+	cmd := command(t, []string{"AZURE_STORAGE_KEY=a-key-of-an-account-in-base64", "HOOK=env >" + marks + "/env", "KEPT=yes",
+		"OTEL_SDK_DISABLED=true", "OTEL_EXPORTER_OTLP_HEADERS=a=token", "OTEL_EXPORTER_OTLP_TRACES_HEADERS=a=token", "OTEL_EXPORTER_OTLP_METRICS_HEADERS=a=token"},
 		"run", "--images", in, "--out", out, "--model", tiny(t, graphtest.Options{}), "--on-end", "env:HOOK")
 	if r := finish(t, cmd); r.code != 0 {
 		t.Fatal(r)
 	}
 	env, err := os.ReadFile(filepath.Join(marks, "env"))
 	if err != nil || !strings.Contains(string(env), "KEPT=yes") || !strings.Contains(string(env), "BATCHSCORE_OUT="+out) ||
-		strings.Contains(string(env), "AZURE_STORAGE_KEY") || strings.Contains(string(env), "HOOK=") {
+		strings.Contains(string(env), "AZURE_STORAGE_KEY") || strings.Contains(string(env), "HOOK=") || strings.Contains(string(env), "a=token") {
 		t.Errorf("the environment is %s, %v", env, err)
 	}
 }

@@ -50,10 +50,18 @@ func endTelemetry(ctx context.Context, sent *otlp.Telemetry, code int, log zerol
 	}
 }
 
+// telemetrySecrets returns the names of variables whose values may hold tokens.
+func telemetrySecrets() (names []string) {
+	for _, signal := range []string{"", "TRACES_", "METRICS_", "LOGS_"} {
+		names = append(names, "OTEL_EXPORTER_OTLP_"+signal+"HEADERS")
+	}
+	return names
+}
+
 // hideTelemetrySecrets keeps the values of headers, which may hold tokens, out of every text.
 func hideTelemetrySecrets(lookup func(string) (string, bool)) {
-	for _, signal := range []string{"", "TRACES_", "METRICS_"} {
-		headers, _ := lookup("OTEL_EXPORTER_OTLP_" + signal + "HEADERS")
+	for _, name := range telemetrySecrets() {
+		headers, _ := lookup(name)
 		for header := range strings.SplitSeq(headers, ",") {
 			_, value, _ := strings.Cut(header, "=")
 			hide(strings.TrimSpace(value))

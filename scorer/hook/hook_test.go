@@ -3,6 +3,7 @@ package hook
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -160,7 +161,7 @@ func TestOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		st, ranks := new(mem.Store), rapid.IntRange(1, 6).Draw(t, "ranks")
 		fails := rapid.SliceOfN(rapid.Bool(), ranks, ranks).Draw(t, "fails")
-		o := rapid.SampledFrom([]Occasion{Completion("sha256:x"), AFailure(), AnEnd(0), AnEnd(7)}).Draw(t, "occasion")
+		o := rapid.SampledFrom([]Occasion{Completion("sha256:x"), AFailure(), AnEnd(0, Stopped), AnEnd(7, Failing)}).Draw(t, "occasion")
 		names := rapid.SampledFrom([]claim.Names{claim.Named, claim.Numbered(10)}).Draw(t, "names")
 		atOnce := rapid.Bool().Draw(t, "at once")
 		var mu sync.Mutex
@@ -191,10 +192,46 @@ func TestOnce(t *testing.T) {
 			t.Errorf("taken by %v", taken)
 		}
 		n, err := Ends(context.Background(), st)
-		if want := len(taken); strings.HasPrefix(o.name, endPrefix) && (n != want || err != nil) {
+		want := 0
+		if _, err := fmt.Sscanf(o.name, endPrefix+"%d", &want); err == nil {
+			want = (want + 1) * len(taken)
+		}
+		if strings.HasPrefix(o.name, endPrefix) && (n != want || err != nil) {
 			t.Errorf("Ends() = %d, %v, want %d", n, err, want)
 		}
 	})
+}
+
+// TestEventsOfOneStart: ranks of one start that end differently tell each event once, and the
+// next start has an end of its own. Each occasion has a right of its own.
+func TestEventsOfOneStart(t *testing.T) {
+	t.Parallel()
+	st, me := new(mem.Store), claim.ThisProcess(shard.World{Size: 1})
+	rights := map[claim.Right]string{}
+	for start := range 2 {
+		for _, e := range []Event{Stopped, Failing, Failed, Paused, Failing} {
+			n, err := Ends(t.Context(), st)
+			if start == 0 {
+				n = 0
+			}
+			if n > start+1 || err != nil {
+				t.Fatalf("Ends() = %d, %v", n, err)
+			}
+			o := AnEnd(start, e)
+			if other, taken := rights[o.right]; taken && other != o.name {
+				t.Errorf("%s and %s have one right", other, o.name)
+			}
+			_, before := rights[o.right]
+			rights[o.right] = o.name
+			told, err := Once(t.Context(), st, claim.Numbered(10), me, o, func() (Message, int, error) { return Message{Event: e}, 1, nil })
+			if err != nil || told == before {
+				t.Errorf("%s of start %d: told %v, %v", e, start, told, err)
+			}
+		}
+	}
+	if n, err := Ends(t.Context(), st); n != 2 || err != nil {
+		t.Errorf("Ends() = %d, %v, want 2", n, err)
+	}
 }
 
 // TestCommandIsTriedAgain: only the status 75 asks for that.
