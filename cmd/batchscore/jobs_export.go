@@ -37,9 +37,11 @@ day. A place need not exist yet.
 Each place is read by itself, once in --every: a scrape reads no storage, and a place that
 cannot be read does not hide the others. A job can be in several states, each of which is
 a metric of its own: running, stopped (it is not complete and no rank is at work), stalled
-(it is not complete and nothing was committed for --stalled-after), complete, failed (too
-many images failed, its ranks failed or it is damaged), overdue (it is not complete --due
-after its start).
+(it is not complete and nothing was committed for --stalled-after), failing (its ranks
+stopped because too many images fail), complete, failed (too many images failed, its ranks
+failed or it is damaged), overdue (it is not complete --due after its start). Of a complete
+job it lists the parts, and looks into the outputs that rows are kept in, once an hour;
+'jobs status --check' and 'verify' read more.
 
 ` + placesHelp,
 		Example: `  batchscore jobs export /srv/labels --metrics :9091

@@ -20,6 +20,9 @@ import (
 	"github.com/batchscore/batchscore/scorer/telemetry/metrics"
 )
 
+// recheck is how often it is checked that all rows of a complete job are still there.
+const recheck = time.Hour
+
 // readTime is how long one reading of a place may take. The first reads all parts.
 const readTime = 15 * time.Minute
 
@@ -33,7 +36,9 @@ type exported struct {
 	name     string // in a folder of runs; empty if the place is the output
 	st       store.Store
 	observer *output.Observer
-	done     *seen // if it is complete and nothing is left to be read
+	done     *seen     // if it is complete and nothing is left to be read
+	checked  time.Time // when the rows of done were looked for
+	recheck  time.Duration
 
 	mu     sync.Mutex
 	last   *seen // of the last reading; nil before there is one
@@ -50,12 +55,14 @@ type seen struct {
 	progress output.Progress
 	success  *output.Success // nil before the job is complete
 	verdict  error           // of a complete job
+	damaged  error           // of a complete job whose rows are not all there any more
+	failing  bool            // its ranks stopped because too many images fail
 	due      time.Time
 	idle     time.Time // when it was last known to get on
 }
 
 func newExported(st store.Store, stalled, due time.Duration) *exported {
-	return &exported{place: st, stalled: stalled, due: due}
+	return &exported{place: st, stalled: stalled, due: due, recheck: recheck}
 }
 
 // read reads the place once.
@@ -78,6 +85,9 @@ func (p *exported) read(ctx context.Context, log zerolog.Logger) {
 		}
 		return
 	}
+	if d := found.damaged; d != nil && (p.last == nil || p.last.damaged == nil || p.last.damaged.Error() != d.Error()) {
+		event.ExportDamaged.On(log).Err(d).Str("place", p.st.String()).Msg("a complete output is damaged; its alert fires")
+	}
 	p.last, p.at = found, time.Now()
 }
 
@@ -86,8 +96,16 @@ func (p *exported) look(ctx context.Context) (*seen, error) {
 	if err := p.find(ctx); err != nil {
 		return nil, err
 	}
-	if p.done != nil {
-		return p.done, p.same(ctx)
+	if done := p.done; done != nil {
+		if err := p.same(ctx); err != nil || p.done == nil || time.Since(p.checked) < p.recheck {
+			return done, err
+		}
+		again := *done
+		if err := p.check(ctx, &again); err != nil {
+			return nil, err
+		}
+		p.done = &again
+		return p.done, nil
 	}
 	s := &seen{inFolder: p.name != ""}
 	var err error
@@ -107,6 +125,9 @@ func (p *exported) look(ctx context.Context) (*seen, error) {
 		}
 		if retries.Begun == nil && retries.Complete <= success.Generation() {
 			s.progress = ofSuccess(p.st, &success)
+			if err := p.check(ctx, s); err != nil {
+				return nil, err
+			}
 			p.done = s
 			return s, nil
 		}
@@ -116,7 +137,8 @@ func (p *exported) look(ctx context.Context) (*seen, error) {
 	if s.progress, err = p.observer.Look(ctx); err != nil {
 		return nil, err
 	}
-	s.progress.Statuses = maps.Clone(s.progress.Statuses) // the observer continues to count
+	s.progress.Statuses, s.progress.Judged = maps.Clone(s.progress.Statuses), maps.Clone(s.progress.Judged) // the observer continues to count
+	s.failing = endedFailing(&s.progress)
 	s.idle = s.progress.Started
 	if s.progress.Last.After(s.idle) {
 		s.idle = s.progress.Last
@@ -125,6 +147,20 @@ func (p *exported) look(ctx context.Context) (*seen, error) {
 		s.due = s.progress.Started.Add(p.due)
 	}
 	return s, nil
+}
+
+// check looks whether the rows of a complete job are still there: its own parts, by a list of
+// them, and the outputs that it keeps rows of.
+func (p *exported) check(ctx context.Context, s *seen) error {
+	err := s.success.CheckParts(ctx, p.st)
+	if err == nil {
+		err = output.CheckSources(ctx, p.st, &s.job)
+	}
+	if err != nil && !errors.Is(err, output.ErrMismatch) {
+		return err
+	}
+	s.damaged, p.checked = err, time.Now()
+	return nil
 }
 
 // same forgets a complete job whose _SUCCESS has been replaced or removed, or of which a
@@ -204,9 +240,10 @@ func judgeExported(job *output.Job, s output.Success, st store.Store) (verdict, 
 
 // ofSuccess returns the progress of a job that is complete, without reading its parts.
 func ofSuccess(st store.Store, s *output.Success) output.Progress {
+	_, judged := s.Judged()
 	return output.Progress{
 		Output: st.String(), Job: s.Job, Stage: output.Complete, Simulated: s.Simulated, Images: s.Images, ImagesDone: s.Images,
-		Chunks: s.Chunks, ChunksDone: s.Chunks, Statuses: s.Statuses, Started: s.Started, Last: s.Ended, Rate: s.ImagesPerSecond, Storage: s.Storage,
+		Chunks: s.Chunks, ChunksDone: s.Chunks, Statuses: s.Statuses, Started: s.Started, Last: s.Ended, Rate: s.ImagesPerSecond, Storage: s.Storage, Judged: judged,
 		Hours: s.Hours, Cost: s.Cost,
 	}
 }
@@ -224,7 +261,7 @@ func (p *exported) collect(s metrics.Sink) {
 	s.Time(metrics.JobRead, p.at)
 	damaged := errors.Is(p.failed, output.ErrMismatch)
 	if p.last == nil {
-		s.Value(metrics.JobState, one(damaged), "failed")
+		s.Value(metrics.JobState, one(damaged), "failed", p.place.String())
 		return
 	}
 	s.Value(metrics.JobFolder, one(p.last.inFolder))
@@ -240,10 +277,11 @@ func (v *seen) collect(s metrics.Sink, now time.Time, stalled time.Duration, dam
 		"stopped":  p.Stage == output.Stopped,
 		"stalled":  !complete && now.Sub(v.idle) >= stalled,
 		"complete": complete,
-		"failed":   damaged || v.verdict != nil || p.Stage == output.Stopped && allFailed(p.Ranks),
+		"failing":  v.failing,
+		"failed":   damaged || v.damaged != nil || v.verdict != nil || p.Stage == output.Stopped && allFailed(p.Ranks),
 		"overdue":  !complete && !v.due.IsZero() && now.After(v.due),
 	} {
-		s.Value(metrics.JobState, one(is), state)
+		s.Value(metrics.JobState, one(is), state, p.Output)
 	}
 	s.Value(metrics.JobExpected, float64(p.Images))
 	s.Value(metrics.JobDone, float64(p.ImagesDone))
@@ -255,6 +293,9 @@ func (v *seen) collect(s metrics.Sink, now time.Time, stalled time.Duration, dam
 	}
 	for status, n := range p.Statuses {
 		s.Value(metrics.JobImages, float64(n), status)
+	}
+	for status, n := range p.Judged {
+		s.Value(metrics.JobJudged, float64(n), status)
 	}
 	s.Value(metrics.JobRanks, float64(p.Alive()), "true")
 	s.Value(metrics.JobRanks, float64(len(p.Ranks)-p.Alive()), "false")
@@ -288,6 +329,9 @@ func (v *seen) collect(s metrics.Sink, now time.Time, stalled time.Duration, dam
 // ended gives what is known of a complete job only.
 func (v *seen) ended(s metrics.Sink) {
 	s.Time(metrics.JobEnd, v.success.Ended)
+	for status, n := range v.success.AllStatuses() {
+		s.Value(metrics.JobKept, float64(n), status)
+	}
 	if inc := v.success.Increment; inc != nil {
 		for change, n := range map[string]int{
 			"new": inc.New, "changed": inc.Changed, "retried": inc.Retried, "renamed": inc.Renamed, "kept": inc.Kept, "gone": inc.Gone,

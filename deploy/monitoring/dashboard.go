@@ -33,10 +33,10 @@ var panels = []panel{
 		{"batchscore_job_left_seconds" + ofPlace, "{{place}}"},
 	}},
 	{"States", "All states that a job is in now.", "stat", "none", 6, []query{
-		{"batchscore_job_state" + ofPlace + " == 1", "{{place}}: {{state}}"},
+		{"batchscore_job_state" + ofPlace + " == 1", "{{out}}: {{state}}"},
 	}},
-	{"Failed", "Share of the images with a row that failed.", "stat", "percentunit", 6, []query{
-		{`sum without (status) (batchscore_job_images{place=~"$place", status!="ok"}) / batchscore_job_done_images` + ofPlace, "{{place}}"},
+	{"Failed", "Share of the images with a row that failed, without those that earlier runs scored.", "stat", "percentunit", 6, []query{
+		{`sum by (place) (batchscore_job_judged_images{place=~"$place", status!="ok"}) / sum by (place) (batchscore_job_judged_images` + ofPlace + ")", "{{place}}"},
 	}},
 	{"Progress", "Images that have their row, and all images.", "timeseries", "short", 12, []query{
 		{"batchscore_job_done_images" + ofPlace, "{{place}}: done"},
@@ -49,6 +49,13 @@ var panels = []panel{
 	{"Failures by status", "Images without an answer, by why.", "timeseries", "short", 12, []query{
 		{`batchscore_job_images{place=~"$place", status!="ok"}`, "{{place}}: {{status}}"},
 		{`sum by (status) (batchscore_images_total{job_id=~"$job_id", status!="ok"})`, "ranks that run: {{status}}"},
+	}},
+	{"Collection", "All images of the last complete run, kept ones included, and why some of them failed.", "timeseries", "short", 12, []query{
+		{"sum by (place) (batchscore_job_collection_images" + ofPlace + ")", "{{place}}: all"},
+		{`batchscore_job_collection_images{place=~"$place", status!="ok"}`, "{{place}}: {{status}}"},
+	}},
+	{"Changes", "Images of the last complete run, by what became of them since the run before.", "timeseries", "short", 12, []query{
+		{"batchscore_job_increment_images" + ofPlace, "{{place}}: {{change}}"},
 	}},
 	{"What bounds the speed", "Share of the time in which the goroutines of a stage work. A stage near 100% bounds the rate; if none is, images are waited for.",
 		"timeseries", "percentunit", 12, []query{

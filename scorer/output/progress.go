@@ -82,6 +82,9 @@ type Progress struct {
 	// it keeps.
 	After     string     `json:"after,omitempty"`
 	Increment *Increment `json:"increment,omitempty"`
+	// Judged counts the rows that --max-errors is about, as Success.Judged does: of an
+	// increment, rows that are copied or scored again are not among them.
+	Judged map[string]int `json:"-"`
 	// Retry is the progress of the retry if the stage is Retrying. Ranks and Rate are
 	// then those of the retry.
 	Retry *Progress `json:"retry,omitempty"`
@@ -150,6 +153,8 @@ type Observer struct {
 
 	read     *shard.Set // chunks whose part was counted
 	statuses map[string]int
+	counts   *shard.Set          // the images that --max-errors is about; nil if all are
+	judged   map[string]int      // their statuses, if counts is not nil
 	owners   map[int]claim.Owner // of chunks that have a part
 	ends     map[string]WorkerSummary
 	retry    *Observer // of retry number retrying, nil if there is none
@@ -160,7 +165,7 @@ type Observer struct {
 func Observe(st store.Store) *Observer {
 	return &Observer{
 		st: st, me: claim.ThisProcess(shard.World{Size: 1}), now: time.Now,
-		statuses: map[string]int{}, owners: map[int]claim.Owner{}, ends: map[string]WorkerSummary{},
+		statuses: map[string]int{}, judged: map[string]int{}, owners: map[int]claim.Owner{}, ends: map[string]WorkerSummary{},
 	}
 }
 
@@ -197,8 +202,12 @@ func (o *Observer) Look(ctx context.Context) (Progress, error) {
 			return p, err
 		}
 		c := o.job.Chunks(m.Len())
-		o.chunks, o.read = &c, shard.NewSet(c.Count())
+		counts, err := o.job.counting(m)
 		m.Close()
+		if err != nil {
+			return p, err
+		}
+		o.chunks, o.read, o.counts = &c, shard.NewSet(c.Count()), counts
 	}
 	p.Images, p.Chunks, p.Stage = o.chunks.Entries, o.chunks.Count(), Scoring
 
@@ -224,6 +233,9 @@ func (o *Observer) Look(ctx context.Context) (Progress, error) {
 			return p, err
 		}
 	}
+	if p.Judged = o.statuses; o.counts != nil {
+		p.Judged = o.judged
+	}
 	p.Last, p.Rate = o.rate(parts)
 	if complete {
 		p.Stage, p.Rate, p.MakespanSeconds = Complete, success.ImagesPerSecond, success.MakespanSeconds
@@ -239,6 +251,7 @@ func (o *Observer) Look(ctx context.Context) (Progress, error) {
 	if complete {
 		// The Observer does not see parts that were replaced since it read them.
 		p.Statuses = success.Statuses
+		_, p.Judged = success.Judged()
 		if err := o.lookAtRetry(ctx, &p, &success); err != nil {
 			return p, err
 		}
@@ -255,6 +268,29 @@ func (o *Observer) Look(ctx context.Context) (Progress, error) {
 		p.LeftSeconds = math.Round(float64(p.Images-p.ImagesDone) / p.Rate)
 	}
 	return p, nil
+}
+
+// counting returns the images of the manifest of an increment that are new or have changed; nil
+// for other jobs.
+func (j *Job) counting(m *shard.Manifest) (*shard.Set, error) {
+	if !j.Increments() {
+		return nil, nil
+	}
+	set := shard.NewSet(m.Len())
+	var buf []shard.Entry
+	const some = 4096
+	for first := 0; first < m.Len(); first += some {
+		var err error
+		if buf, err = m.Entries(buf[:0], first, min(first+some, m.Len())); err != nil {
+			return nil, err
+		}
+		for i := range buf {
+			if buf[i].Counts() {
+				set.Add(first + i)
+			}
+		}
+	}
+	return set, nil
 }
 
 // spent returns the hours that were worked so far, and what they cost. The price of ranks that
@@ -349,8 +385,12 @@ func (o *Observer) parts(ctx context.Context) (map[int]time.Time, error) {
 		}
 		return rows, nil
 	}, func(i int, rows []row.Row) error {
-		for _, r := range rows {
+		first, _ := o.chunks.Range(unread[i])
+		for j, r := range rows {
 			o.statuses[r.Status]++
+			if o.counts != nil && o.counts.Has(first+j) {
+				o.judged[r.Status]++
+			}
 		}
 		o.read.Add(unread[i])
 		return nil
