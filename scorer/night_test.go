@@ -16,6 +16,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/increment"
 	"github.com/batchscore/batchscore/scorer/judge"
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/prune"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/mem"
@@ -246,7 +247,8 @@ func (h *lateNights) change(n int) {
 var testingTB testing.TB
 
 // TestPropertyNights plays random nights, some of which are killed, with ranks in number that
-// changes. The collection of the last one has the rows of one job that scores all.
+// changes, with retries in place and prunes in between. The collections of the last one and of some
+// others have the rows of one job that scores all.
 func TestPropertyNights(t *testing.T) {
 	testingTB = t
 	rapid.Check(t, func(rt *rapid.T) {
@@ -258,23 +260,62 @@ func TestPropertyNights(t *testing.T) {
 		h.change(20)
 		nights := rapid.IntRange(2, 5).Draw(rt, "nights")
 		for n := 1; n <= nights; n++ {
-			h.play(n)
 			h.change(rapid.IntRange(0, 6).Draw(rt, "changes"))
-			if n == nights {
-				break
+			h.play(n)
+			if rapid.Bool().Draw(rt, "retry in place") {
+				h.retryInPlace(n)
 			}
-		}
-		h.play(nights + 1)
-		full := store.NewSub(h.whole, "full/")
-		o := options(t, h.images, full)
-		o.MaxErrors, o.Log = judge.None, zerolog.Nop()
-		mustRun(t, o)
-		for _, f := range []row.Format{row.JSONL, row.CSV, row.Parquet} {
-			if got, want := wholeMerge(t, night(h.whole, nights+1), f), wholeMerge(t, full, f); got != want {
-				rt.Fatalf("%s: the collection of the last night is not that of a job that scores all:\n%s\nwant\n%s", f, got, want)
+			if rapid.Bool().Draw(rt, "prune") {
+				h.prune(rapid.IntRange(1, 3).Draw(rt, "keep"))
+			}
+			if n == nights {
+				h.compare(n, row.JSONL, row.CSV, row.Parquet)
+			} else if rapid.IntRange(0, 2).Draw(rt, "compare") == 0 {
+				h.compare(n, row.JSONL)
 			}
 		}
 	})
+}
+
+// compare compares the collection of a night with the rows of one job that scores all.
+func (h *lateNights) compare(n int, formats ...row.Format) {
+	full := store.NewSub(h.whole, fmt.Sprintf("full/%d/", n))
+	o := options(testingTB, h.images, full)
+	o.MaxErrors, o.Log = judge.None, zerolog.Nop()
+	mustRun(testingTB, o)
+	for _, f := range formats {
+		if got, want := wholeMerge(testingTB, night(h.whole, n), f), wholeMerge(testingTB, full, f); got != want {
+			h.t.Fatalf("%s: the collection of night %d is not that of a job that scores all:\n%s\nwant\n%s", f, n, got, want)
+		}
+	}
+}
+
+// retryInPlace scores failed images of the last night again, in its own parts.
+func (h *lateNights) retryInPlace(n int) {
+	o := options(testingTB, h.images, night(h.whole, n))
+	o.MaxErrors, o.Log, o.Retry = judge.None, zerolog.Nop(), row.Selection{"not_image"}
+	if _, err := Run(context.Background(), o); err != nil {
+		h.t.Fatalf("retry of night %d in place: %v", n, err)
+	}
+}
+
+// prune deletes what the last nights do not need.
+func (h *lateNights) prune(keep int) {
+	plan, err := prune.Look(context.Background(), store.NewSub(h.whole, "runs/"), prune.Rules{Keep: keep})
+	if err == nil {
+		err = plan.Delete(context.Background(), nil)
+	}
+	if err != nil {
+		h.t.Fatalf("prune: %v", err)
+	}
+	for _, r := range plan.Runs {
+		if r.Deleted {
+			continue
+		}
+		if report, err := output.Verify(context.Background(), store.NewSub(h.whole, "runs/"+r.Name+"/")); err != nil || !report.OK() {
+			h.t.Fatalf("%s after a prune: %v\n%s", r.Name, err, report.String())
+		}
+	}
 }
 
 // play runs a night, on several ranks, after it was killed at a few writes.
