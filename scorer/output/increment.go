@@ -265,6 +265,9 @@ func (s *Source) OpenRows(ctx context.Context, st store.Store) (*SourceRows, err
 	}
 	r := &SourceRows{st: src, job: job, chunks: job.Chunks(s.Images)}
 	body, _, err := readWhole(ctx, src, digestsName, digestsMost(r.chunks.Count()))
+	if errors.Is(err, store.ErrNotExist) {
+		return nil, fmt.Errorf("%s is gone from %s: the content %w; %s", digestsName, src, ErrMismatch, repairAdvice(src))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -283,6 +286,9 @@ func (r *SourceRows) ChunkOf(row int) (chunk, first int) {
 // Chunk returns the rows of a chunk.
 func (r *SourceRows) Chunk(ctx context.Context, chunk int) ([]row.Row, error) {
 	p, err := decodePart(ctx, r.st, &r.job, r.chunks, chunk)
+	if errors.Is(err, store.ErrNotExist) {
+		return nil, fmt.Errorf("%s is gone from %s: the content %w; %s", r.job.PartNames(r.chunks).Name(chunk), r.st, ErrMismatch, repairAdvice(r.st))
+	}
 	if err != nil {
 		return nil, err
 	}
