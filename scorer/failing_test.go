@@ -117,7 +117,7 @@ func TestFault51_AFailingJobStops(t *testing.T) {
 					t.Fatalf("rank %d ended with %v, want ErrFailing", rank, err)
 				}
 				for _, want := range []string{" so far (not_image ", "and of all 2000 at most 10% are allowed", ".jpg: not_image: ", "--status not_image",
-					"--retry failed", "--max-errors"} {
+					"--retry failed", "--max-errors", "with another --out"} {
 					if !strings.Contains(err.Error(), want) {
 						t.Errorf("rank %d says %q, without %q", rank, err, want)
 					}

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 	"github.com/batchscore/batchscore/scorer/store/azblob/azuritetest"
 )
@@ -78,6 +80,10 @@ func TestFault51_AFailingJobOf4Ranks(t *testing.T) {
 	if !strings.Contains(r.stdout, "Stopped    too many images fail: ") || !strings.Contains(r.stdout, ".jpg: not_image") ||
 		!strings.Contains(r.stderr, "stopped: too many failures") {
 		t.Errorf("jobs status says %v", r)
+	}
+	p := exportOf(t, out)
+	if p.read(t.Context(), zerolog.Nop()); p.last == nil || !p.last.failing {
+		t.Errorf("jobs export reads %+v, %v, want a job that is failing", p.last, p.failed)
 	}
 	if r := must(t, 6, run...); !strings.Contains(r.stderr, "--retry failed") || countParts(t, out) != parts {
 		t.Errorf("the same command says %v, and there are %d parts, want %d", r, countParts(t, out), parts)

@@ -11,7 +11,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/batchscore/batchscore/models/graph/graphtest"
-	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store/dir"
 )
 
@@ -39,6 +38,9 @@ func TestExportFindsLostRows(t *testing.T) {
 	writeFile(t, filepath.Join(in, "z-bad.jpg"), []byte("no picture"))
 	writeFile(t, filepath.Join(in, "z-worse.jpg"), []byte("nor this"))
 	night("2026-11-29")
+	for _, args := range [][]string{{"jobs", "status", runs}, {"show", runs}, {"merge", runs}, {"verify", runs}} {
+		says(t, must(t, 78, args...), "it is a folder of runs (newest: 2026-11-29)", "the last complete one is "+filepath.Join(runs, "2026-11-29"))
+	}
 
 	p := exportOf(t, runs)
 	var log bytes.Buffer
@@ -78,18 +80,5 @@ func TestExportFindsLostRows(t *testing.T) {
 		if s := read(); s.damaged != nil {
 			t.Errorf("with %s again: %v", lost, s.damaged)
 		}
-	}
-}
-
-// TestExportOfAFailingJob: a job that was stopped because too many images fail is failing, also
-// while no rank runs.
-func TestExportOfAFailingJob(t *testing.T) {
-	t.Parallel()
-	in, out := brokenImages(t, 2000, 20), filepath.Join(t.TempDir(), "out")
-	must(t, 6, "run", "--images", in, "--out", out, "--model", tiny(t, graphtest.Options{}), "--chunk", "8", "--log-level", "error")
-	p := exportOf(t, out)
-	p.read(t.Context(), zerolog.Nop())
-	if p.last == nil || !p.last.failing || p.last.progress.Stage != output.Stopped {
-		t.Errorf("read %+v, %v, want a job that is failing", p.last, p.failed)
 	}
 }

@@ -95,7 +95,7 @@ func TestVerify(t *testing.T) {
 		out, _ := exec.Command(analyze, files...).CombinedOutput()
 		return string(out)
 	}
-	if out := verify(""); strings.Contains(out, folder) || strings.Contains(out, "batchscore.") {
+	if out := verify(""); strings.Contains(out, folder) || strings.Contains(out, "batchscore") {
 		t.Errorf("systemd-analyze: %s", out)
 	}
 	if out := verify("\n[Service]\nRestartOn=failure\n"); !strings.Contains(out, "RestartOn") {

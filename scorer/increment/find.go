@@ -85,7 +85,7 @@ func last(ctx context.Context, out, folder store.Store, log zerolog.Logger) (*Pr
 			return &Previous{st, job, s}, nil
 		case errors.Is(err, output.ErrIncomplete):
 			event.OutputIncomplete.On(log).Str("output", st.String()).
-				Msg("this output is not complete, so an earlier one is continued: run its command again to finish it")
+				Msg("this output is not complete, so an earlier one is continued: nothing is lost, as this run scores what it would have scored")
 		case !errors.Is(err, store.ErrNotExist):
 			return nil, fmt.Errorf("--after: %w", err)
 		}

@@ -20,6 +20,7 @@ func (s *Stop) Text(why, show string) string {
 	}
 	fmt.Fprintf(&b, "\nTo see more: %s"+
 		"\nOnce the cause is gone, the same command with --retry failed continues, and scores these images again."+
+		"\nIf images were replaced, begin a new run with another --out: this one finds that they changed. With --after it keeps the rows of the last complete run."+
 		"\nTo continue as it is: the same command with a larger --max-errors, such as 100%%.", show)
 	return b.String()
 }

@@ -5,9 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 	"github.com/batchscore/batchscore/shard"
 )
 
@@ -93,7 +96,49 @@ func notOutput(ctx context.Context, st store.Store, err error) error {
 	case listErr == nil:
 		return noOutput{fmt.Sprintf("%s is not an output folder: it is empty", st), err}
 	}
+	if runs := folderOfRuns(ctx, st); runs != "" {
+		return noOutput{fmt.Sprintf("%s is not an output folder: %s", st, runs), err}
+	}
 	return noOutput{fmt.Sprintf("%s is not an output folder: it has no %s", st, jobName), err}
+}
+
+// mostRuns is how many runs folderOfRuns looks at for one that is complete, and shownRuns how many
+// it names.
+const (
+	mostRuns  = 100
+	shownRuns = 3
+)
+
+// folderOfRuns says which runs a place has, if it is a folder of runs: the last ones, and the last
+// that is complete. Else it returns nothing.
+func folderOfRuns(ctx context.Context, st store.Store) string {
+	var names []string
+	if store.Folders(ctx, st, "", func(name string) error {
+		names = append(names, name)
+		return nil
+	}) != nil {
+		return ""
+	}
+	slices.Sort(names)
+	slices.Reverse(names)
+	var runs []string
+	last := "none of them is complete"
+	for _, name := range names[:min(len(names), mostRuns)] {
+		run := store.NewSub(st, name+"/")
+		if _, err := ReadJob(ctx, run); err != nil {
+			continue
+		}
+		runs = append(runs, printable.Line(name))
+		if _, err := ReadSuccess(ctx, run); err == nil {
+			last = fmt.Sprintf("the last complete one is %s: name that instead", printable.Line(run.String()))
+			break
+		}
+	}
+	if len(runs) == 0 {
+		return ""
+	}
+	newest := strings.Join(runs[:min(len(runs), shownRuns)], ", ")
+	return fmt.Sprintf("it is a folder of runs (newest: %s); %s", newest, last)
 }
 
 // noOutput is the error of a place that is not an output folder.

@@ -443,7 +443,7 @@ func unfinished(missing error) error {
 	if missing == nil {
 		return nil
 	}
-	return fmt.Errorf("%w: %w; run the job again to make them", ErrIncomplete, missing)
+	return fmt.Errorf("%w: %w; run the job again to make them, or take an earlier run; 'batchscore jobs status' says why it ended", ErrIncomplete, missing)
 }
 
 // missingParts returns an error that says how many parts are missing, and the first

@@ -147,7 +147,7 @@ func (r *Run) read(ctx context.Context) (bool, error) {
 		r.State = HalfDeleted
 		return true, nil
 	case errors.Is(err, store.ErrNotExist):
-		r.State, r.Keep, r.open = Incomplete, "it is not complete: finish it first", true
+		r.State, r.Keep, r.open = Incomplete, "it is not complete: finish it, or --incomplete DAYS deletes it", true
 		return true, nil
 	case errors.Is(err, output.ErrMismatch):
 		r.State, r.Keep = Incomplete, output.SuccessName+" is damaged: repair it first"

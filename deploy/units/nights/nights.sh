@@ -192,7 +192,7 @@ night_watched() {
 	on night 'sed -i s,^PLACES=.*,PLACES=/srv/labels, /etc/batchscore/export.env && systemctl enable --now batchscore-export.service
 		for i in $(seq 100); do
 			exec 3<>/dev/tcp/127.0.0.1/9091 && printf "GET /metrics HTTP/1.0\r\n\r\n" >&3 && cat <&3 >/tmp/metrics &&
-				grep "^batchscore_job_state{place=\"/srv/labels\".*state=\"complete\"} 1" /tmp/metrics && exit 0
+				grep "^batchscore_job_state{.*place=\"/srv/labels\".*state=\"complete\"} 1" /tmp/metrics && exit 0
 			sleep 0.3
 		done
 		systemctl status batchscore-export.service; cat /tmp/metrics; exit 1' || return 1

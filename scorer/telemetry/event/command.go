@@ -24,7 +24,7 @@ var (
 
 	MetricsServed     = info("metrics_served", "Metrics can be scraped", "`address`")
 	MetricsUnserved   = warn("metrics_unserved", "The address for metrics cannot be used, and the rank scores without serving any", "`address`, `error`")
-	ExportDamaged     = ask("export_damaged", "jobs export found that rows of a complete output are lost; said once as long as the reason stays", "`place`, `error`")
+	ExportDamaged     = ask("export_damaged", "jobs export found that rows of a complete output are lost; said once for each reason", "`place`, `error`")
 	ExportUnread      = warn("export_unread", "jobs export could not read a place, which is said once as long as the reason stays", "`place`, `error`")
 	MetricsFileFailed = warn("metrics_file_failed", "The file of metrics could not be written, which is said once", "`error`")
 
