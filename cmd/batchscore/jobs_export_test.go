@@ -38,7 +38,7 @@ func TestExportFindsLostRows(t *testing.T) {
 	writeFile(t, filepath.Join(in, "z-bad.jpg"), []byte("no picture"))
 	writeFile(t, filepath.Join(in, "z-worse.jpg"), []byte("nor this"))
 	night("2026-11-29")
-	for _, args := range [][]string{{"jobs", "status", runs}, {"show", runs}, {"merge", runs}, {"verify", runs}} {
+	for _, args := range [][]string{{"jobs", "status", runs}, {"show", runs}, {"merge", runs, "-o", "-"}, {"verify", runs}} {
 		says(t, must(t, 78, args...), "it is a folder of runs (newest: 2026-11-29)", "the last complete one is "+filepath.Join(runs, "2026-11-29"))
 	}
 
