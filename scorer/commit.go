@@ -6,6 +6,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/batchscore/batchscore/scorer/increment"
 	"github.com/batchscore/batchscore/scorer/judge"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
@@ -32,6 +33,7 @@ type committer struct {
 	statuses             map[string]int // of the rows that this worker committed
 	failed               func([]row.Row)
 	failures             *judge.Counter
+	rescored             *increment.Rescored
 }
 
 func (c *committer) run(ctx context.Context) error {
@@ -61,6 +63,10 @@ func (c *committer) commit(ctx context.Context, done *chunk) (err error) {
 		return nil
 	}
 	c.hook.at("before-commit", done.index)
+	if err := c.rescored.Mark(ctx, c.out, done.entries); err != nil {
+		outcome = "failed"
+		return err
+	}
 	result, err := output.Commit(ctx, c.out, c.job, c.manifest, done.index, done.rows)
 	c.hook.at("after-commit", done.index)
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 // plan decides what a new job keeps of the output that it continues, and makes that part of
 // the job that o asks for. It writes nothing.
 func (p *participant) plan(ctx context.Context, o *Options, listed *shard.Manifest) (*increment.Plan, error) {
-	prev, err := increment.Find(ctx, o.Out, o.After.Place, o.Log)
+	prev, err := increment.Find(ctx, o.Out, o.After.Place, &o.Job, o.Log)
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/models/preprocess/budget"
 	"github.com/batchscore/batchscore/models/preprocess/codec"
+	"github.com/batchscore/batchscore/scorer/increment"
 	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
@@ -44,8 +45,10 @@ type reader struct {
 	// preprocess.Options.
 	maxMemory int64
 	memory    *budget.Budget
-	// rescore reads an image that changed after the listing as it is now.
-	rescore bool
+	// rescore reads an image that changed after the listing as it is now, and rescored notes
+	// which those are.
+	rescore  bool
+	rescored *increment.Rescored
 	// unnamedReasons is for jobs begun before the rows of unreadable images said
 	// why.
 	unnamedReasons bool
@@ -62,7 +65,7 @@ type reader struct {
 
 func newReader(o *Options, halt *halt, ahead *readAhead) *reader {
 	return &reader{
-		images: o.Images, maxBytes: o.Decode.MaxBytes, rescore: o.Rescore,
+		images: o.Images, maxBytes: o.Decode.MaxBytes, rescore: o.Rescore, rescored: new(increment.Rescored),
 		maxMemory: o.Decode.MaxMemory, memory: o.Decode.Budget,
 		unnamedReasons: o.Job.Files == listing.TenEndings,
 		halt:           halt, counters: o.Counters, ahead: ahead,
@@ -116,11 +119,7 @@ func (r *reader) read(ctx context.Context, e shard.Entry, most, room int64) (*bo
 	if fail := r.beyondMemory(e.Size); fail != nil {
 		return nil, fail
 	}
-	etag := e.ETag
-	if r.rescore {
-		etag = ""
-	}
-	size, failed := e.Size, 0
+	etag, size, failed := e.ETag, e.Size, 0
 	for {
 		if size > most {
 			return nil, errNotAhead
@@ -133,6 +132,13 @@ func (r *reader) read(ctx context.Context, e shard.Entry, most, room int64) (*bo
 			return b, nil
 		}
 		var grown *resized
+		if r.rescore && (errors.Is(err, store.ErrChanged) || errors.As(err, &grown)) {
+			r.rescored.Note(e.Path)
+			if etag != "" {
+				etag = "" // any version
+				continue
+			}
+		}
 		if r.rescore && errors.As(err, &grown) && grown.now <= r.maxBytes {
 			if fail := r.beyondMemory(grown.now); fail != nil {
 				return nil, fail

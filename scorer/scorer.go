@@ -107,7 +107,8 @@ func (w *worker) scoreChunks(ctx context.Context, taker *taker) error {
 	lanes := &lanes{ready: ready, gate: gate, device: device, filler: filler, batches: batches, scored: scored, hook: o.hook}
 	shareStart, shareEnd := w.chunks.Share(o.World.Rank, o.World.Size)
 	committer := &committer{in: scored, out: o.Out, job: w.job, manifest: w.manifest, holds: w.holds, gate: gate, chunks: chunks,
-		counters: o.Counters, log: o.Log, hook: o.hook, shareStart: shareStart, shareEnd: shareEnd, statuses: w.statuses, failed: o.Failed, failures: w.failures}
+		counters: o.Counters, log: o.Log, hook: o.hook, shareStart: shareStart, shareEnd: shareEnd, statuses: w.statuses, failed: o.Failed,
+		failures: w.failures, rescored: reader.rescored}
 
 	g, ctx := errgroup.WithContext(ctx)
 	stage := func(n int, run func(context.Context) error, done func()) {

@@ -48,8 +48,8 @@ const exitCodesHelp = `Exit codes:
        chunks that other ranks have not finished
   78   wrong configuration: no images, credentials, rank variables, provider, model,
        service.yaml, a batch or a model too large for the machine's memory or for
-       --memory-limit, something that the engine cannot do, or an output to be deleted
-       or changed whose rows other outputs keep
+       --memory-limit, something that the engine cannot do, an output to be deleted
+       or changed whose rows other outputs keep, or more images gone than --max-gone
   130  interrupted (SIGINT); everything already committed is kept
   143  stopped (SIGTERM, SIGUSR1, 'jobs cancel'); start it again to continue
 Any other code means failure. 'jobs status --check' has codes of its own.`
@@ -86,7 +86,7 @@ func exitCode(err error, sig os.Signal) int {
 		errors.Is(err, deploy.ErrService), errors.Is(err, deploy.ErrUnsupported),
 		errors.Is(err, deploy.ErrNoJob), errors.Is(err, deploy.ErrNoCluster), errors.Is(err, scorer.ErrNoPrice),
 		errors.Is(err, record.ErrNone), errors.Is(err, record.ErrAmbiguous),
-		errors.Is(err, prune.ErrNeeded), errors.Is(err, store.ErrDenied), errors.Is(err, store.ErrNotExist), errors.Is(err, store.ErrUnfit),
+		errors.Is(err, prune.ErrNeeded), errors.Is(err, increment.ErrGone), errors.Is(err, store.ErrDenied), errors.Is(err, store.ErrNotExist), errors.Is(err, store.ErrUnfit),
 		errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrNotExist), errors.Is(err, atomicfile.ErrNotRegular), errors.Is(err, atomicfile.ErrIrregular):
 		return 78
 	case errors.As(err, &launched) && launched.Code == 143 && sig != nil:

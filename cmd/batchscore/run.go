@@ -83,7 +83,9 @@ listed.
 With --after PLACE, a new job keeps the rows of an earlier output: it scores the images
 that are new or have changed since, and refers to the other outputs for all others.
 PLACE is that output, or the folder of all outputs. With --retry failed as well, images
-that failed and have not changed are scored again.
+that failed and have not changed are scored again. An image has changed if its size or its
+ETag has, which in a folder is its time of modification: other content with the same size
+and time, as 'cp -p' and 'rsync -t' can make it, is not seen.
 
 With --merge labels.csv, the rank that completes the job writes all rows to one file as
 well, whole or not at all, as 'batchscore merge' does; started again, the command

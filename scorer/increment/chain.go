@@ -20,7 +20,7 @@ func Earlier(ctx context.Context, out store.Store, place string, fn func(store.S
 	job, err := output.ReadJob(ctx, out)
 	if errors.Is(err, store.ErrNotExist) {
 		var prev *Previous
-		if prev, err = Find(ctx, out, place, zerolog.Nop()); prev == nil || err != nil {
+		if prev, err = Find(ctx, out, place, nil, zerolog.Nop()); prev == nil || err != nil {
 			return err
 		}
 		if more, err := fn(prev.Store); !more || err != nil {

@@ -34,9 +34,10 @@ func (c *changes) close() {
 	}
 }
 
-// compare compares two collections. failed are the failed images of the earlier one, of which
-// those with a status of retry are scored again. If reuse is true, a new image takes the row of
-// an earlier one with the same size and MD5.
+// compare compares two collections. failed are the failed images of the earlier one, and those
+// whose rows are of another version than listed. Of them those with a status of retry are scored
+// again, and those of which no row of the listed version was made. If reuse is true, a new image
+// takes the row of an earlier one with the same size and MD5.
 func compare(now, was, failed *shard.Manifest, retry row.Selection, reuse bool) (*changes, error) {
 	c := new(changes)
 	scored, gone := shard.NewWriter(room), shard.NewWriter(room)
@@ -101,11 +102,8 @@ type retries struct {
 // before calls fn for those images that come before a path, or for all that are left if it is
 // empty.
 func (r *retries) before(path string, fn func(shard.Entry) error) error {
-	if len(r.retry) == 0 {
-		return nil
-	}
 	for ; !r.failed.Done && (path == "" || r.failed.Path < path); r.failed.Next() {
-		if !r.retry.Has(r.failed.Status) || !r.now.Seek(r.failed.Path) {
+		if !r.retry.Has(r.failed.Status) && !row.Unproven(r.failed.Status) || !r.now.Seek(r.failed.Path) {
 			continue
 		}
 		e, err := r.now.Entry()

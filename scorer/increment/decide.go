@@ -2,9 +2,11 @@ package increment
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
+	"github.com/batchscore/batchscore/scorer/judge"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
@@ -17,6 +19,36 @@ type Asked struct {
 	Retry row.Selection
 	// ReuseByContent gives a new image the row of one with the same content.
 	ReuseByContent bool
+	// MaxGone is how many images of the collection before may be gone; the zero value is the
+	// default.
+	MaxGone judge.Most
+}
+
+// ErrGone means that more images of the collection before are gone than may be.
+var ErrGone = errors.New("too many images are gone")
+
+// mostGone is the default of Asked.MaxGone, for collections of at least mostGoneFrom images.
+const (
+	mostGone     = "50%"
+	mostGoneFrom = 100
+)
+
+// checkGone returns ErrGone if too many images are gone of those of an output.
+func (a *Asked) checkGone(prev *Previous, gone, images int) error {
+	if images < mostGoneFrom && a.MaxGone == (judge.Most{}) {
+		return nil
+	}
+	most, err := judge.ParseMost(mostGone)
+	if err != nil {
+		panic(err)
+	}
+	most = a.MaxGone.Or(most)
+	if gone <= most.Of(images) {
+		return nil
+	}
+	return fmt.Errorf("%w: %d of the %d images of %s are not in %s, and --max-gone allows %s; nothing was written; "+
+		"if a part of them is not mounted or not copied yet, bring it back and run again; if they were deleted, run once with --max-gone 100%%",
+		ErrGone, gone, images, prev.Store, prev.Job.Images, most)
 }
 
 // Plan is what a job keeps and scores.
@@ -55,19 +87,19 @@ func Decide(ctx context.Context, out store.Store, prev *Previous, now *shard.Man
 		return nil, fmt.Errorf("--after: %w: %s has the images of %s, this command has --images %s; "+
 			"name an output of the same images, or leave out --after to score all", output.ErrOtherJob, prev.Store, have, want.Images)
 	}
-	if p.After.Nothing = output.Differs(prev.Job, want); p.After.Nothing != "" {
-		return p, nil
-	}
-	if prev.Success.MixedDecoding {
-		p.After.Nothing = "decoders of images: some rows there were made by another release"
+	if p.After.Nothing = prev.nothing(&want); p.After.Nothing != "" {
 		return p, nil
 	}
 	var err error
 	if p.After.Sources, err = sources(out, prev); err != nil {
 		return nil, err
 	}
-	last := &p.After.Sources[len(p.After.Sources)-1]
-	was, failed, err := last.OpenCollection(ctx, out)
+	for i := range p.After.Sources {
+		if err := p.After.Sources[i].Check(ctx, out); err != nil {
+			return nil, fmt.Errorf("--after: %w", err)
+		}
+	}
+	was, failed, err := openLast(ctx, out, p.After.Sources)
 	if err != nil {
 		return nil, err
 	}
@@ -76,9 +108,27 @@ func Decide(ctx context.Context, out store.Store, prev *Previous, now *shard.Man
 	if p.changes, err = compare(now, was, failed, asked.Retry, asked.ReuseByContent); err != nil {
 		return nil, err
 	}
+	if err := asked.checkGone(prev, p.changes.Gone, was.Len()); err != nil {
+		p.Close()
+		return nil, err
+	}
 	p.Counts = p.changes.Counts
 	p.Own = fold(p.After.Sources, p.Scored()+p.Renamed, now.Len())
 	return p, nil
+}
+
+// nothing says why no row of an output is one of the job want; empty if rows are.
+func (p *Previous) nothing(want *output.Job) string {
+	if text := output.Differs(p.Job, *want); text != "" {
+		return text
+	}
+	switch {
+	case p.Success.MixedDecoding:
+		return "decoders of images: some rows there were made by another release"
+	case want.DependentRows:
+		return "--allow-dependent-rows: the rows of images depend on which images are scored with them, and new ones would change that"
+	}
+	return ""
 }
 
 // sources returns the outputs that have rows of an output, as seen from out, oldest first.

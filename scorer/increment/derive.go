@@ -44,13 +44,38 @@ func changesOf(ctx context.Context, out store.Store, a *output.After, now *shard
 		plan.changes = nil
 		return c, nil
 	}
-	was, failed, err := a.Sources[len(a.Sources)-1].OpenCollection(ctx, out)
+	was, failed, err := openLast(ctx, out, a.Sources)
 	if err != nil {
 		return nil, err
 	}
 	defer was.Close()
 	defer failed.Close()
 	return compare(now, was, failed, a.Retry, a.ReuseByContent)
+}
+
+// openLast returns the collection of the last source, and which of its images failed or have rows
+// of other versions than those listed. The caller closes both.
+func openLast(ctx context.Context, out store.Store, sources []output.Source) (was, failed *shard.Manifest, err error) {
+	last := &sources[len(sources)-1]
+	was, failed, err = last.OpenCollection(ctx, out)
+	if err != nil {
+		return nil, nil, err
+	}
+	st, err := last.Open(out)
+	var done output.Success
+	if err == nil {
+		done, err = output.ReadSuccess(ctx, st)
+	}
+	if err != nil {
+		was.Close()
+		failed.Close()
+		return nil, nil, err
+	}
+	if failed, err = unproven(ctx, st, done.Generation(), failed); err != nil {
+		was.Close()
+		return nil, nil, err
+	}
+	return was, failed, nil
 }
 
 // derivation makes the own manifest of an increment.

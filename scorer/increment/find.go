@@ -26,9 +26,12 @@ type Previous struct {
 // if it is a folder of outputs, the last complete one by name. out and those with later names
 // are left out. It returns nil if the folder that out is in has no complete one yet.
 //
+// If want is not nil, the last one counts whose rows are of the job want, unless there is none
+// among the skipMost last ones.
+//
 // The error is output.ErrIncomplete if the place is an output that is not complete, and
 // ErrNone if it holds no output.
-func Find(ctx context.Context, out store.Store, place string, log zerolog.Logger) (*Previous, error) {
+func Find(ctx context.Context, out store.Store, place string, want *output.Job, log zerolog.Logger) (*Previous, error) {
 	st, err := store.Neighbor(out, place)
 	if err != nil {
 		return nil, fmt.Errorf("--after: %w", err)
@@ -43,7 +46,7 @@ func Find(ctx context.Context, out store.Store, place string, log zerolog.Logger
 	if !errors.Is(err, store.ErrNotExist) {
 		return nil, fmt.Errorf("--after: %w", err)
 	}
-	return last(ctx, out, st, log)
+	return last(ctx, out, st, want, log)
 }
 
 // ErrNone means that a place holds no output.
@@ -60,8 +63,32 @@ func within(out, folder string) (string, bool) {
 	return name, ok && !strings.Contains(name, "/")
 }
 
-// last returns the last complete output of a folder.
-func last(ctx context.Context, out, folder store.Store, log zerolog.Logger) (*Previous, error) {
+// skipMost is how many complete outputs of other jobs are skipped.
+const skipMost = 20
+
+// other says what keeps the rows of an output from being those of a job; empty if nothing does.
+func (p *Previous) other(want *output.Job) string {
+	if want == nil {
+		return ""
+	}
+	if !output.SameImages(&p.Job, want) {
+		return fmt.Sprintf("--images: %s there, %s here", p.Job.Images, want.Images)
+	}
+	return p.nothing(want)
+}
+
+// nearest returns the first output with the images of a job, or else the first.
+func nearest(all []*Previous, want *output.Job) *Previous {
+	for _, p := range all {
+		if output.SameImages(&p.Job, want) {
+			return p
+		}
+	}
+	return all[0]
+}
+
+// last returns the output of a folder that Find returns.
+func last(ctx context.Context, out, folder store.Store, want *output.Job, log zerolog.Logger) (*Previous, error) {
 	own, inside := within(clean(out), clean(folder))
 	var names []string
 	err := store.Folders(ctx, folder, "", func(name string) error {
@@ -74,6 +101,7 @@ func last(ctx context.Context, out, folder store.Store, log zerolog.Logger) (*Pr
 		return nil, fmt.Errorf("--after: look for outputs in %s: %w", folder, err)
 	}
 	slices.SortFunc(names, func(a, b string) int { return cmp.Compare(b, a) })
+	var skipped []*Previous
 	for _, name := range names {
 		st, err := store.Neighbor(folder, clean(folder)+"/"+name)
 		if err != nil {
@@ -82,13 +110,26 @@ func last(ctx context.Context, out, folder store.Store, log zerolog.Logger) (*Pr
 		job, s, err := output.Settled(ctx, st)
 		switch {
 		case err == nil:
-			return &Previous{st, job, s}, nil
+			p := &Previous{st, job, s}
+			if p.other(want) == "" {
+				for _, o := range skipped {
+					event.OutputSkipped.On(log).Str("output", o.Store.String()).Str("why", o.other(want)).Str("after", st.String()).
+						Msgf("this output is of another job, so %s before it is continued", st)
+				}
+				return p, nil
+			}
+			if skipped = append(skipped, p); len(skipped) > skipMost {
+				return nearest(skipped, want), nil
+			}
 		case errors.Is(err, output.ErrIncomplete):
 			event.OutputIncomplete.On(log).Str("output", st.String()).
 				Msg("this output is not complete, so an earlier one is continued: nothing is lost, as this run scores what it would have scored")
 		case !errors.Is(err, store.ErrNotExist):
 			return nil, fmt.Errorf("--after: %w", err)
 		}
+	}
+	if len(skipped) > 0 {
+		return nearest(skipped, want), nil
 	}
 	if inside {
 		return nil, nil //nolint:nilnil // documented: there is none yet

@@ -136,6 +136,27 @@ func (s *Source) open(ctx context.Context, st store.Store) (store.Store, Success
 	return src, done, nil
 }
 
+// Check returns ErrMismatch unless the source, as seen from the increment st, has its record, is
+// complete with the rows that the increment keeps, and has all parts, which Check lists and does
+// not read.
+func (s *Source) Check(ctx context.Context, st store.Store) error {
+	src, done, err := s.open(ctx, st)
+	if err != nil {
+		return err
+	}
+	job, err := ReadJob(ctx, src)
+	if errors.Is(err, store.ErrNotExist) || err == nil && job.ID != s.Job {
+		err = fmt.Errorf("its record %s is gone or of another job: the content %w", jobName, ErrMismatch)
+	}
+	if err == nil {
+		err = done.CheckParts(ctx, src)
+	}
+	if errors.Is(err, ErrMismatch) {
+		return fmt.Errorf("%s, whose rows %s keeps, is damaged: %w; bring back what is gone, or begin again without --after in another --out", src, st, err)
+	}
+	return err
+}
+
 // ReadCollection returns the manifest of all images of an increment as it was frozen, which
 // the caller closes. The error is store.ErrNotExist if there is none yet, and ErrMismatch if it
 // is damaged.

@@ -43,8 +43,8 @@ func (d Dependent) String() string {
 
 // Announce puts the mark of an increment into each of its sources, so that nobody deletes or
 // changes them. Call it once the record of the increment is stored, before its sources are read.
-// Where a mark cannot be written, warn is called. An error means that a source is being deleted, or
-// that the storage does not answer.
+// Where a mark cannot be written, warn is called. An error means that a source is gone or being
+// deleted, or that the storage does not answer.
 //
 // Announce writes the mark and then looks for that of a deletion; a deletion writes its own and
 // then looks for those of increments. So at least one of them sees the other.
@@ -58,11 +58,19 @@ func Announce(ctx context.Context, out store.Store, job *output.Job, warn func(e
 		if err != nil {
 			return err
 		}
+		_, err = output.ReadJob(ctx, st)
+		gone := errors.Is(err, store.ErrNotExist)
+		if err != nil && !gone {
+			return err
+		}
 		body, err := json.MarshalIndent(Dependent{Place: store.Relative(st, out.String()), Job: job.ID}, "", "  ")
 		if err != nil {
 			return err
 		}
-		if _, err := st.Create(ctx, dependentsFolder+job.ID+".json", append(body, '\n')); err != nil && !errors.Is(err, store.ErrExist) {
+		if !gone { // a mark must not make a folder of nothing else
+			_, err = st.Create(ctx, dependentsFolder+job.ID+".json", append(body, '\n'))
+		}
+		if err != nil && !errors.Is(err, store.ErrExist) {
 			if ctx.Err() != nil {
 				return err
 			}
@@ -75,6 +83,10 @@ func Announce(ctx context.Context, out store.Store, job *output.Job, warn func(e
 		if pruning {
 			return fmt.Errorf("%w: %s, whose rows %s keeps, is being deleted by 'batchscore prune'; if it is gone, remove %s and begin again; "+
 				"if it stays, run again", output.ErrIncomplete, st, out, out)
+		}
+		if gone {
+			return fmt.Errorf("%s, whose rows %s keeps, is gone: the content %w; bring it back, or begin again without --after in another --out",
+				st, out, output.ErrMismatch)
 		}
 	}
 	return nil

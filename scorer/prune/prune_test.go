@@ -497,3 +497,17 @@ func TestAnnounceAgain(t *testing.T) {
 		t.Errorf("Announce() = %v, and %d warnings", err, said)
 	}
 }
+
+// TestAnnounceMarksNoPlaceWithoutOutput: a source that is gone gets no mark, which would make a folder
+// of nothing else.
+func TestAnnounceMarksNoPlaceWithoutOutput(t *testing.T) {
+	whole := new(mem.Store)
+	job := output.Job{ID: "me", After: &output.After{Job: "j", Sources: []output.Source{{Place: "../1", Job: "j"}}}}
+	err := Announce(t.Context(), store.NewSub(whole, "runs/2/"), &job, func(err error) { t.Error(err) })
+	if !errors.Is(err, output.ErrMismatch) || !strings.Contains(err.Error(), "runs/1") {
+		t.Errorf("Announce() = %v", err)
+	}
+	if err := store.Names(t.Context(), whole, "", func(name string) error { t.Errorf("%s was written", name); return nil }); err != nil {
+		t.Error(err)
+	}
+}

@@ -30,6 +30,12 @@ func FailureStatuses() []string {
 	return append(all, StatusNotFound, StatusChanged, StatusUnreadable, StatusQuarantined)
 }
 
+// Unproven reports whether a row with that status says nothing about the version of the image
+// that was listed: that version was never read.
+func Unproven(status string) bool {
+	return status == StatusNotFound || status == StatusChanged || status == StatusUnreadable
+}
+
 // AnyFailure in a Selection is every status but ok.
 const AnyFailure = "failed"
 

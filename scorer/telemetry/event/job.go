@@ -24,6 +24,8 @@ var (
 		Fields: "`after`, `why`"})
 	OutputIncomplete = ask("output_incomplete", "The last output of the folder of `--after` is not complete, and an earlier one is continued",
 		"`output`")
+	OutputSkipped = warn("output_skipped", "A complete output of the folder of `--after` is of another job, and an earlier one is continued",
+		"`output`, `why`, `after` (the earlier one)")
 	SourceUnmarked = ask("source_unmarked", "An output whose rows a new job keeps could not be marked as needed, so `batchscore prune` may not know",
 		"`error`")
 	ListingDuplicates = warn("listing_duplicates", "The listing named images more than once; each gets one row", "`names` (how many)")
