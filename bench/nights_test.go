@@ -234,12 +234,12 @@ func report(t *testing.T, what string, all []cost) {
 		name string
 		of   func(c cost) float64
 	}{
-		{"s", func(c cost) float64 { return c.wall.Seconds() }},
-		{"s without listing", func(c cost) float64 { return (c.wall - c.listed).Seconds() }},
-		{"s of a processor", func(c cost) float64 { return c.cpu.Seconds() }},
-		{"calls", func(c cost) float64 { return float64(c.calls) }},
-		{"MB read", func(c cost) float64 { return float64(c.read) / 1e6 }},
-		{"MB written", func(c cost) float64 { return float64(c.written) / 1e6 }},
+		{name: "s", of: func(c cost) float64 { return c.wall.Seconds() }},
+		{name: "s without listing", of: func(c cost) float64 { return (c.wall - c.listed).Seconds() }},
+		{name: "s of a processor", of: func(c cost) float64 { return c.cpu.Seconds() }},
+		{name: "calls", of: func(c cost) float64 { return float64(c.calls) }},
+		{name: "MB read", of: func(c cost) float64 { return float64(c.read) / 1e6 }},
+		{name: "MB written", of: func(c cost) float64 { return float64(c.written) / 1e6 }},
 	} {
 		var values []float64
 		for _, c := range all {
