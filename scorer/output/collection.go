@@ -16,15 +16,15 @@ import (
 // that has one.
 type collection struct {
 	images *shard.Manifest
-	at     walk     // of images
-	layers []*layer // the increment itself, then its sources from the newest to the oldest
+	at     *shard.Walk // of images
+	layers []*layer    // the increment itself, then its sources from the newest to the oldest
 }
 
 // layer is an output that has rows of the collection.
 type layer struct {
 	f      *folder
 	source *Source // nil for the increment itself
-	at     walk
+	at     *shard.Walk
 	parts  *partReader
 }
 
@@ -45,7 +45,7 @@ func openCollection(ctx context.Context, f *folder) (*collection, error) {
 
 // newCollection returns a collection of those images without sources.
 func newCollection(images *shard.Manifest, f *folder) *collection {
-	return &collection{images: images, at: walk{m: images}, layers: []*layer{newLayer(f, nil, nil)}}
+	return &collection{images: images, at: shard.NewWalk(images), layers: []*layer{newLayer(f, nil, nil)}}
 }
 
 // openSources opens the sources. It leaves out those for whose error bad returns true.
@@ -138,8 +138,7 @@ func openSourceFolder(ctx context.Context, st store.Store, s *Source) (*layer, e
 }
 
 func newLayer(f *folder, s *Source, lines [][]byte) *layer {
-	l := &layer{f: f, source: s, at: walk{m: f.manifest}, parts: &partReader{f: f, ahead: 1, lines: lines}}
-	l.at.next()
+	l := &layer{f: f, source: s, at: shard.NewWalk(f.manifest), parts: &partReader{f: f, ahead: 1, lines: lines}}
 	return l
 }
 
@@ -212,33 +211,33 @@ type find struct {
 // next returns where the row of the next image of the collection lies; false after the last.
 // If an entry of the increment's own manifest is not in the collection, the error is ErrMismatch.
 func (c *collection) next() (find, bool, error) {
-	c.at.next()
-	if c.at.err != nil {
-		return find{}, false, c.at.err
+	if c.at.Err != nil {
+		return find{}, false, c.at.Err
 	}
-	if c.at.done {
+	if c.at.Done {
 		own := c.layers[0]
-		if !own.at.done {
+		if !own.at.Done {
 			return find{}, false, own.stray()
 		}
 		return find{}, false, nil
 	}
-	found := find{image: c.at.e}
+	found := find{image: c.at.Entry}
+	c.at.Next()
 	for _, l := range c.layers {
-		for !l.at.done && l.at.e.Path < found.image.Path {
+		for !l.at.Done && l.at.Path < found.image.Path {
 			if l.source == nil {
 				return find{}, false, l.stray()
 			}
-			l.at.next()
+			l.at.Next()
 		}
-		if !l.at.done && l.at.e.Path == found.image.Path {
+		if !l.at.Done && l.at.Path == found.image.Path {
 			if found.layer == nil {
-				found.layer, found.row, found.entry = l, l.at.n-1, l.at.e
+				found.layer, found.row, found.entry = l, l.at.Index, l.at.Entry
 			}
-			l.at.next()
+			l.at.Next()
 		}
-		if l.at.err != nil {
-			return find{}, false, l.at.err
+		if l.at.Err != nil {
+			return find{}, false, l.at.Err
 		}
 	}
 	return found, true, nil
@@ -254,7 +253,7 @@ func (l *layer) error(st store.Store, err error) error {
 
 // stray is the error of an entry of the increment's own manifest that is not in the collection.
 func (l *layer) stray() error {
-	return fmt.Errorf("%s of %s: %w: it has %q, which %s does not have", manifestName, l.f.st, ErrMismatch, l.at.e.Path, collectionName)
+	return fmt.Errorf("%s of %s: %w: it has %q, which %s does not have", manifestName, l.f.st, ErrMismatch, l.at.Path, collectionName)
 }
 
 // check returns ErrMismatch unless the row that was found is that of the listed version of the

@@ -117,62 +117,31 @@ func driftSince(m *shard.Manifest, now func(func(shard.Entry) error) error, trun
 			*names = append(*names, strings.Clone(path))
 		}
 	}
-	was := walk{m: m}
-	was.next()
+	was := shard.NewWalk(m)
 	err := now(func(is shard.Entry) error {
-		for ; !was.done && was.e.Path < is.Path; was.next() {
-			note(&d.Removed, &names.Removed, was.e.Path)
+		for ; !was.Done && was.Path < is.Path; was.Next() {
+			note(&d.Removed, &names.Removed, was.Path)
 		}
 		switch {
-		case !was.done && was.e.Path == is.Path:
-			if was.e.Size != is.Size || was.e.ETag != is.ETag {
+		case !was.Done && was.Path == is.Path:
+			if was.Size != is.Size || was.ETag != is.ETag {
 				note(&d.Changed, &names.Changed, is.Path)
-				changed(was.n - 1)
+				changed(was.Index)
 			}
-			was.next()
-		case !was.done || !truncated:
+			was.Next()
+		case !was.Done || !truncated:
 			note(&d.Added, &names.Added, is.Path)
 		}
-		return was.err
+		return was.Err
 	})
 	if err != nil {
 		return Drift{}, err
 	}
-	for ; !was.done; was.next() {
-		note(&d.Removed, &names.Removed, was.e.Path)
+	for ; !was.Done; was.Next() {
+		note(&d.Removed, &names.Removed, was.Path)
 	}
 	if d != (Drift{}) {
 		d.Names = &names
 	}
-	return d, was.err
-}
-
-// walk visits the entries of a manifest in order.
-type walk struct {
-	m    *shard.Manifest
-	e    shard.Entry // the current one, unless done
-	done bool
-	err  error
-
-	page []shard.Entry
-	i, n int // entries visited of the page, and of the manifest
-}
-
-// walkPage is how many entries are read at once.
-const walkPage = 1024
-
-func (w *walk) next() {
-	if w.done = w.n == w.m.Len(); w.done {
-		return
-	}
-	if w.i == len(w.page) {
-		w.i = 0
-		w.page, w.err = w.m.Entries(w.page, w.n, min(w.n+walkPage, w.m.Len()))
-		if w.done = w.err != nil; w.done {
-			return
-		}
-	}
-	w.e = w.page[w.i]
-	w.i++
-	w.n++
+	return d, was.Err
 }

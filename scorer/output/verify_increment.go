@@ -186,9 +186,9 @@ func (w *collectionVerifier) copied(ctx context.Context) error {
 		}
 	}()
 	damaged := -1 // the last of the own chunks that cannot be read, which was reported
-	at := walk{m: w.manifest}
-	for at.next(); !at.done; at.next() {
-		e, i := at.e, at.n-1
+	at := shard.NewWalk(w.manifest)
+	for ; !at.Done; at.Next() {
+		e, i := at.Entry, at.Index
 		if e.FromOutput == 0 {
 			continue
 		}
@@ -233,7 +233,7 @@ func (w *collectionVerifier) copied(ctx context.Context) error {
 		}
 		w.compare(&e, w.names.Name(chunk), mine, theirs)
 	}
-	return at.err
+	return at.Err
 }
 
 // compare reports a copied row that is not what it was copied from.
