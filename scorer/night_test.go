@@ -133,7 +133,7 @@ func TestNightReusesContent(t *testing.T) {
 	images.Put("a/moved.jpg", picture(t, 1))
 	images.Put("bad copy.jpg", []byte("no picture"))
 	play(2, output.Increment{New: 1, Renamed: 1, Gone: 1})
-	// Moved again: the row lies in the second output. Two images change places.
+	// Moved again: the row is in the second output. Two images change places.
 	images.Remove("a/moved.jpg")
 	images.Put("z/moved.jpg", picture(t, 1))
 	images.Put(pictureName(2), picture(t, 3))
