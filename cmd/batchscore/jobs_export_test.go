@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,9 +39,18 @@ func TestExportFindsLostRows(t *testing.T) {
 	writeFile(t, filepath.Join(in, "z-bad.jpg"), []byte("no picture"))
 	writeFile(t, filepath.Join(in, "z-worse.jpg"), []byte("nor this"))
 	night("2026-11-29")
-	for _, args := range [][]string{{"jobs", "status", runs}, {"show", runs}, {"merge", runs, "-o", "-"}, {"verify", runs}} {
+	for _, args := range [][]string{{"jobs", "status", "--check", runs}, {"show", runs}, {"merge", runs, "-o", "-"}, {"verify", runs}} {
 		says(t, must(t, 78, args...), "it is a folder of runs (newest: 2026-11-29)", "the last complete one is "+filepath.Join(runs, "2026-11-29"))
 	}
+
+	var listed []listedRun
+	if err := json.Unmarshal([]byte(must(t, 0, "jobs", "status", "--json", runs).stdout), &listed); err != nil || len(listed) != 2 {
+		t.Fatalf("runs %+v, %v, want 2", listed, err)
+	}
+	if r := listed[1]; r.Run != "2026-11-29" || r.State != "complete" || *r.Images != 8 || *r.New != 2 || *r.Failed != 2 || r.Ended == nil {
+		t.Errorf("the last run is %+v", r)
+	}
+	says(t, must(t, 0, "jobs", "status", runs), "RUN ", "2026-11-28  complete  6       6    0 ", "2026-11-29  complete  8       2    2 ")
 
 	p := exportOf(t, runs)
 	var log bytes.Buffer

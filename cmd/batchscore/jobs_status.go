@@ -100,7 +100,9 @@ func newJobsStatus() *cobra.Command {
 		Long: `status shows the state of a job on its engine, and its progress as read from the output:
 images done, rate, time left, failures and what each rank does. It reads the output
 even if the engine does not answer. For a job that is not on record, give the place of
-its result. Without any name it is the job launched last.
+its result. Without any name it is the job launched last. Of a folder of runs, such as
+--after takes, it lists the runs, the newest last: their images, how many of them were new
+or had changed, how many failed, and when they were complete.
 
 The stage of a job is listing, scoring, stopped (it is not complete, and no rank is at
 work), checking, complete or retrying. A rank that starts is at work once it has loaded
@@ -124,6 +126,15 @@ its model; until then the engine knows more, if the job was launched.
 			}
 			var r report
 			in, err := inspect(cmd, firstArg(args), places)
+			if err == nil && in.w == nil && !check && !watch {
+				runs, err := listRuns(cmd.Context(), in.out)
+				switch {
+				case err != nil:
+					return err
+				case len(runs) > 0:
+					return printRuns(cmd.OutOrStdout(), runs, asJSON)
+				}
+			}
 			switch {
 			case err != nil:
 			case watch:
