@@ -30,6 +30,7 @@ const (
 	victimOut    = "SCORER_TEST_OUT"
 	victimTrace  = "SCORER_TEST_TRACE"
 	victimRetry  = "SCORER_TEST_RETRY" // scores images of that status again
+	victimAfter  = "SCORER_TEST_AFTER" // continues the last output of that folder
 	victimLeaves = "SCORER_TEST_LEAVE" // ends in an orderly way on the image: at once, or with an error
 	victimAsked  = "SCORER_TEST_ASKED" // is asked to end first, and killed once it had time to write
 )
@@ -90,6 +91,9 @@ func victim() {
 	}
 	if status := os.Getenv(victimRetry); status != "" {
 		o.Retry = row.Selection{status}
+	}
+	if place := os.Getenv(victimAfter); place != "" {
+		o.After = &After{Place: place}
 	}
 	_, err = Run(context.Background(), o)
 	fmt.Fprintln(os.Stderr, "the victim lived:", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -296,5 +297,59 @@ func TestFault52_NightsThatAreRefused(t *testing.T) {
 	mustRun(t, third(night(whole, 3)))
 	if wholeMerge(t, night(whole, 3), row.JSONL) != fullRows(t, images) {
 		t.Error("the rows are not those of a job that scores all")
+	}
+}
+
+// TestFault52_KilledAtEveryPoint kills a night in folders with SIGKILL at each named point. Another number
+// of ranks completes it, copied rows included.
+func TestFault52_KilledAtEveryPoint(t *testing.T) {
+	in := t.TempDir()
+	for i := range 40 {
+		put(t, open(in), pictureName(i), picture(t, i))
+	}
+	begin := func(runs, out string) Options {
+		o := options(t, open(in), open(out))
+		o.After = &After{Place: runs}
+		return o
+	}
+	var points []string
+	runs := map[string]string{}
+	for _, point := range []string{"claim", "read", "infer", "commit"} {
+		for _, when := range []string{"before-", "after-"} {
+			points = append(points, when+point)
+			runs[when+point] = t.TempDir()
+		}
+	}
+	for n, names := range [][]string{nil, {"second.jpg"}} {
+		for i, name := range names {
+			put(t, open(in), name, picture(t, 50+i))
+		}
+		for _, folder := range runs {
+			mustRun(t, begin(folder, filepath.Join(folder, fmt.Sprint(n))))
+		}
+	}
+	for i := range 20 {
+		put(t, open(in), fmt.Sprintf("third %d.jpg", i), picture(t, 60+i))
+	}
+	alone := t.TempDir()
+	mustRun(t, options(t, open(in), open(alone)))
+	want := wholeMerge(t, open(alone), row.JSONL)
+	for i, point := range points {
+		t.Run(point, func(t *testing.T) {
+			t.Parallel()
+			out := filepath.Join(runs[point], "2")
+			kill(t, point, 2, in, out, t.TempDir()+"/trace", victimAfter+"="+runs[point])
+			for rank, err := range ranks(1+i%3, func(int) Options { return begin(runs[point], out) }) {
+				if err != nil {
+					t.Fatalf("rank %d: %v", rank, err)
+				}
+			}
+			if wholeMerge(t, open(out), row.JSONL) != want {
+				t.Error("the rows are not those of a job that scores all")
+			}
+			if s, err := output.ReadSuccess(t.Context(), open(out)); err != nil || s.Increment == nil || s.Increment.New != 20 || s.Increment.Copied != 1 {
+				t.Errorf("%+v, %v", s.Increment, err)
+			}
+		})
 	}
 }
