@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/rs/zerolog"
+
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
@@ -119,5 +121,45 @@ func TestNoDriftAfterARetryOfAnIncrement(t *testing.T) {
 	}
 	if s, err := output.ReadSuccess(t.Context(), night(whole, 2)); err != nil || s.Drift == nil || *s.Drift != (output.Drift{}) {
 		t.Errorf("_SUCCESS has drift %v, %v", s.Drift, err)
+	}
+}
+
+// TestAdviceForKeptFailures: what a complete increment advises for its failed images scores them.
+func TestAdviceForKeptFailures(t *testing.T) {
+	images, whole := collection(t, 40), new(mem.Store)
+	images.Put("bad.jpg", []byte("no picture"))
+	mustRun(t, after(t, images, whole, 1))
+	play := func(n int, o Options) (string, output.Success) {
+		var lines bytes.Buffer
+		o.Log = zerolog.New(&lines)
+		s := mustRun(t, o)
+		if stored, err := output.ReadSuccess(t.Context(), night(whole, n)); err != nil || stored.Failed != row.Failed(stored.Statuses) {
+			t.Errorf("night %d: _SUCCESS has %d failed of %v, %v", n, stored.Failed, stored.Statuses, err)
+		}
+		return lines.String(), s
+	}
+	images.Put("new.jpg", picture(t, 101))
+	mustRun(t, after(t, images, whole, 2))
+	advice := "another --out with --after " + night(whole, 2).String() + " --retry failed"
+	log, _ := play(2, after(t, images, whole, 2))
+	if !strings.Contains(log, "1 failed (not_image 1); their rows are in earlier outputs; "+advice+" scores them again") {
+		t.Errorf("the same command again says\n%s", log)
+	}
+	o := after(t, images, whole, 2)
+	o.Retry = anyFailure(t)
+	log, s := play(2, o)
+	if s.Retry != nil || !strings.Contains(log, "the rows of the 1 images with this status are in earlier outputs") {
+		t.Errorf("a retry in place: %+v\n%s", s.Retry, log)
+	}
+	images.Put("worse.jpg", []byte("no picture either"))
+	mustRun(t, after(t, images, whole, 3))
+	if log, s = play(3, after(t, images, whole, 3)); s.Failed != 1 || s.AllFailed() != 2 ||
+		!strings.Contains(log, "2 failed (not_image 2); the same command with --retry failed scores 1 of them again") {
+		t.Errorf("the third night: %d of %d failed\n%s", s.Failed, s.AllFailed(), log)
+	}
+	o = after(t, images, whole, 4)
+	o.Retry = anyFailure(t)
+	if _, s = play(4, o); s.Increment.Retried != 2 {
+		t.Errorf("a retry in another output: %+v", s.Increment)
 	}
 }

@@ -2,11 +2,14 @@ package scorer
 
 import (
 	"context"
+	"fmt"
 
+	"github.com/batchscore/batchscore/deploy/shellquote"
 	"github.com/batchscore/batchscore/scorer/claim"
 	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
+	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/telemetry/event"
 	"github.com/batchscore/batchscore/shard"
 )
@@ -31,11 +34,26 @@ func (p *participant) published(ctx context.Context, done output.Success) (outpu
 		event.RetryUnfinished.On(log).Int("retry", r.Complete+1).Stringer("status", r.Begun.Retry.Statuses).
 			Msgf("retry %d was begun and is not done; the same command with --retry %s finishes it",
 				r.Complete+1, r.Begun.Retry.Statuses)
-	case done.Failed > 0:
-		event.FailuresLeft.On(log).Int("failed", done.Failed).Msgf("%d failed (%s); the same command with --retry failed scores them again",
-			done.Failed, row.TallyFailures(done.Statuses))
+	case done.AllFailed() > 0:
+		event.FailuresLeft.On(log).Int("failed", done.AllFailed()).
+			Msgf("%d failed (%s); %s", done.AllFailed(), row.TallyFailures(done.AllStatuses()), retryAdvice(p.opt.Out, &done))
 	}
 	return done, nil
+}
+
+// retryAdvice says how to score the failed images of a complete output again. The rows that an
+// increment keeps are in other outputs, which a retry in place does not change.
+func retryAdvice(out store.Store, done *output.Success) string {
+	elsewhere := "another --out with --after " + shellquote.Path(out.String()) + " --retry failed"
+	switch {
+	case done.Failed == done.AllFailed():
+		return "the same command with --retry failed scores them again"
+	case done.Failed == 0:
+		return "their rows are in earlier outputs; " + elsewhere + " scores them again"
+	default:
+		return fmt.Sprintf("the same command with --retry failed scores %d of them again; the other rows are in earlier outputs, and %s scores all again",
+			done.Failed, elsewhere)
+	}
 }
 
 // publish returns what _SUCCESS says once this worker or another has put the rows

@@ -133,20 +133,43 @@ func (r *retrier) some(ctx context.Context, done output.Success, complete int) (
 	if o.Retry.Count(done.Statuses) > 0 || complete > done.Generation() {
 		return true, nil // or another rank has scored them again in the meantime
 	}
-	if !o.Retry.Drifted() {
+	if kept := o.Retry.Count(done.AllStatuses()); kept > 0 {
+		event.RetryEmpty.On(o.Log).Stringer("status", o.Retry).Int("kept", kept).
+			Msgf("the rows of the %d images with this status are in earlier outputs; to score them again, begin another output with --after %s --retry %s",
+				kept, shellquote.Path(o.Out.String()), o.Retry)
+		if !o.Retry.Drifted() {
+			return false, nil
+		}
+	} else if !o.Retry.Drifted() {
 		event.RetryEmpty.On(o.Log).Stringer("status", o.Retry).Msg("no image has this status; there is nothing to score again")
 		return false, nil
 	}
 	// Every rank looks, so that none waits for a retry that rank 0 does not begin.
-	d, err := Drift(ctx, o.Images, o.Out, done)
+	changed, err := r.changed(ctx, &done)
 	if err != nil {
 		return false, fmt.Errorf("list the images to see which have changed: %w", err)
 	}
-	if d.Changed == 0 {
+	if changed == 0 {
 		event.RetryEmpty.On(o.Log).Stringer("status", o.Retry).
 			Msg("no image has this status, and none has changed since it was listed; there is nothing to score again")
 	}
-	return d.Changed > 0, nil
+	return changed > 0, nil
+}
+
+// changed returns how many images with an own row have changed since they were listed.
+func (r *retrier) changed(ctx context.Context, done *output.Success) (int, error) {
+	o := &r.job.opt
+	job, err := output.ReadJob(ctx, o.Out)
+	if err != nil {
+		return 0, err
+	}
+	m, err := done.Manifest(ctx, o.Out)
+	if err != nil {
+		return 0, err
+	}
+	defer m.Close()
+	again := listAgainst(ctx, o.Images, &job, m)
+	return again.drift.Changed, again.err
 }
 
 // startTime returns the time by the store's clock if the job exists. If not, it returns

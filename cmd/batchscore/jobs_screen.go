@@ -327,8 +327,7 @@ func (r *report) progressLines(s *page) {
 	case inc != nil:
 		say("All images", "%s", collectionText(inc))
 	case p.After != "":
-		say("All images", "these are the images that are new or changed since %s, scored again or copied; the rows of all others are kept",
-			printable.Field(p.After))
+		say("These are", "the images that are new or changed since %s, scored again or copied; the rows of all others are kept", printable.Field(p.After))
 	}
 	if q := p.Retry; q != nil {
 		say("Retry", "%d of %d images are scored again", q.ImagesDone, q.Images)

@@ -328,8 +328,9 @@ func (w *watched) judge(ctx context.Context, status deploy.Status) error {
 	case status.ExitCode != nil && *status.ExitCode == 4:
 		return fmt.Errorf("%w (--strict-drift)", scorer.ErrDrifted)
 	case status.ExitCode != nil && *status.ExitCode == 3:
-		return fmt.Errorf("%w: %d of %d (%s): %s", scorer.ErrTooManyFailed, s.Failed, s.Images,
-			row.TallyFailures(s.Statuses), output.ShowCommand(seen, s.Statuses))
+		images, statuses := s.Judged()
+		return fmt.Errorf("%w: %d of %d (%s): %s", scorer.ErrTooManyFailed, row.Failed(statuses), images,
+			row.TallyFailures(statuses), output.ShowCommand(seen, statuses))
 	case failed != nil:
 		// A rank failed after others had taken over its chunks. The job is
 		// complete all the same.

@@ -272,6 +272,8 @@ func TestReferenceIsComplete(t *testing.T) {
 		{name: "_SUCCESS", begin: success, words: ownNames(output.Success{}), least: 20},
 		{name: "digests", begin: success, words: fieldNames(output.Digests{}), least: 5},
 		{name: "outcome of a retry", begin: success, words: fieldNames(output.RetryOutcome{}), least: 5},
+		{name: "increment", begin: success, words: fieldNames(output.Increment{}), least: 15},
+		{name: "increment in the job record", begin: jobRecord, words: append(fieldNames(output.After{}), fieldNames(output.Source{})...), least: 10},
 		{name: "drift", begin: success, words: fieldNames(output.Drift{}), least: 3},
 		{name: "storage", begin: success, words: fieldNames(output.Storage{}), least: 5},
 		{name: "worker summary", begin: summary, words: ownNames(output.WorkerSummary{}), least: 10},

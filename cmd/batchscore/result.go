@@ -161,7 +161,7 @@ func scoredTwice(n int) string {
 
 // logResult logs what sayResult prints.
 func logResult(log zerolog.Logger, place string, s *output.Success) {
-	e := event.JobComplete.On(log).Int("images", s.AllImages()).Int("ok", s.AllStatuses()[row.StatusOK]).Int("failed", s.Failed).
+	e := event.JobComplete.On(log).Int("images", s.AllImages()).Int("ok", s.AllStatuses()[row.StatusOK]).Int("failed", s.AllFailed()).
 		Interface("statuses", s.AllStatuses())
 	kept := ""
 	if i := s.Increment; i != nil {

@@ -239,6 +239,9 @@ func (s *Success) AllImages() int {
 	return s.Images
 }
 
+// AllFailed returns the number of images of the collection with any status but ok.
+func (s *Success) AllFailed() int { return row.Failed(s.AllStatuses()) }
+
 // Judged returns how many images have which status, of those that --max-errors is about: all,
 // or the new and changed ones of an increment.
 func (s *Success) Judged() (images int, statuses map[string]int) {

@@ -26,8 +26,8 @@ type Success struct {
 	// a simulated device.
 	Simulated bool           `json:"simulated,omitempty"`
 	Statuses  map[string]int `json:"statuses"` // images by status
-	// Failed is the number of images with any status but ok; See is the command that
-	// shows them.
+	// Failed is the number of images with any status but ok, of an increment those of the own
+	// rows; See is the command that shows them, of an increment those of the whole collection.
 	Failed int    `json:"failed,omitempty"`
 	See    string `json:"see,omitempty"`
 	// Answers says what the labels are; nil in records of jobs that are Older, and if the
@@ -158,9 +158,6 @@ func parseSuccess(st store.Store, body []byte) (Success, error) {
 		return Success{}, &damagedRecord{SuccessName, st.String(), fmt.Errorf("%w: %w", ErrMismatch, err)}
 	}
 	s.Failed = row.Failed(s.Statuses) // which older records do not have
-	if s.Increment != nil {
-		s.Failed = s.Increment.Failed
-	}
 	return s, nil
 }
 
@@ -428,8 +425,7 @@ func (s *Success) encode(st store.Store, job *Job) ([]byte, error) {
 	if job.Older() {
 		s.forOlder()
 	}
-	all := s.AllStatuses()
-	s.Failed, s.See = row.Failed(all), ShowCommand(st.String(), all)
+	s.Failed, s.See = row.Failed(s.Statuses), ShowCommand(st.String(), s.AllStatuses())
 	body, err := encodeRecord(s)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", SuccessName, err)

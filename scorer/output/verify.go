@@ -438,7 +438,7 @@ func (v *verifier) failedImages(ctx context.Context, s *Success) error {
 		return err
 	}
 	defer m.Close()
-	v.differ("failed images in "+failedName, s.Failed, m.Len())
+	v.differ("failed images in "+failedName, s.AllFailed(), m.Len())
 	return nil
 }
 
