@@ -23,7 +23,7 @@ func namesOf(t *testing.T, st store.Store) (names []string) {
 	return names
 }
 
-// TestDependentRowsAreNotKept: rows that depend on which images are scored together are all made anew.
+// TestDependentRowsAreNotKept: rows that depend on which images are scored together are all made again.
 func TestDependentRowsAreNotKept(t *testing.T) {
 	images, whole := collection(t, 30), new(mem.Store)
 	for n := 1; n <= 2; n++ {
@@ -39,7 +39,7 @@ func TestDependentRowsAreNotKept(t *testing.T) {
 	}
 }
 
-// TestLostSourceIsSaid: a night whose rows lie in two outputs is not continued if one of them is gone or
+// TestLostSourceIsSaid: a night whose rows are in two outputs is not continued if one of them is gone or
 // damaged, and nothing is written.
 func TestLostSourceIsSaid(t *testing.T) {
 	for _, c := range []struct {

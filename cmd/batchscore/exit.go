@@ -86,7 +86,8 @@ func exitCode(err error, sig os.Signal) int {
 		errors.Is(err, deploy.ErrService), errors.Is(err, deploy.ErrUnsupported),
 		errors.Is(err, deploy.ErrNoJob), errors.Is(err, deploy.ErrNoCluster), errors.Is(err, scorer.ErrNoPrice),
 		errors.Is(err, record.ErrNone), errors.Is(err, record.ErrAmbiguous),
-		errors.Is(err, prune.ErrNeeded), errors.Is(err, increment.ErrGone), errors.Is(err, store.ErrDenied), errors.Is(err, store.ErrNotExist), errors.Is(err, store.ErrUnfit),
+		errors.Is(err, prune.ErrNeeded), errors.Is(err, increment.ErrGone),
+		errors.Is(err, store.ErrDenied), errors.Is(err, store.ErrNotExist), errors.Is(err, store.ErrUnfit),
 		errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrNotExist), errors.Is(err, atomicfile.ErrNotRegular), errors.Is(err, atomicfile.ErrIrregular):
 		return 78
 	case errors.As(err, &launched) && launched.Code == 143 && sig != nil:
