@@ -32,7 +32,8 @@ func TestOverlay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := written(t, Entry{Path: "a", Size: 1, FromOutput: 2, FromRow: 3, From: "x"}, Entry{Path: "b", Size: 5, Why: New}, Entry{Path: "c", Size: 7, Why: Changed})
+	want := written(t, Entry{Path: "a", Size: 1, FromOutput: 2, FromRow: 3, From: "x"}, Entry{Path: "b", Size: 5, Why: New},
+		Entry{Path: "c", Size: 7, Why: Changed})
 	if m.Digest() != want.Digest() {
 		var have bytes.Buffer
 		_ = m.Encode(&have)

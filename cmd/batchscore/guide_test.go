@@ -262,9 +262,9 @@ func TestOperatorGuide(t *testing.T) {
 		}
 	}
 	o.through(t, "operator.md")
-	labels, err := os.ReadFile(filepath.Join(o.folder, "labels.csv"))
+	labels, err := os.ReadFile(filepath.Join(o.folder, "labels-2026-11-29.csv"))
 	if err != nil || bytes.Count(labels, []byte("\n")) != 1+24+2-1 {
-		t.Errorf("labels.csv after the second night has %d lines (%v), want 26: a header, and the whole collection", bytes.Count(labels, []byte("\n")), err)
+		t.Errorf("the file of the rows after the second night has %d lines (%v), want 26: a header, and the whole collection", bytes.Count(labels, []byte("\n")), err)
 	}
 }
 

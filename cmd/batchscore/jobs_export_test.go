@@ -92,3 +92,27 @@ func TestExportFindsLostRows(t *testing.T) {
 		}
 	}
 }
+
+// TestExportJudgesNewImages: while an increment is not complete, too, images that it scores again
+// are not among those that the alert on failing images is about.
+func TestExportJudgesNewImages(t *testing.T) {
+	t.Parallel()
+	in, runs, model := pictures(t, 6), t.TempDir(), tiny(t, graphtest.Options{})
+	night := func(name string, more ...string) string {
+		out := filepath.Join(runs, name)
+		must(t, 0, append([]string{"run", "--images", in, "--out", out, "--after", runs, "--model", model, "--log-level", "error"}, more...)...)
+		return out
+	}
+	writeFile(t, filepath.Join(in, "z-bad.jpg"), []byte("no picture"))
+	night("2026-11-28")
+	writeFile(t, filepath.Join(in, "z-worse.jpg"), []byte("nor this"))
+	out := night("2026-11-29", "--retry", "failed")
+	if err := os.Remove(filepath.Join(out, "_SUCCESS")); err != nil {
+		t.Fatal(err)
+	}
+	p := exportOf(t, out)
+	p.read(t.Context(), zerolog.Nop())
+	if p.last == nil || p.last.progress.Failed() != 2 || p.last.progress.Judged["not_image"] != 1 || len(p.last.progress.Judged) != 1 {
+		t.Errorf("read %+v, %v, want one of two failed images judged", p.last, p.failed)
+	}
+}
