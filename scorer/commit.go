@@ -54,7 +54,7 @@ func (c *committer) commit(ctx context.Context, done *chunk) (err error) {
 	defer c.counters.Busy(telemetry.Commit, begun)
 	defer func() {
 		done.trace.Note(telemetry.Commit, begun)
-		done.trace.End(outcome, countFailed(done.rows), err)
+		done.trace.End(outcome, countFailed(scoredRows(done)), err)
 	}()
 	if done.dropped() {
 		// Its rows may be incomplete, and another worker has committed it.
@@ -84,20 +84,41 @@ func (c *committer) commit(ctx context.Context, done *chunk) (err error) {
 	if done.index < c.shareStart || done.index >= c.shareEnd {
 		c.counters.Add(telemetry.Stolen, 1)
 	}
-	statuses := map[string]int{}
 	for i := range done.rows {
-		statuses[done.rows[i].Status]++
+		c.statuses[done.rows[i].Status]++
 	}
-	for status, n := range statuses {
-		c.statuses[status] += n
+	scored, statuses := scoredRows(done), map[string]int{}
+	for i := range scored {
+		statuses[scored[i].Status]++
 	}
 	c.counters.Committed(statuses)
 	if e := event.ChunkCommitted.In(ctx, c.log); e.Enabled() {
+		if n := len(done.rows) - len(scored); n > 0 {
+			e = e.Int("copied", n)
+		}
 		ofRows(e.Int("chunk", done.index), statuses).Msg("committed a chunk")
 	}
-	c.tellFailed(done.rows)
+	c.tellFailed(scored)
 	c.failures.Commit(done.index, c.judged(done))
 	return nil
+}
+
+// scoredRows returns the rows of a chunk without those that were copied.
+func scoredRows(done *chunk) []row.Row {
+	var rows []row.Row
+	for i := range done.rows {
+		if done.entries[i].Copied() {
+			if rows == nil {
+				rows = append(make([]row.Row, 0, len(done.rows)), done.rows[:i]...)
+			}
+		} else if rows != nil {
+			rows = append(rows, done.rows[i])
+		}
+	}
+	if rows == nil {
+		return done.rows
+	}
+	return rows
 }
 
 // ofRows adds how many rows there are, and how many of images that failed, to a line of the log.

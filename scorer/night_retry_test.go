@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +15,8 @@ import (
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/mem"
+	"github.com/batchscore/batchscore/scorer/telemetry"
+	"github.com/batchscore/batchscore/shard"
 )
 
 // anyFailure returns what --retry failed selects.
@@ -161,5 +164,32 @@ func TestAdviceForKeptFailures(t *testing.T) {
 	o.Retry = anyFailure(t)
 	if _, s = play(4, o); s.Increment.Retried != 2 {
 		t.Errorf("a retry in another output: %+v", s.Increment)
+	}
+}
+
+// TestCopiedRowsAreNoNews: an image that failed on an earlier night is no failure of this one
+// because its row is copied.
+func TestCopiedRowsAreNoNews(t *testing.T) {
+	images, whole := foldedNight(t)
+	o := after(t, images, whole, 2)
+	o.Failed = func(rows []row.Row) { t.Errorf("%s failed, whose row was copied", rows[0].Path) }
+	if s := mustRun(t, o); s.Increment.Copied != 5 || s.Statuses["not_image"] != 1 {
+		t.Errorf("the second night: %v, %+v", s.Statuses, s.Increment)
+	}
+	if counted := o.Counters.Snapshot().Statuses; counted["ok"] != 20 || counted["not_image"] != 0 {
+		t.Errorf("counted as scored: %v", counted)
+	}
+}
+
+// TestCopiedRowsAreNotSuspects: the search for an image that workers die on leaves copied rows out.
+func TestCopiedRowsAreNotSuspects(t *testing.T) {
+	c := &chunk{entries: make([]shard.Entry, 2), rows: []row.Row{{Status: row.StatusOK}, {Status: row.StatusOK}}}
+	for i := range c.entries {
+		c.entries[i].FromOutput = 1
+	}
+	progress := &telemetry.Progress{Lines: &telemetry.Lines{W: io.Discard}}
+	s := &search{isolator: &isolator{filler: &filler{progress: progress}}, batch: &batch{chunk: c}}
+	if err := s.try(t.Context(), 0, 2); err != nil || c.rows[0].Status != row.StatusOK {
+		t.Errorf("try() = %v, %v", err, c.rows)
 	}
 }

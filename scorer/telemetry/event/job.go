@@ -52,7 +52,7 @@ var (
 	RetryUnfinished = ask("retry_unfinished", "A retry was begun and is not done: the same command with its `--retry` finishes it",
 		"`retry`, `status`")
 	ImageQuarantined  = warn("image_quarantined", "Workers die on an image: it becomes a row", "`chunk`, `image`, `deaths`")
-	ChunkCommitted    = debug("chunk_committed", "The rows of a chunk are there", "`chunk`, `images`, `failed` and `statuses` (if some failed)")
+	ChunkCommitted    = debug("chunk_committed", "The rows of a chunk are there", "`chunk`, `images`, `failed` and `statuses` (if some failed), `copied` (rows that were copied, besides)")
 	ChunkLost         = info("chunk_lost", "Another worker committed a chunk first; its part is kept", "`chunk`")
 	ChunkRaced        = info("chunk_raced", "This worker races a slow one for a chunk", "`chunk`")
 	ChunkBisected     = warn("chunk_bisected", "Workers died on a chunk: its images are tried in parts, to find the one", "`chunk`")
