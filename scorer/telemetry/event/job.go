@@ -46,8 +46,9 @@ var (
 	RetryBegun         = info("retry_begun", "Images are scored again", "`retry` (its number), `status`")
 	RetryFinishedFirst = info("retry_finished_first", "A retry that was begun before is finished before the one that was asked for",
 		"`retry`, `status`, `max_pixels`, `max_image_memory` (bytes)")
-	RetryComplete   = info("retry_complete", "All images of a retry are scored again", "`retry`, `images`, `now` (their statuses)")
-	RetryEmpty      = info("retry_empty", "No image has the status that was asked for", "`status`, `kept` (images with this status whose rows are in earlier outputs)")
+	RetryComplete = info("retry_complete", "All images of a retry are scored again", "`retry`, `images`, `now` (their statuses)")
+	RetryEmpty    = info("retry_empty", "No image has the status that was asked for",
+		"`status`, `kept` (images with this status whose rows are in earlier outputs)")
 	RetryNotBegun   = info("retry_not_begun", "Rank 0 has begun no retry, and this rank ends", "")
 	RetryUnfinished = ask("retry_unfinished", "A retry was begun and is not done: the same command with its `--retry` finishes it",
 		"`retry`, `status`")
