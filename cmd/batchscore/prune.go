@@ -36,7 +36,10 @@ and why it keeps the rest.
 
 In a folder of runs it keeps, by name, the last --keep complete runs of each collection
 of images, whatever their rows are kept in, every run that is not complete and what that
-needs, and whatever an output elsewhere keeps rows of. It deletes the other complete runs.
+needs, and whatever an output elsewhere keeps rows of, also if that cannot be found: its file system
+may not be mounted (see --forget). If a run that it keeps has lost rows, it keeps every
+complete run of that collection. It deletes the other complete runs, and never what a link
+in the folder leads to. Runs of one collection have the same images, model and options.
 
 One output is deleted only if no other one keeps rows of it; else prune names those and
 exits with 78. An output that is not complete is not deleted: a run may be at work on it.
@@ -59,6 +62,7 @@ exit code 75.
 	fs := cmd.Flags()
 	fs.IntVar(&f.keep, "keep", keptRuns, "of a folder of runs, keep the last `N` complete ones of each collection")
 	fs.IntVar(&f.incomplete, "incomplete", 0, "also delete outputs that were never completed and to which nothing was written for `DAYS`; 0 keeps them")
+	fs.StringArrayVar(&f.forget, "forget", nil, "an output that was removed, at the `PLACE` that this command names, needs no rows any more; may be repeated")
 	fs.BoolVar(&f.yes, "yes", false, "delete; without it, only say what would be deleted")
 	fs.BoolVar(&f.json, "json", false, "print JSON")
 	groupFlags(cmd, "Storage flags", func() { f.places.register(cmd) })
@@ -69,6 +73,7 @@ exit code 75.
 type pruneFlags struct {
 	places           placeFlags
 	keep, incomplete int
+	forget           []string
 	yes, json        bool
 }
 
@@ -83,7 +88,8 @@ func (f *pruneFlags) run(ctx context.Context, stdout io.Writer, place string) er
 	if err != nil {
 		return err
 	}
-	plan, err := prune.Look(ctx, st, prune.Rules{Keep: f.keep, Abandoned: time.Duration(f.incomplete) * 24 * time.Hour})
+	rules := prune.Rules{Keep: f.keep, Forget: f.forget, Abandoned: time.Duration(f.incomplete) * 24 * time.Hour}
+	plan, err := prune.Look(ctx, st, rules)
 	if err != nil {
 		return err
 	}

@@ -5,19 +5,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/batchscore/batchscore/models/graph/graphtest"
 )
 
 // TestPrune: of a folder of runs the last ones stay, and what users put there. Nothing is deleted
 // without --yes.
 func TestPrune(t *testing.T) {
 	t.Parallel()
-	_, out := scoredOnce(t)
-	runs := t.TempDir()
-	for _, name := range []string{"2026-11-01", "2026-11-02", "2026-11-03", "2026-11-04"} {
-		if err := os.CopyFS(filepath.Join(runs, name), os.DirFS(out)); err != nil {
-			t.Fatal(err)
-		}
-	}
+	runs := jobsOf(t, "2026-11-01", "2026-11-02", "2026-11-03", "2026-11-04")
 	writeFile(t, filepath.Join(runs, "2026-11-02", "labels.csv"), []byte("of the user"))
 	if err := os.Remove(filepath.Join(runs, "2026-11-04", "_SUCCESS")); err != nil {
 		t.Fatal(err)
@@ -70,4 +66,33 @@ func TestPrune(t *testing.T) {
 		}
 	}
 	must(t, 64, "prune", runs, "--keep=0")
+}
+
+// jobsOf scores a few images once for each name, each time in another job.
+func jobsOf(t *testing.T, names ...string) (runs string) {
+	t.Helper()
+	images, runs, model := pictures(t, 3), t.TempDir(), tiny(t, graphtest.Options{})
+	for _, name := range names {
+		must(t, 0, "run", "--images", images, "--out", filepath.Join(runs, name), "--model", model)
+	}
+	return runs
+}
+
+// TestPruneLinks: a link to a run is not a run, and a link that is named is resolved.
+func TestPruneLinks(t *testing.T) {
+	t.Parallel()
+	runs := jobsOf(t, "01", "02")
+	if err := os.Symlink("02", filepath.Join(runs, "latest")); err != nil {
+		t.Fatal(err)
+	}
+	r := must(t, 0, "prune", runs, "--keep=1", "--yes")
+	for _, want := range []string{"gone  01: ", "keep  02: it is the last complete run\n", "keep  latest: it is a link to "} {
+		if !strings.Contains(r.stdout, want) {
+			t.Errorf("got %v, want %q", r, want)
+		}
+	}
+	must(t, 0, "verify", filepath.Join(runs, "02"))
+	if r := must(t, 0, "prune", filepath.Join(runs, "latest")); !strings.Contains(r.stdout, "drop  02: ") {
+		t.Errorf("got %v", r)
+	}
 }

@@ -31,6 +31,8 @@ type Dependent struct {
 	Job   string `json:"job"` // its ID
 	// Why says why it counts although it could not be read; empty for those that could.
 	Why string `json:"-"`
+	// Missing reports whether it is elsewhere and does not exist.
+	Missing bool `json:"-"`
 }
 
 // String names the increment.
@@ -38,7 +40,8 @@ func (d Dependent) String() string {
 	if d.Why == "" {
 		return d.Place
 	}
-	return d.Place + " (" + d.Why + ")"
+	return d.Place + " (" + d.Why + "; mount or repair it, or forget it if it was removed: batchscore prune --forget PLACE, " +
+		"or delete " + dependentsFolder + d.Job + ".json)"
 }
 
 // Announce puts the mark of an increment into each of its sources, so that nobody deletes or
@@ -104,8 +107,9 @@ func has(ctx context.Context, st store.Store, name string) (bool, error) {
 }
 
 // Dependents returns the increments that need the rows of an output, by their marks in it. An
-// increment that was removed, or that has copied all that it needs, does not count. One that
-// cannot be read does.
+// increment next to the output that was removed, or one that has copied all that it needs, does not
+// count. One that cannot be read does, and so does one elsewhere that does not exist: its file
+// system may not be mounted.
 func Dependents(ctx context.Context, st store.Store, job string) ([]Dependent, error) {
 	var names []string
 	err := store.Names(ctx, st, dependentsFolder, func(name string) error {
@@ -159,22 +163,27 @@ func (d *Dependent) needs(ctx context.Context, st store.Store, job string) (bool
 	}
 	have, err := output.ReadJob(ctx, place)
 	if errors.Is(err, store.ErrNotExist) {
-		return false, nil
+		if !store.IsRelative(d.Place) {
+			d.Missing = true
+			return true, errors.New("it is not there now")
+		}
+		_, err := store.Real(place, place.String())
+		return err != nil, err
 	}
 	if err != nil || have.ID != d.Job {
 		return false, err
 	}
-	return needs(ctx, place, &have, job)
+	return needs(ctx, place, &have, st, job)
 }
 
-// needs reports whether an output needs the rows of a job: as long as it is not complete also
-// those that it copies.
-func needs(ctx context.Context, st store.Store, have *output.Job, job string) (bool, error) {
+// needs reports whether an output needs the rows of another, which is of that job: as long as it is
+// not complete also those that it copies.
+func needs(ctx context.Context, st store.Store, have *output.Job, of store.Store, job string) (bool, error) {
 	if !have.Increments() {
 		return false, nil
 	}
 	for _, s := range have.After.Sources {
-		if s.Job != job {
+		if s.Job != job || readsCopy(ctx, st, &s, of) {
 			continue
 		}
 		if !s.Folded {
@@ -197,6 +206,17 @@ func Unneeded(ctx context.Context, st store.Store, job string) error {
 		return err
 	}
 	return fmt.Errorf("%s: %w: %s", st, ErrNeeded, list(all))
+}
+
+// readsCopy reports whether an increment reads a source at another place than st, with
+// the same job: one of them is a copy of the other.
+func readsCopy(ctx context.Context, inc store.Store, s *output.Source, st store.Store) bool {
+	src, err := s.Open(inc)
+	if err != nil || samePlace(src, st) {
+		return false
+	}
+	job, err := output.ReadJob(ctx, src)
+	return err == nil && job.ID == s.Job
 }
 
 // list names dependents, the first three of them.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/sync/errgroup"
 
@@ -25,6 +26,8 @@ const (
 	Incomplete State = "incomplete"
 	// HalfDeleted is an output whose deletion was interrupted after it had begun.
 	HalfDeleted State = "half deleted"
+	// Link is a link to an output, which is never deleted by way of it.
+	Link State = "link"
 )
 
 // Run is an output that may be deleted.
@@ -60,6 +63,8 @@ type Rules struct {
 	// Abandoned is for how long nothing must have been written to a run that was never completed
 	// for it to be dropped; 0 keeps all of them.
 	Abandoned time.Duration
+	// Forget has places of increments elsewhere that no longer exist.
+	Forget []string
 }
 
 // Plan says which outputs are dropped, and why the others are kept.
@@ -69,19 +74,27 @@ type Plan struct {
 	Folder bool   `json:"folder"`
 	Runs   []*Run `json:"runs"`
 
-	st    store.Store
-	rules Rules
-	jobs  map[string]*Run // by ID
+	st     store.Store
+	rules  Rules
+	jobs   map[string][]*Run // by ID: a copy of an output has that of the original
+	places map[string]*Run   // by real place
+	above  store.Store       // of one output: the folder that it is in; nil if there is none
 }
 
 // Look returns what can be deleted in a place: an output, or a folder of runs. Of the runs of each
 // collection of images, by name, the last complete ones are kept, as many as the rules say. So is
-// what they need, and what is not complete, unless it is abandoned. Nothing is changed.
+// what they need, and what is not complete, unless it is abandoned. Nothing is changed. If one of
+// these has lost rows, all complete runs of its collection are kept. Links are not followed, but st
+// itself may be one.
 //
 // For one output that others need the error is ErrNeeded. It is store.ErrNotExist if there is no
 // output.
 func Look(ctx context.Context, st store.Store, rules Rules) (*Plan, error) {
-	p := &Plan{Place: st.String(), st: st, rules: rules, jobs: map[string]*Run{}}
+	st, err := store.Resolve(st)
+	if err != nil {
+		return nil, err
+	}
+	p := &Plan{Place: st.String(), st: st, rules: rules, jobs: map[string][]*Run{}, places: map[string]*Run{}}
 	one := &Run{Name: base(st.String()), st: st}
 	is, err := one.read(ctx)
 	if err != nil {
@@ -109,8 +122,16 @@ func (p *Plan) lookAtOne(ctx context.Context, one *Run) error {
 		return fmt.Errorf("%s: %w: %s", one.Place, output.ErrIncomplete, one.Keep)
 	}
 	if one.State == Complete {
-		if err := Unneeded(ctx, one.st, one.Job); err != nil {
+		all, err := p.dependents(ctx, one)
+		if err != nil {
 			return err
+		}
+		if len(all) > 0 {
+			return fmt.Errorf("%s: %w: %s", one.st, ErrNeeded, list(all))
+		}
+		p.above = parent(one.st)
+		if by, err := p.newNeed(ctx, one); err != nil || by != "" {
+			return errors.Join(err, needed(one, by))
 		}
 	}
 	return one.measure(ctx)
@@ -168,7 +189,7 @@ func (r *Run) read(ctx context.Context) (bool, error) {
 
 // readRuns reads the runs of a folder, in order of their names.
 func (p *Plan) readRuns(ctx context.Context) error {
-	names, err := p.names(ctx)
+	names, err := names(ctx, p.st)
 	if err != nil {
 		return err
 	}
@@ -178,7 +199,7 @@ func (p *Plan) readRuns(ctx context.Context) error {
 	for i, name := range names {
 		g.Go(func() error {
 			r := &Run{Name: name, st: store.NewSub(p.st, name+"/")}
-			is, err := r.read(ctx)
+			is, err := r.readLinked(ctx)
 			if is {
 				runs[i] = r
 			}
@@ -197,20 +218,25 @@ func (p *Plan) readRuns(ctx context.Context) error {
 		}
 		p.Runs = append(p.Runs, r)
 		if r.Job != "" {
-			p.jobs[r.Job] = r
+			p.jobs[r.Job] = append(p.jobs[r.Job], r)
+		}
+		if r.State != Link {
+			p.places[r.Place] = r
 		}
 	}
 	return nil
 }
 
-func (p *Plan) names(ctx context.Context) ([]string, error) {
+func names(ctx context.Context, st store.Store) ([]string, error) {
 	var names []string
-	err := store.Folders(ctx, p.st, "", func(name string) error {
-		names = append(names, name)
+	err := store.Folders(ctx, st, "", func(name string) error {
+		if utf8.ValidString(name) { // no job writes to such a place and is continued
+			names = append(names, name)
+		}
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("list the runs in %s: %w", p.st, err)
+		return nil, fmt.Errorf("list the runs in %s: %w", st, err)
 	}
 	slices.Sort(names)
 	return names, nil
@@ -218,18 +244,8 @@ func (p *Plan) names(ctx context.Context) ([]string, error) {
 
 // decide says of each run why it is kept, if it is.
 func (p *Plan) decide(ctx context.Context, keep int) error {
-	last := map[string]int{} // complete runs by collection
-	for _, r := range slices.Backward(p.Runs) {
-		if r.State != Complete || r.Keep != "" {
-			continue
-		}
-		switch n := last[r.job.Images]; {
-		case n == 0:
-			r.Keep = "it is the last complete run"
-		case n < keep:
-			r.Keep = fmt.Sprintf("it is one of the last %d complete runs", keep)
-		}
-		last[r.job.Images]++
+	if err := p.keepLast(ctx, keep); err != nil {
+		return err
 	}
 	for again := true; again; {
 		again = false
@@ -263,8 +279,10 @@ func (p *Plan) keepFor(r *Run) (more bool) {
 		if s.Folded && r.State == Complete {
 			continue
 		}
-		if source := p.jobs[s.Job]; source != nil && source.Keep == "" && source.State == Complete {
-			source.Keep, more = r.Name+" keeps rows of it", true
+		for _, source := range p.sources(r, &s) {
+			if source.Keep == "" && source.State == Complete {
+				source.Keep, more = r.Name+" keeps rows of it", true
+			}
 		}
 	}
 	return more
@@ -332,13 +350,13 @@ func (r *Run) idle(ctx context.Context) (time.Duration, error) {
 
 // marked returns which increments need a run that are not themselves dropped; empty for none.
 func (p *Plan) marked(ctx context.Context, r *Run) (string, error) {
-	all, err := Dependents(ctx, r.st, r.Job)
+	all, err := p.dependents(ctx, r)
 	if err != nil {
 		return "", err
 	}
 	all = slices.DeleteFunc(all, func(d Dependent) bool {
-		run := p.jobs[d.Job]
-		return run != nil && run.Keep == ""
+		run := p.at(r.st, d.Place)
+		return run != nil && run.Job == d.Job && run.Keep == ""
 	})
 	if len(all) == 0 {
 		return "", nil
@@ -410,7 +428,7 @@ func (p *Plan) inOrder() []*Run {
 		depth[r] = 0 // a record may name itself
 		if r.job.Increments() {
 			for _, s := range r.job.After.Sources {
-				if source := p.jobs[s.Job]; source != nil {
+				for _, source := range p.sources(r, &s) {
 					depth[r] = max(depth[r], of(source)+1)
 				}
 			}
@@ -435,36 +453,17 @@ func (p *Plan) neededNow(ctx context.Context, r *Run) (string, error) {
 			return "somebody is at work on it", err
 		}
 	}
-	all, err := Dependents(ctx, r.st, r.Job)
+	all, err := p.dependents(ctx, r)
 	if err != nil {
 		return "", err
 	}
 	if len(all) > 0 {
 		return "rows of it are kept by " + list(all), nil
 	}
-	if !p.Folder {
-		return "", nil
-	}
 	// A run that has begun since may have failed to leave its mark.
-	names, err := p.names(ctx)
-	if err != nil {
-		return "", err
+	by, err := p.newNeed(ctx, r)
+	if by != "" {
+		by += " keeps rows of it"
 	}
-	for _, name := range names {
-		if slices.ContainsFunc(p.Runs, func(known *Run) bool { return known.Name == name && known.Job != "" }) {
-			continue
-		}
-		st := store.NewSub(p.st, name+"/")
-		job, err := output.ReadJob(ctx, st)
-		if err != nil && !errors.Is(err, store.ErrNotExist) && !errors.Is(err, output.ErrMismatch) {
-			return "", err
-		}
-		if err != nil {
-			continue
-		}
-		if is, err := needs(ctx, st, &job, r.Job); is || err != nil {
-			return name + " keeps rows of it", err
-		}
-	}
-	return "", nil
+	return by, err
 }

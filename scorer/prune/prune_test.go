@@ -26,10 +26,11 @@ type runs struct {
 	t     testing.TB
 	whole store.Store
 	ids   map[string]output.Source // by name
+	model string
 }
 
 func newRuns(t testing.TB, whole store.Store) *runs {
-	return &runs{t: t, whole: whole, ids: map[string]output.Source{}}
+	return &runs{t: t, whole: whole, ids: map[string]output.Source{}, model: "m"}
 }
 
 func (r *runs) place(name string) *store.Sub { return store.NewSub(r.whole, name+"/") }
@@ -58,7 +59,7 @@ func always(m *shard.Manifest) func(context.Context) (*shard.Manifest, error) {
 func (r *runs) begin(name string, sources ...string) (output.Job, *shard.Manifest) {
 	r.t.Helper()
 	ctx, st := r.t.Context(), r.place(name)
-	want := output.Job{Images: "/images", Model: "m", ModelDigest: "sha256:m", Precision: "fp32", Batch: 1, Chunk: 2, TopK: 1, Format: row.JSONL}
+	want := output.Job{Images: "/images", Model: "m", ModelDigest: "sha256:" + r.model, Precision: "fp32", Batch: 1, Chunk: 2, TopK: 1, Format: row.JSONL}
 	entry := func(n string) shard.Entry { return shard.Entry{Path: n + ".jpg", Size: 5, ETag: "1"} }
 	own, all := []shard.Entry{entry(name)}, []shard.Entry{entry(name)}
 	if len(sources) > 0 {
@@ -357,8 +358,12 @@ func TestElsewhere(t *testing.T) {
 		t.Errorf("03 is kept because %s", p.Runs[i].Keep)
 	}
 	whole.Remove("other/x/" + jobName)
-	if got := dropped(look(t, r.whole, 1)); got != "01 02 03 05 06" {
-		t.Errorf("%q are dropped once the other run is gone", got)
+	if got := dropped(look(t, r.whole, 1)); got != "05 06" {
+		t.Errorf("%q are dropped once the other run cannot be found", got)
+	}
+	p, err := Look(t.Context(), r.whole, Rules{Keep: 1, Forget: []string{other.place("x").String()}})
+	if err != nil || dropped(p) != "01 02 03 05 06" {
+		t.Errorf("%q are dropped once the other run is forgotten, %v", dropped(p), err)
 	}
 }
 
