@@ -57,7 +57,7 @@ func (s *Server) Close() {
 		return
 	}
 	_ = s.http.Close() // of the listener, which nobody needs any more
-	_ = <-s.ended      // that it was closed
+	<-s.ended          //nolint:errcheck // it says that it was closed
 }
 
 // Wait returns when the server has ended, or has been closed because ctx ended.
