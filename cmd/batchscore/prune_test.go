@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -93,6 +94,35 @@ func TestPruneLinks(t *testing.T) {
 	}
 	must(t, 0, "verify", filepath.Join(runs, "02"))
 	if r := must(t, 0, "prune", filepath.Join(runs, "latest")); !strings.Contains(r.stdout, "drop  02: ") {
+		t.Errorf("got %v", r)
+	}
+}
+
+// TestAfterMarkedOrLinked: an output that is half deleted is not continued, and the record has the
+// place that a link leads to.
+func TestAfterMarkedOrLinked(t *testing.T) {
+	t.Parallel()
+	runs := jobsOf(t, "01", "02")
+	writeFile(t, filepath.Join(runs, "02", "_batchscore", "pruning.json"), []byte("{}\n"))
+	if err := os.Symlink("01", filepath.Join(runs, "zlink")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(runs, "02\xff"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	var record struct{ Images string }
+	if err := json.Unmarshal([]byte(readFile(t, filepath.Join(runs, "01", "_batchscore", "job.json"))), &record); err != nil {
+		t.Fatal(err)
+	}
+	model := tiny(t, graphtest.Options{})
+	for out, after := range map[string]string{"03": runs, "04": filepath.Join(runs, "zlink")} {
+		must(t, 0, "run", "--images", record.Images, "--out", filepath.Join(runs, out), "--model", model, "--after", after)
+		if got := readFile(t, filepath.Join(runs, out, "_batchscore", "job.json")); !strings.Contains(got, `"previous": "../01"`) {
+			t.Errorf("%s does not continue ../01: %s", out, got)
+		}
+	}
+	r := must(t, 75, "run", "--images", record.Images, "--out", filepath.Join(runs, "05"), "--model", model, "--after", filepath.Join(runs, "02"))
+	if !strings.Contains(r.stderr, "run prune again") {
 		t.Errorf("got %v", r)
 	}
 }

@@ -82,7 +82,7 @@ func Decide(ctx context.Context, out store.Store, prev *Previous, now *shard.Man
 		p.After.Nothing = first
 		return p, nil
 	}
-	p.After.Previous, p.After.Job = store.Relative(out, prev.Store.String()), prev.Job.ID
+	p.After.Previous, p.After.Job = relative(out, prev.Store.String()), prev.Job.ID
 	if have := prev.Job.Images; !output.SameImages(&prev.Job, &want) {
 		return nil, fmt.Errorf("--after: %w: %s has the images of %s, this command has --images %s; "+
 			"name an output of the same images, or leave out --after to score all", output.ErrOtherJob, prev.Store, have, want.Images)
@@ -143,12 +143,12 @@ func sources(out store.Store, prev *Previous) ([]output.Source, error) {
 			if err != nil {
 				return nil, err
 			}
-			s.Place = store.Relative(out, st.String())
+			s.Place = relative(out, st.String())
 			all = append(all, s)
 		}
 	}
 	s := &prev.Success
-	return append(all, output.Source{Place: store.Relative(out, prev.Store.String()), Job: prev.Job.ID,
+	return append(all, output.Source{Place: relative(out, prev.Store.String()), Job: prev.Job.ID,
 		Manifest: s.Digests.Manifest, Parts: s.Digests.Parts, Images: s.Images}), nil
 }
 
@@ -176,4 +176,12 @@ func fold(sources []output.Source, own, all int) int {
 		size += sources[i].Images
 	}
 	return min(size, all)
+}
+
+// relative is store.Relative for the place that out leads to by links: all others are such places.
+func relative(out store.Store, place string) string {
+	if here, err := store.Resolve(out); err == nil {
+		out = here
+	}
+	return store.Relative(out, place)
 }

@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/rs/zerolog"
 
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/prune"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/telemetry/event"
 )
@@ -39,9 +41,13 @@ func Find(ctx context.Context, out store.Store, place string, want *output.Job, 
 	if sameplace(st, out) {
 		return nil, fmt.Errorf("--after: %w: %s is the output of this job; name the output before it, or the folder that both are in", ErrNone, st)
 	}
-	job, s, err := output.Settled(ctx, st)
+	one, err := store.Resolve(st) // a link may lead elsewhere tomorrow
+	if err != nil {
+		return nil, fmt.Errorf("--after: %w", err)
+	}
+	job, s, err := settled(ctx, one)
 	if err == nil {
-		return &Previous{st, job, s}, nil
+		return &Previous{one, job, s}, nil
 	}
 	if !errors.Is(err, store.ErrNotExist) {
 		return nil, fmt.Errorf("--after: %w", err)
@@ -61,6 +67,19 @@ func sameplace(a, b store.Store) bool { return clean(a) == clean(b) }
 func within(out, folder string) (string, bool) {
 	name, ok := strings.CutPrefix(out, folder+"/")
 	return name, ok && !strings.Contains(name, "/")
+}
+
+// settled is output.Settled for an output that nobody is deleting.
+func settled(ctx context.Context, st store.Store) (output.Job, output.Success, error) {
+	job, s, err := output.Settled(ctx, st)
+	if err != nil {
+		return job, s, err
+	}
+	pruning, err := prune.Deleting(ctx, st)
+	if err == nil && pruning {
+		err = fmt.Errorf("%w: %s is being deleted by 'batchscore prune', or that was interrupted; run prune again", output.ErrIncomplete, st)
+	}
+	return job, s, err
 }
 
 // skipMost is how many complete outputs of other jobs are skipped.
@@ -92,7 +111,7 @@ func last(ctx context.Context, out, folder store.Store, want *output.Job, log ze
 	own, inside := within(clean(out), clean(folder))
 	var names []string
 	err := store.Folders(ctx, folder, "", func(name string) error {
-		if !inside || name < own {
+		if (!inside || name < own) && utf8.ValidString(name) { // no record holds another name
 			names = append(names, name)
 		}
 		return nil
@@ -107,7 +126,10 @@ func last(ctx context.Context, out, folder store.Store, want *output.Job, log ze
 		if err != nil {
 			return nil, fmt.Errorf("--after: %w", err)
 		}
-		job, s, err := output.Settled(ctx, st)
+		if st, err = store.Resolve(st); err != nil {
+			continue // a link that leads nowhere
+		}
+		job, s, err := settled(ctx, st)
 		switch {
 		case err == nil:
 			p := &Previous{st, job, s}

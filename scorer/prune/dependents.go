@@ -85,7 +85,7 @@ func Announce(ctx context.Context, out store.Store, job *output.Job, warn func(e
 		}
 		if pruning {
 			return fmt.Errorf("%w: %s, whose rows %s keeps, is being deleted by 'batchscore prune'; if it is gone, remove %s and begin again; "+
-				"if it stays, run again", output.ErrIncomplete, st, out, out)
+				"if it stays, run 'batchscore prune' again, then this", output.ErrIncomplete, st, out, out)
 		}
 		if gone {
 			return fmt.Errorf("%s, whose rows %s keeps, is gone: the content %w; bring it back, or begin again without --after in another --out",
@@ -94,6 +94,10 @@ func Announce(ctx context.Context, out store.Store, job *output.Job, warn func(e
 	}
 	return nil
 }
+
+// Deleting reports whether an output has the mark of a deletion: it is being deleted, or that was
+// interrupted.
+func Deleting(ctx context.Context, st store.Store) (bool, error) { return has(ctx, st, pruningName) }
 
 func has(ctx context.Context, st store.Store, name string) (bool, error) {
 	r, _, err := st.Open(ctx, name, "")
