@@ -1,6 +1,7 @@
 package scorer
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/mem"
+	"github.com/batchscore/batchscore/scorer/store/storetest"
 )
 
 // TestNoRetryOfWhatIsNeeded: the rows of an output that another one keeps are not changed in place.
@@ -117,5 +119,38 @@ func TestNightAfterARetry(t *testing.T) {
 	}
 	if refused < 5 || kept < 5 {
 		t.Errorf("%d refused and %d kept", refused, kept)
+	}
+}
+
+// TestIncrementBeginsDuringRetry: a retry that has begun changes no row that an increment has begun
+// to keep since.
+func TestIncrementBeginsDuringRetry(t *testing.T) {
+	images, whole := collection(t, 9), new(mem.Store)
+	done := mustRun(t, options(t, images, store.NewSub(whole, "runs/1/")))
+	job, err := output.ReadJob(t.Context(), store.NewSub(whole, "runs/1/"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := job
+	next.After = &output.After{Job: job.ID, Sources: []output.Source{{Place: "../1", Job: job.ID,
+		Manifest: done.Digests.Manifest, Parts: done.Digests.Parts, Images: 9}}}
+	begun, _, err := output.Join(t.Context(), store.NewSub(whole, "runs/2/"), next)
+	if err != nil {
+		t.Fatal(err)
+	}
+	faulty := &storetest.Faulty{Store: whole, BeforeCreate: func(_ context.Context, _ int, name string, _ []byte) error {
+		if strings.Contains(name, "/retry/") {
+			whole.Put("runs/1/_batchscore/dependents/"+begun.ID+".json", []byte(`{"place":"../2","job":"`+begun.ID+`"}`))
+		}
+		return nil
+	}}
+	again := options(t, images, store.NewSub(faulty, "runs/1/"))
+	again.Retry = row.Selection{row.StatusOK}
+	if s, err := Run(t.Context(), again); !errors.Is(err, prune.ErrNeeded) || s.Generation() != 0 {
+		t.Errorf("Run() = generation %d, %v", s.Generation(), err)
+	}
+	// The increment sees the retry, and says so before it keeps a row.
+	if err := prune.Announce(t.Context(), store.NewSub(whole, "runs/2/"), &begun, func(error) {}); !errors.Is(err, output.ErrIncomplete) {
+		t.Errorf("Announce() = %v", err)
 	}
 }

@@ -136,6 +136,16 @@ func (s *Source) open(ctx context.Context, st store.Store) (store.Store, Success
 	return src, done, nil
 }
 
+// Settled returns ErrMismatch unless the source, as seen from the increment st, is complete with the
+// rows that the increment keeps, and ErrIncomplete if a retry of it has begun.
+func (s *Source) Settled(ctx context.Context, st store.Store) error {
+	src, _, err := s.open(ctx, st)
+	if err == nil {
+		_, _, err = Settled(ctx, src)
+	}
+	return err
+}
+
 // Check returns ErrMismatch unless the source, as seen from the increment st, has its record, is
 // complete with the rows that the increment keeps, and has all parts, which Check lists and does
 // not read.

@@ -91,6 +91,10 @@ func Announce(ctx context.Context, out store.Store, job *output.Job, warn func(e
 			return fmt.Errorf("%s, whose rows %s keeps, is gone: the content %w; bring it back, or begin again without --after in another --out",
 				st, out, output.ErrMismatch)
 		}
+		// A retry looks for marks once it has begun, and this for retries once it has left its mark.
+		if err := s.Settled(ctx, out); err != nil {
+			return err
+		}
 	}
 	return nil
 }
