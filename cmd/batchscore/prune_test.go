@@ -121,6 +121,7 @@ func TestAfterMarkedOrLinked(t *testing.T) {
 			t.Errorf("%s does not continue ../01: %s", out, got)
 		}
 	}
+	must(t, 64, "run", "--images", record.Images, "--out", filepath.Join(runs, "06\xff"), "--model", model, "--after", runs)
 	r := must(t, 75, "run", "--images", record.Images, "--out", filepath.Join(runs, "05"), "--model", model, "--after", filepath.Join(runs, "02"))
 	if !strings.Contains(r.stderr, "run prune again") {
 		t.Errorf("got %v", r)

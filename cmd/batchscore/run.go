@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
@@ -266,6 +267,9 @@ func (f *runFlags) options(cmd *cobra.Command) (runOptions, error) {
 		if f.static {
 			return o, usagef("--retry and --static exclude each other: a rank that keeps to its share ends before the others are done")
 		}
+	}
+	if f.after != "" && !(utf8.ValidString(f.out) && utf8.ValidString(f.after)) {
+		return o, usagef("with --after, --out and --after must be valid UTF-8: other runs record the place; rename the folder")
 	}
 	if o.after, err = f.afterFlags.options(); err != nil {
 		return o, err
