@@ -52,6 +52,8 @@ func TestHostileCommands(t *testing.T) {
 		"jobs logs":      {{planted}},
 		"jobs cancel":    {{planted}},
 		"jobs fetch":     {{planted, "new"}},
+		"jobs export":    {{place, "--metrics", planted}, {planted, "--metrics-file", planted}, {planted}},
+		"prune":          {{place}, {planted}, {planted, "--forget", planted}},
 		"plan":           {{"--images", images, "--world", "2"}, {"--images", place}},
 		"sample":         {{"--images", images, "-n", "2", "--out", filepath.Join(place, "sample")}},
 		"models build":   {{planted}, {"vgg16", "--weights", place}},

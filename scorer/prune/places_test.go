@@ -52,7 +52,7 @@ func TestLinks(t *testing.T) {
 	if err := os.Mkdir(other, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	// 05 lies elsewhere now. Its source has no mark of it any more.
+	// 05 is elsewhere now. Its source has no mark of it any more.
 	if err := os.Rename(filepath.Join(folder, "05"), filepath.Join(other, "05")); err != nil {
 		t.Fatal(err)
 	}

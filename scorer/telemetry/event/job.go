@@ -52,8 +52,9 @@ var (
 	RetryNotBegun   = info("retry_not_begun", "Rank 0 has begun no retry, and this rank ends", "")
 	RetryUnfinished = ask("retry_unfinished", "A retry was begun and is not done: the same command with its `--retry` finishes it",
 		"`retry`, `status`")
-	ImageQuarantined  = warn("image_quarantined", "Workers die on an image: it becomes a row", "`chunk`, `image`, `deaths`")
-	ChunkCommitted    = debug("chunk_committed", "The rows of a chunk are there", "`chunk`, `images`, `failed` and `statuses` (if some failed), `copied` (rows that were copied, besides)")
+	ImageQuarantined = warn("image_quarantined", "Workers die on an image: it becomes a row", "`chunk`, `image`, `deaths`")
+	ChunkCommitted   = debug("chunk_committed", "The rows of a chunk are there",
+		"`chunk`, `images`, `failed` and `statuses` (if some failed), `copied` (rows that were copied, besides)")
 	ChunkLost         = info("chunk_lost", "Another worker committed a chunk first; its part is kept", "`chunk`")
 	ChunkRaced        = info("chunk_raced", "This worker races a slow one for a chunk", "`chunk`")
 	ChunkBisected     = warn("chunk_bisected", "Workers died on a chunk: its images are tried in parts, to find the one", "`chunk`")

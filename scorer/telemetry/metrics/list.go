@@ -14,7 +14,8 @@ var (
 	ExpectedImages = rankGauge("expected_images", "Images of the whole job.")
 	ShareImages    = rankGauge("share_images", "Images of the share of this rank that had no row when it began.")
 
-	Images = rankCounter("images_total", "Images whose row this rank has scored and committed, by status. Over all ranks, each image counts once; copied rows do not.", "status")
+	Images = rankCounter("images_total",
+		"Images whose row this rank has scored and committed, by status. Over all ranks, each image counts once; copied rows do not.", "status")
 	Scored = rankCounter("images_processed_total",
 		"Images that this rank has processed, committed or not, also those that another rank committed first.")
 	Failed = rankCounter("images_failed_total", "Of the images that this rank has processed, those without an answer.")
