@@ -185,9 +185,10 @@ func newRankLines(v *liveLine, all bool) *rankLines {
 var (
 	// rankPrefix is what engines put in front of a rank's line.
 	rankPrefix = regexp.MustCompile(`^(?:rank (\d+) \| |(\d+): |\[[^\]]*,(\d+)\]<std[a-z]+>: ?)`)
-	// routine are lines of a rank without news for someone who sees the progress.
+	// routine are lines of a rank without news for someone who sees the progress. How a rank
+	// ended it says in words before the line that says so in its log.
 	routine = regexp.MustCompile(`^(?:Worker \d+ |\d+ images: |batchscore: stopped before the job was done|` +
-		`\d\d:\d\d:\d\d (?:INF|DBG|TRC) |\{"level":"(?:info|debug|trace)")`)
+		`\d\d:\d\d:\d\d (?:INF|DBG|TRC) |\{"level":"(?:info|debug|trace)"|\{"level":"\w+",[^{}]*"event":"run_ended")`)
 	// unlike are the fields of a log line in which ranks differ that say the same.
 	unlike = regexp.MustCompile(`"(?:rank|time|device|gpu_uuid|worker)":(?:"[^"]*"|\d+),?`)
 )

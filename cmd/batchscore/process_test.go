@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -33,7 +34,7 @@ func runTests(m *testing.M) int {
 	state, err := os.MkdirTemp("", "batchscore-state-*")
 	if err == nil {
 		defer os.RemoveAll(state)
-		plain = filepath.Join(state, "batchscore")
+		plain = filepath.Join(state, "plain", "batchscore")
 		err = os.Setenv("XDG_STATE_HOME", state)
 	}
 	if err == nil {
@@ -193,7 +194,9 @@ func says(t testing.TB, r processResult, texts ...string) {
 
 // lastLine returns the last line of a text that is not empty.
 func lastLine(text string) string {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
+	lines := slices.DeleteFunc(strings.Split(strings.TrimSpace(text), "\n"), func(line string) bool {
+		return strings.Contains(line, `"event":"run_ended"`) // for programs
+	})
 	return lines[len(lines)-1]
 }
 

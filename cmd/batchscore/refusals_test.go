@@ -320,7 +320,7 @@ func TestOptimumFolder(t *testing.T) {
 		"do_rescale": true, "rescale_factor": 0.00392156862745098, "do_resize": true, "resample": 2, "size": {"height": 8, "width": 8}}`))
 	out := filepath.Join(t.TempDir(), "out")
 	r := must(t, 78, "run", "--provider", "cpu", "--images", images, "--out", out, "--model", dir)
-	_, flags, ok := strings.Cut(strings.TrimSpace(r.stderr), ": --model ")
+	_, flags, ok := strings.Cut(lastLine(r.stderr), ": --model ")
 	if !ok {
 		t.Fatalf("no flags in %v", r)
 	}
