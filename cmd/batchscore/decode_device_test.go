@@ -191,7 +191,7 @@ func TestDecodeDeviceRefused(t *testing.T) {
 				t.Fatalf("got %v, want exit code %d", r, c.code)
 			}
 			says(t, r, c.says...)
-			if c.code == 78 && strings.Count(strings.TrimSpace(r.stderr), "\n") > 0 {
+			if c.code == 78 && len(forPeople(r.stderr)) > 1 {
 				t.Errorf("%q is not one line", r.stderr)
 			}
 			if entries, err := os.ReadDir(out); err == nil && len(entries) > 0 {
@@ -245,7 +245,7 @@ func TestDecodeDeviceGPU(t *testing.T) {
 		t.Fatalf("got %v, want exit code 75", r)
 	}
 	says(t, r, "a JPEG of 114x8 pixels, twice", "out of memory", "--decode-device cpu")
-	if strings.Count(strings.TrimSpace(r.stderr), "\n") > 0 {
+	if len(forPeople(r.stderr)) > 1 {
 		t.Errorf("%q is not one line", r.stderr)
 	}
 	if _, err := os.Stat(filepath.Join(out, "_SUCCESS")); err == nil {

@@ -194,10 +194,15 @@ func says(t testing.TB, r processResult, texts ...string) {
 
 // lastLine returns the last line of a text that is not empty.
 func lastLine(text string) string {
-	lines := slices.DeleteFunc(strings.Split(strings.TrimSpace(text), "\n"), func(line string) bool {
-		return strings.Contains(line, `"event":"run_ended"`) // for programs
-	})
+	lines := forPeople(text)
 	return lines[len(lines)-1]
+}
+
+// forPeople returns the lines of a text without the one that ends a log, which is for programs.
+func forPeople(text string) []string {
+	return slices.DeleteFunc(strings.Split(strings.TrimSpace(text), "\n"), func(line string) bool {
+		return strings.Contains(line, `"event":"run_ended"`)
+	})
 }
 
 // eventually waits until ok returns true. It fails the test if that takes too long.
