@@ -101,7 +101,7 @@ func (l *commandLog) endWell(cmd *cobra.Command) {
 }
 
 // endBadly says why a command ends with that code: as a line of its log if JSON was asked for,
-// and returns true then; else for people, with such a line after it if the log is in JSON.
+// and returns true then; else for people. Nobody reads the same error twice.
 func (l *commandLog) endBadly(stderr io.Writer, cmd *cobra.Command, code int, text string) bool {
 	log := l.lines.Load()
 	if logsJSON(cmd) {
@@ -113,8 +113,5 @@ func (l *commandLog) endBadly(stderr io.Writer, cmd *cobra.Command, code int, te
 		return true
 	}
 	sayError(stderr, text)
-	if log != nil {
-		l.end(*log, cmd, code, text, endedMessage(code))
-	}
 	return false
 }
