@@ -183,7 +183,7 @@ func TestFault52_SourceChangesWhileItIsCopied(t *testing.T) {
 		name, says string
 		harm       func(t *testing.T, whole *mem.Store)
 	}{
-		{name: "gone", says: "is gone or no longer complete", harm: func(t *testing.T, whole *mem.Store) {
+		{name: "gone", says: "is gone", harm: func(t *testing.T, whole *mem.Store) {
 			for _, name := range storetest.ObjectNames(t, whole) {
 				if strings.HasPrefix(name, source) {
 					whole.Remove(name)

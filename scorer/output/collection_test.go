@@ -364,7 +364,7 @@ func TestVerifyIncrement(t *testing.T) {
 		}, kind: Altered, says: "images scored: it says 11, there is 10"},
 		"statuses": {damage: func(t *testing.T, c *chain) {
 			c.recount(t, func(i *Increment) { i.Statuses = map[string]int{"ok": i.Images} })
-		}, kind: Altered, says: "images of the collection ok"},
+		}, kind: Altered, says: "failed images in _batchscore/failed.jsonl: it says 0"},
 		"outputs": {damage: func(t *testing.T, c *chain) { c.recount(t, func(i *Increment) { i.Outputs = 9 }) }, kind: Altered, says: "outputs with rows"},
 	} {
 		t.Run(name, func(t *testing.T) {
