@@ -119,7 +119,7 @@ func TestNightsCostWhatChanges(t *testing.T) {
 		if lists := c.read - c.parts.read; lists > collection*21/20+200*int64(n.last.Images) {
 			t.Errorf("night %d: %d bytes of lists and records read, and the collection has %d", n.n, lists, collection)
 		}
-		if most := 60 + 8*n.last.Chunks + 20*i.Outputs; c.calls > most {
+		if most := 100 + 8*n.last.Chunks + 20*i.Outputs; c.calls > most {
 			t.Errorf("night %d: %d calls with %d chunks, want %d at most", n.n, c.calls, n.last.Chunks, most)
 		}
 		rows += n.last.Images

@@ -42,7 +42,7 @@ func TestHosts(t *testing.T) {
 	}
 
 	// Processes.
-	on(north, "sleep 1000 >/dev/null 2>&1 & pgrep -x sleep | wc -l", "1")
+	on(north, "sleep 1000 >/dev/null 2>&1 & until pgrep -x sleep >/dev/null; do :; done; pgrep -x sleep | wc -l", "1")
 	on(south, "pgrep -x sleep | wc -l", "0")
 
 	// The network.
