@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/scorer/telemetry/event"
 	"github.com/batchscore/batchscore/scorer/telemetry/metrics"
 )
@@ -132,7 +133,7 @@ func (f *exportFlags) run(ctx context.Context, places []string, stderr io.Writer
 func (f *exportFlags) watch(ctx context.Context, p *exported, log zerolog.Logger) error {
 	for {
 		p.read(ctx, log)
-		if err := pause(ctx, f.every); err != nil {
+		if err := deploy.Sleep(ctx, f.every); err != nil {
 			return err
 		}
 	}
@@ -155,20 +156,8 @@ func (f *exportFlags) write(ctx context.Context, sets metrics.Sets, log zerolog.
 		if first {
 			every = time.Second // what was read meanwhile need not wait for the next round
 		}
-		if err := pause(ctx, every); err != nil {
+		if err := deploy.Sleep(ctx, every); err != nil {
 			return err
 		}
-	}
-}
-
-// pause waits for d, or returns the error of ctx.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
