@@ -108,6 +108,16 @@ func TestArrows(t *testing.T) {
 			},
 		},
 		{
+			name: "what is chosen and evaluated of a result knows nothing of the project",
+			of:   func(pkg string) bool { return pkg == "scorer/review/choose" || pkg == "scorer/review/evaluate" },
+			bad:  ours,
+		},
+		{
+			name: "the pipeline knows nothing of the reports on its results",
+			of:   func(pkg string) bool { return under(pkg, "scorer") && !under(pkg, "scorer/review") },
+			bad:  func(dep string) bool { return under(dep, "scorer/review") },
+		},
+		{
 			name: "the kinds of lines of the log know nothing of the project",
 			of:   func(pkg string) bool { return pkg == "scorer/telemetry/event" },
 			bad:  ours,

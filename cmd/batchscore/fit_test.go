@@ -10,6 +10,7 @@ import (
 
 	"github.com/rivo/uniseg"
 
+	"github.com/batchscore/batchscore/scorer/review/choose"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 	"github.com/batchscore/batchscore/shard"
@@ -72,20 +73,20 @@ func TestFirstN(t *testing.T) {
 	all := random.Perm(1000)
 	for _, n := range []int{0, 1, 7, 999, 1000, 2000} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
-			f := firstN[int]{n: n, less: func(a, b int) bool { return a < b }}
+			f := choose.First[int]{N: n, Less: func(a, b int) bool { return a < b }}
 			for _, v := range all {
-				if f.takes(v) {
-					f.add(v)
+				if f.Takes(v) {
+					f.Add(v)
 				}
-				if n > 0 && len(f.items) > n {
-					t.Fatalf("it keeps %d", len(f.items))
+				if n > 0 && len(f.Items) > n {
+					t.Fatalf("it keeps %d", len(f.Items))
 				}
 			}
 			want := slices.Sorted(slices.Values(all))
 			if n > 0 {
 				want = want[:min(n, len(want))]
 			}
-			if got := f.sorted(); !slices.Equal(got, want) {
+			if got := f.Sorted(); !slices.Equal(got, want) {
 				t.Errorf("got %v", got)
 			}
 		})

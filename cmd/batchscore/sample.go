@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/batchscore/batchscore/scorer/listing"
+	"github.com/batchscore/batchscore/scorer/review/choose"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/telemetry"
 	"github.com/batchscore/batchscore/scorer/telemetry/printable"
@@ -146,7 +145,7 @@ func (f *sampleFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	chosen, total, passed, err := choose(ctx, from, filesTaken(f.allFiles), f.n, f.seed)
+	chosen, total, passed, err := chooseImages(ctx, from, filesTaken(f.allFiles), f.n, f.seed)
 	if err != nil {
 		return err
 	}
@@ -320,26 +319,21 @@ func (c *copier) copy(ctx context.Context, chosen []store.Object) error {
 	return err
 }
 
-// choose returns the n images of a collection whose names have the lowest hashes,
+// chooseImages returns the n images of a collection whose names have the lowest hashes,
 // in any order, how many images there are, and which files were passed over.
-func choose(ctx context.Context, images store.Store, files listing.Files, n int, seed uint64) ([]store.Object, int, listing.PassedOver, error) {
-	best := firstN[candidate]{n: n, less: candidate.before}
+func chooseImages(ctx context.Context, images store.Store, files listing.Files, n int, seed uint64) ([]store.Object, int, listing.PassedOver, error) {
+	best := choose.First[candidate]{N: n, Less: candidate.before}
 	total := 0
 	passed, err := listing.Walk(ctx, images, files, func(o store.Object) error {
 		total++
-		best.add(candidate{hash(o.Name, seed), o})
+		best.Add(candidate{choose.Hash(o.Name, seed), o})
 		return nil
 	})
 	var chosen []store.Object
-	for _, c := range best.items {
+	for _, c := range best.Items {
 		chosen = append(chosen, c.object)
 	}
 	return chosen, total, passed, err
-}
-
-// hash returns the key by which samples are chosen, lowest first.
-func hash(name string, seed uint64) [32]byte {
-	return sha256.Sum256(append(binary.BigEndian.AppendUint64(nil, seed), name...))
 }
 
 // candidate is an image that may be in the sample.

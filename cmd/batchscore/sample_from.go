@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/review/choose"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/row/query"
 	"github.com/batchscore/batchscore/scorer/store"
@@ -28,7 +29,7 @@ func (f *sampleFlags) runFrom(ctx context.Context, stdout, stderr io.Writer) err
 	if err != nil {
 		return err
 	}
-	p := picker{flags: f, job: &job, columns: columnsOf(&job), groups: map[string]*firstN[picked]{}}
+	p := picker{flags: f, job: &job, columns: columnsOf(&job), groups: map[string]*choose.First[picked]{}}
 	if f.where != "" {
 		if p.filter, err = parseWhere(f.where, p.columns); err != nil {
 			return err
@@ -121,7 +122,7 @@ type picker struct {
 	filter    query.Filter
 	certainty row.Column // if the least sure are chosen
 	// groups are the images chosen so far, by label if there is a limit for each.
-	groups map[string]*firstN[picked]
+	groups map[string]*choose.First[picked]
 	rows   int // seen
 	fit    int // that fulfil the conditions
 }
@@ -134,7 +135,7 @@ func (p *picker) add(e shard.Entry, r row.Row) error {
 	}
 	one := picked{key: fmt.Sprintf("%020d", p.rows)}
 	if p.certainty.Of == nil {
-		sum := hash(e.Path, p.flags.seed)
+		sum := choose.Hash(e.Path, p.flags.seed)
 		one.key = string(sum[:])
 	} else {
 		v := p.certainty.Of(&r)
@@ -153,10 +154,10 @@ func (p *picker) add(e shard.Entry, r row.Row) error {
 	}
 	group := p.groups[label]
 	if group == nil {
-		group = &firstN[picked]{n: n, less: picked.before}
+		group = &choose.First[picked]{N: n, Less: picked.before}
 		p.groups[strings.Clone(label)] = group
 	}
-	if !group.takes(one) {
+	if !group.Takes(one) {
 		return nil
 	}
 	one.object = store.Object{Name: strings.Clone(e.Path), Size: e.Size, ETag: strings.Clone(e.ETag)}
@@ -166,19 +167,19 @@ func (p *picker) add(e shard.Entry, r row.Row) error {
 			one.record = append(one.record, strings.Clone(c.Field(&r)))
 		}
 	}
-	group.add(one)
+	group.Add(one)
 	return nil
 }
 
 // chosen returns the images that are chosen, in order.
 func (p *picker) chosen() []picked {
-	all := firstN[picked]{n: p.flags.n, less: picked.before}
+	all := choose.First[picked]{N: p.flags.n, Less: picked.before}
 	for _, group := range p.groups {
-		for _, one := range group.items {
-			all.add(one)
+		for _, one := range group.Items {
+			all.Add(one)
 		}
 	}
-	return all.sorted()
+	return all.Sorted()
 }
 
 // fewer says why fewer images are chosen than were asked for; empty if that many are.

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/review/choose"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/row/query"
 	"github.com/batchscore/batchscore/scorer/store"
@@ -217,24 +218,24 @@ func (v *view) eachInOrder(ctx context.Context, print printer) error {
 		number int // of the row
 		cells  []string
 	}
-	first := firstN[kept]{n: v.limit, less: func(a, b kept) bool {
+	first := choose.First[kept]{N: v.limit, Less: func(a, b kept) bool {
 		n := v.order.Compare(a.values, b.values)
 		return n < 0 || n == 0 && a.number < b.number
 	}}
 	if err := v.each(ctx, func(r *row.Row) error {
 		k := kept{values: v.order.Values(r), number: v.all}
-		if first.takes(k) {
+		if first.Takes(k) {
 			k.cells = print.cells(r)
-			first.add(k)
+			first.Add(k)
 		}
-		if len(first.items) == manyKept && v.limit != manyKept {
+		if len(first.Items) == manyKept && v.limit != manyKept {
 			printf(v.stderr, "batchscore: sorting more than %d rows in memory, about 1 kB each; --limit N keeps N of them\n", manyKept)
 		}
 		return nil
 	}); err != nil {
 		return err
 	}
-	for _, k := range first.sorted() {
+	for _, k := range first.Sorted() {
 		if err := print.add(k.cells); err != nil {
 			return err
 		}
