@@ -1,0 +1,81 @@
+package export
+
+import (
+	"fmt"
+	"path"
+	"strings"
+	"unicode/utf8"
+)
+
+// longestComponent is how many bytes a component of a name has at most: 255 is the limit
+// of most file systems.
+const longestComponent = 200
+
+// Component returns a text, such as a label, as one component of a file's name on any
+// system. Bytes that some system refuses are written as % and two digits, as in URLs, so
+// that different texts have different names, unless they are longer than a name can be.
+func Component(text string) string {
+	var b strings.Builder
+	for i := 0; i < len(text); {
+		r, n := utf8.DecodeRuneInString(text[i:])
+		if plain(r, n) && (i > 0 || r != '.') {
+			b.WriteString(text[i : i+n])
+		} else {
+			for _, c := range []byte(text[i : i+n]) {
+				fmt.Fprintf(&b, "%%%02X", c)
+			}
+		}
+		i += n
+	}
+	name := b.String()
+	if name == "" {
+		return "%"
+	}
+	if last := name[len(name)-1]; last == '.' || last == ' ' { // Windows removes them
+		name = fmt.Sprintf("%s%%%02X", name[:len(name)-1], last)
+	}
+	if len(name) > longestComponent {
+		key := Key(text)
+		cut := longestComponent - len(key) - 1
+		for !utf8.RuneStart(name[cut]) {
+			cut--
+		}
+		name = name[:cut] + "~" + key
+	}
+	return name
+}
+
+// plain reports whether a rune of n bytes is written as it is. The separators of paths
+// and what Windows and shells refuse are not, nor is what cannot be seen.
+func plain(r rune, n int) bool {
+	switch {
+	case r == utf8.RuneError && n == 1, r < ' ', r >= 0x7F && r < 0xA0:
+		return false
+	case r >= 0x200B && r <= 0x200F, r >= 0x2028 && r <= 0x202E, r >= 0x2066 && r <= 0x2069, r == 0xFEFF:
+		return false // invisible, or changes the direction of what follows
+	}
+	return !strings.ContainsRune(`/\:*?"<>|%`, r)
+}
+
+// RelativeName returns the name of an image in its collection as a name below a folder:
+// each of its components is made safe, and an empty one, "." and ".." lead nowhere else.
+// Different images have different names, unless a component is longer than a name can be.
+func RelativeName(name string) string {
+	parts := strings.Split(name, "/")
+	for i, part := range parts {
+		parts[i] = Component(part)
+	}
+	return strings.Join(parts, "/")
+}
+
+// FlatName returns a name for an image in a folder that holds all images: the last
+// component of its name, safe, with a key of the whole name before the ending, so that
+// images of different folders have different names.
+func FlatName(name string) string {
+	base := Component(path.Base(name))
+	ending := path.Ext(base)
+	if len(ending) > 12 {
+		ending = ""
+	}
+	return strings.TrimSuffix(base, ending) + "-" + Key(name) + ending
+}
