@@ -17,6 +17,9 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/review/embedding"
+	"github.com/batchscore/batchscore/scorer/review/evaluate"
+	"github.com/batchscore/batchscore/scorer/review/timeline"
 	"github.com/batchscore/batchscore/scorer/row"
 )
 
@@ -60,10 +63,51 @@ type Findings struct {
 	// Verified is the word of verify; empty if it was not asked.
 	Verified *Verdict `json:"verified,omitempty"`
 
+	// Truth compares the labels with what is known to be right; nil without a truth.
+	Truth *Judgement `json:"truth,omitempty"`
+	// Against compares the rows with those of another output; nil without one.
+	Against *Against `json:"against,omitempty"`
+	// Timeline is which rank did what when; nil if that could not be read, NoTimeline says why.
+	Timeline   *timeline.Timeline `json:"timeline,omitempty"`
+	NoTimeline string             `json:"no_timeline,omitempty"`
+	// Vectors are near duplicates and outliers; nil without vectors of the images.
+	Vectors *embedding.Result `json:"vectors,omitempty"`
+	// Pixels are the sides of a fair sample of the images; nil if they were not read.
+	Pixels *Pixels `json:"pixels,omitempty"`
+
 	// Remarks are what to look at first, the most important first.
 	Remarks []Remark `json:"remarks,omitempty"`
 	// Figures are those that --fail-on judges, by name.
 	Figures map[string]float64 `json:"figures"`
+}
+
+// Judgement is how the labels compare with what is known to be right.
+type Judgement struct {
+	// From says where the truth is from, and how names were matched.
+	From string `json:"from"`
+	// Unmatched is how many images the truth names of which the output has no row, and
+	// Examples are some of them.
+	Unmatched int      `json:"unmatched,omitempty"`
+	Examples  []string `json:"examples,omitempty"`
+	*evaluate.Result
+}
+
+// Against is how the rows compare with those of another output.
+type Against struct {
+	Output string `json:"output"` // the other one
+	Model  string `json:"model"`
+	// SameModel and SamePreprocessing report whether the records have the same digests.
+	SameModel         bool `json:"same_model"`
+	SamePreprocessing bool `json:"same_preprocessing"`
+	*evaluate.Drift
+}
+
+// Pixels are the sides of images, in pixels, of a fair sample of the collection.
+type Pixels struct {
+	// Sides are the width and height of each image that could be read.
+	Sides [][2]int `json:"sides"`
+	// Unread is how many images of the sample could not be read.
+	Unread int `json:"unread,omitempty"`
 }
 
 // Job is what made the rows.
@@ -154,7 +198,8 @@ type Bucket struct {
 // Gallery is a few images, shown for one reason.
 type Gallery struct {
 	// ID is a short name of lower-case letters, digits and dashes, the same in all reports:
-	// random, least-sure, surest, label-N, status-NAME, threshold, mistakes, flips, biggest.
+	// mistakes, flip-N, least-sure, threshold, surest, random, status-NAME, label-N, biggest,
+	// outliers, duplicates.
 	ID string `json:"id"`
 	// Title names the gallery and Why says how its images were chosen.
 	Title string `json:"title"`

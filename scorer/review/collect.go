@@ -1,0 +1,223 @@
+package review
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/review/evaluate"
+	"github.com/batchscore/batchscore/scorer/row"
+	"github.com/batchscore/batchscore/scorer/row/query"
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/shard"
+)
+
+// Truth is what is known to be right of images, by their names as manifests have them. Any of
+// several labels is right.
+type Truth interface {
+	Of(path string) (labels []string, known bool)
+}
+
+// Options are what to find out besides what the output says itself.
+type Options struct {
+	// Truth and Against are nil where there is no truth and no other output.
+	Truth   Truth
+	Against store.Store
+	// PerGallery is how many images a gallery has; 0 means 12.
+	PerGallery int
+	// Seed decides which images samples have.
+	Seed uint64
+	// Threshold is the score that one gallery is about; 0 means 0.5.
+	Threshold float64
+	// Progress, if set, is told how many rows were read.
+	Progress func(rows int)
+}
+
+// defaultPerGallery and defaultThreshold are what zeroes of Options mean.
+const (
+	defaultPerGallery = 12
+	defaultThreshold  = 0.5
+)
+
+// everyRows is how often Progress is told.
+const everyRows = 4096
+
+// Collect reads the rows of an output and returns what they say. The entries are those of the
+// images of galleries, by the number of their thumbnail.
+//
+// The error is ErrTask if the answers are of a kind that there is no report on.
+func Collect(ctx context.Context, st store.Store, opt Options) (*Findings, []shard.Entry, error) {
+	job, err := output.ExistingJob(ctx, st)
+	if err != nil {
+		return nil, nil, err
+	}
+	if task := job.Schema().Task; task != row.Classify {
+		return nil, nil, fmt.Errorf("%w: %s holds answers of the task %s", ErrTask, st, task.Name())
+	}
+	c, err := newCollecting(ctx, st, &job, opt)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer c.close()
+	if err := output.Results(ctx, st, c.add); err != nil {
+		return nil, nil, err
+	}
+	f, entries, err := c.findings(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return f, entries, nil
+}
+
+// ErrTask means that an output holds answers of a kind that there is no report on.
+var ErrTask = errors.New("reports are about classification only")
+
+// collecting is one pass over the rows of an output.
+type collecting struct {
+	st    store.Store
+	job   *output.Job
+	opt   Options
+	tally *tally
+	shown *galleries
+	other *reader // nil without another output
+	// otherJob is the record of the other output.
+	otherJob *output.Job
+	truth    evaluate.Truth
+	drift    evaluate.Comparison
+	ranked   []evaluate.Scored // of the row at hand
+}
+
+func newCollecting(ctx context.Context, st store.Store, job *output.Job, opt Options) (*collecting, error) {
+	certainty, err := query.Find(job.Schema().Columns(), row.Certainty)
+	if err != nil {
+		return nil, err
+	}
+	g := newGalleries(cmp.Or(opt.PerGallery, defaultPerGallery))
+	g.seed, g.threshold, g.address, g.certainty = opt.Seed, cmp.Or(opt.Threshold, defaultThreshold), job.Address, certainty.Of
+	c := &collecting{st: st, job: job, opt: opt, tally: newTally(), shown: g}
+	if opt.Against != nil {
+		other, err := output.ExistingJob(ctx, opt.Against)
+		if err != nil {
+			return nil, err
+		}
+		if task := other.Schema().Task; task != row.Classify {
+			return nil, fmt.Errorf("%w: %s holds answers of the task %s", ErrTask, opt.Against, task.Name())
+		}
+		c.otherJob, c.other = &other, newReader(ctx, opt.Against)
+	}
+	return c, nil
+}
+
+func (c *collecting) close() {
+	if c.other != nil {
+		c.other.stop()
+	}
+}
+
+// add takes one row into account.
+func (c *collecting) add(e shard.Entry, r row.Row) error {
+	a, _ := r.Answer.(*row.Classification)
+	sub := subject{entry: &e, row: &r, answer: a}
+	if c.opt.Truth != nil {
+		sub.truth, _ = c.opt.Truth.Of(e.Path)
+		c.ranked = rankedOf(c.ranked[:0], a)
+		c.truth.Add(sub.truth, c.ranked)
+	}
+	if c.other != nil {
+		o, err := c.other.of(e.Path, c.onlyThere)
+		if err != nil {
+			return err
+		}
+		var there evaluate.Answer
+		if o != nil {
+			there = answerOf(&o.row)
+			sub.other = &Other{Status: there.Status, Label: there.Label, Score: float64(there.Score)}
+		}
+		c.drift.Add(answerOf(&r), there)
+	}
+	c.tally.add(&r, a)
+	c.shown.add(&sub)
+	if c.opt.Progress != nil && c.tally.images%everyRows == 0 {
+		c.opt.Progress(c.tally.images)
+	}
+	return nil
+}
+
+// onlyThere takes a row into account that only the other output has.
+func (c *collecting) onlyThere(o *result) { c.drift.Add(evaluate.Answer{}, answerOf(&o.row)) }
+
+// rankedOf appends the classes of an answer, the best one first.
+func rankedOf(ranked []evaluate.Scored, a *row.Classification) []evaluate.Scored {
+	switch {
+	case a == nil:
+	case len(a.TopK) == 0:
+		ranked = append(ranked, evaluate.Scored{Label: a.Label, Score: a.Score})
+	default:
+		for _, class := range a.TopK {
+			ranked = append(ranked, evaluate.Scored{Label: class.Label, Score: class.Score})
+		}
+	}
+	return ranked
+}
+
+// answerOf returns what a row says.
+func answerOf(r *row.Row) evaluate.Answer {
+	answer := evaluate.Answer{Status: r.Status}
+	if a, ok := r.Answer.(*row.Classification); ok {
+		answer.Label, answer.Score = a.Label, a.Score
+	}
+	return answer
+}
+
+// findings returns what all rows say.
+func (c *collecting) findings(ctx context.Context) (*Findings, []shard.Entry, error) {
+	f := &Findings{Version: Version, Output: c.st.String()}
+	c.tally.put(f)
+	var entries []shard.Entry
+	f.Galleries, entries = c.shown.list(f.Labels)
+	if c.opt.Truth != nil {
+		f.Truth = &Judgement{Result: c.truth.Result()}
+	}
+	if c.other != nil {
+		if err := c.other.rest(c.onlyThere); err != nil {
+			return nil, nil, err
+		}
+		f.Against = &Against{
+			Output: c.opt.Against.String(), Model: c.otherJob.Model, SameModel: c.otherJob.ModelDigest == c.job.ModelDigest,
+			SamePreprocessing: c.otherJob.PreprocessDigest == c.job.PreprocessDigest, Drift: c.drift.Drift(),
+		}
+	}
+	var err error
+	if f.Job, err = jobOf(ctx, c.st, c.job); err != nil {
+		return nil, nil, err
+	}
+	if err := f.completeness(ctx, c.st, c.job); err != nil {
+		return nil, nil, err
+	}
+	return f, entries, nil
+}
+
+// completeness finds out how many images have no row yet.
+func (f *Findings) completeness(ctx context.Context, st store.Store, job *output.Job) error {
+	if s := f.Job.Success; s != nil {
+		f.Complete, f.Missing = f.Images == s.CollectionSize(), s.CollectionSize()-f.Images
+		return nil
+	}
+	read := output.ReadManifest
+	if job.Increments() {
+		read = output.ReadCollection
+	}
+	m, err := read(ctx, st)
+	switch {
+	case errors.Is(err, store.ErrNotExist):
+		f.Missing = -1
+		return nil
+	case err != nil:
+		return err
+	}
+	defer m.Close()
+	f.Missing = m.Len() - f.Images
+	return nil
+}

@@ -1,0 +1,206 @@
+package review
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/batchscore/batchscore/scorer/review/choose"
+	"github.com/batchscore/batchscore/scorer/row"
+	"github.com/batchscore/batchscore/shard"
+)
+
+const (
+	// galleryLabels is how many labels have a gallery of their own: those of most images.
+	galleryLabels = 24
+	// candidateLabels is of how many labels images are kept while rows are read, those that
+	// come first: which labels have most images is known only at the end.
+	candidateLabels = 2000
+	// shownClasses is how many classes a Picture has at most.
+	shownClasses = 5
+)
+
+// candidate is an image that may come into a gallery.
+type candidate struct {
+	// key orders the images of a gallery, the lowest first. hash decides among equals, and
+	// makes samples fair.
+	key     float64
+	hash    [32]byte
+	picture Picture
+	entry   shard.Entry
+}
+
+func (c candidate) before(o candidate) bool {
+	return c.key < o.key || c.key == o.key && string(c.hash[:]) < string(o.hash[:])
+}
+
+// shelf collects the images of one gallery.
+type shelf struct {
+	choose.First[candidate]
+	of int
+}
+
+func newShelf(n int) *shelf {
+	return &shelf{First: choose.First[candidate]{N: n, Less: candidate.before}}
+}
+
+// subject is one image, as it is offered to the shelves.
+type subject struct {
+	entry  *shard.Entry
+	row    *row.Row
+	answer *row.Classification // nil if there is none
+	hash   [32]byte
+	truth  []string
+	other  *Other
+}
+
+// offer takes an image into a gallery if it is among the first by key.
+func (s *shelf) offer(g *galleries, sub *subject, key float64) {
+	s.of++
+	c := candidate{key: key, hash: sub.hash}
+	if !s.Takes(c) {
+		return
+	}
+	c.picture, c.entry = g.picture(sub), shard.Entry{Path: strings.Clone(sub.entry.Path), Size: sub.entry.Size, ETag: strings.Clone(sub.entry.ETag)}
+	s.Add(c)
+}
+
+// galleries are all shelves.
+type galleries struct {
+	n         int // images of a gallery
+	seed      uint64
+	threshold float64
+	address   func(name string) string
+	certainty func(*row.Row) row.Value
+
+	random, surest, leastSure, atThreshold, mistakes, biggest *shelf
+	flips                                                     map[string]*shelf // by here and there
+	labels, statuses                                          map[string]*shelf
+}
+
+func newGalleries(n int) *galleries {
+	return &galleries{n: n, random: newShelf(n), surest: newShelf(n), leastSure: newShelf(n), atThreshold: newShelf(n), mistakes: newShelf(n),
+		biggest: newShelf(n), flips: map[string]*shelf{}, labels: map[string]*shelf{}, statuses: map[string]*shelf{}}
+}
+
+// add offers an image to each gallery that it suits.
+func (g *galleries) add(sub *subject) {
+	sub.hash = choose.Hash(sub.entry.Path, g.seed)
+	g.random.offer(g, sub, 0)
+	g.biggest.offer(g, sub, -float64(sub.row.Size))
+	if sub.answer == nil {
+		g.shelfOf(g.statuses, sub.row.Status, math.MaxInt).offer(g, sub, 0)
+	} else {
+		if s := g.shelfOf(g.labels, sub.answer.Label, candidateLabels); s != nil {
+			s.offer(g, sub, 0)
+		}
+		if v := g.certainty(sub.row); !v.Unknown {
+			g.leastSure.offer(g, sub, v.Number)
+			g.surest.offer(g, sub, -v.Number)
+		}
+		score := float64(sub.answer.Score)
+		g.atThreshold.offer(g, sub, math.Abs(score-g.threshold))
+		if len(sub.truth) > 0 && !slices.Contains(sub.truth, sub.answer.Label) {
+			g.mistakes.offer(g, sub, -score)
+		}
+	}
+	if o := sub.other; o != nil && differs(sub, o) {
+		if s := g.shelfOf(g.flips, flipOf(sub, o), candidateLabels); s != nil {
+			s.offer(g, sub, 0)
+		}
+	}
+}
+
+// shelfOf returns the shelf of that name; nil if it does not exist and there are as many as there may be.
+func (g *galleries) shelfOf(all map[string]*shelf, name string, most int) *shelf {
+	s := all[name]
+	if s == nil && len(all) < most {
+		s = newShelf(g.n)
+		all[strings.Clone(name)] = s
+	}
+	return s
+}
+
+// picture returns what a gallery shows of an image. It keeps nothing of the part that the row is in.
+func (g *galleries) picture(sub *subject) Picture {
+	r := sub.row
+	p := Picture{Path: strings.Clone(r.Path), Address: g.address(sub.entry.Path), Size: r.Size, Status: strings.Clone(r.Status), Error: strings.Clone(r.Error),
+		Margin: -1, Thumb: -1}
+	for _, label := range sub.truth {
+		p.Truth = append(p.Truth, strings.Clone(label))
+	}
+	if sub.other != nil {
+		o := *sub.other
+		o.Status, o.Label = strings.Clone(o.Status), strings.Clone(o.Label)
+		p.Other = &o
+	}
+	if a := sub.answer; a != nil {
+		p.Label, p.Score = strings.Clone(a.Label), float64(a.Score)
+		if margin, ok := a.Margin(); ok {
+			p.Margin = float64(margin)
+		}
+		for _, c := range a.TopK[:min(len(a.TopK), shownClasses)] {
+			p.Classes = append(p.Classes, Class{Label: strings.Clone(c.Label), Score: float64(c.Score)})
+		}
+	}
+	return p
+}
+
+// list returns the galleries in the order of the report, and for each thumbnail the entry of its
+// image. labels are those with most images, in order.
+func (g *galleries) list(labels []Label) ([]Gallery, []shard.Entry) {
+	c := collector{numbers: map[string]int{}}
+	c.put("mistakes", "Most confident mistakes", "Images whose label is not the right one, the highest score first.", g.mistakes)
+	for i, name := range byCount(g.flips, 6) {
+		c.put(fmt.Sprintf("flip-%d", i+1), "Changed: "+name, "A fair sample of the images whose answer differs from that of the other output in this way.", g.flips[name])
+	}
+	c.put("least-sure", "Least sure", "Images between whose best answers the model could hardly tell, the most doubtful first.", g.leastSure)
+	c.put("threshold", fmt.Sprintf("Nearest to a score of %g", g.threshold), "Images that a threshold at this score would just keep, or just leave out.", g.atThreshold)
+	c.put("surest", "Surest", "Images of which the model is most sure. A mistake here is a mistake of the model, not a doubt.", g.surest)
+	c.put("random", "Random", "A fair sample of all images: the same whenever the report is made.", g.random)
+	for _, status := range byCount(g.statuses, galleryLabels) {
+		c.put("status-"+status, "Failed: "+status, "A fair sample of the images without an answer, with the reason.", g.statuses[status])
+	}
+	for i, l := range labels[:min(len(labels), galleryLabels)] {
+		c.put(fmt.Sprintf("label-%d", i+1), l.Label, "A fair sample of the images with this label.", g.labels[l.Label])
+	}
+	c.put("biggest", "Biggest files", "The largest images in bytes, the largest first.", g.biggest)
+	return c.galleries, c.entries
+}
+
+// byCount returns the names of the shelves that were offered most images, at most n of them.
+func byCount(all map[string]*shelf, n int) []string {
+	names := slices.SortedFunc(maps.Keys(all), func(a, b string) int {
+		return cmp.Or(all[b].of-all[a].of, strings.Compare(a, b))
+	})
+	return names[:min(len(names), n)]
+}
+
+// collector makes the list of galleries. An image that is in several has one thumbnail.
+type collector struct {
+	galleries []Gallery
+	entries   []shard.Entry
+	numbers   map[string]int // of thumbnails, by path
+}
+
+func (c *collector) put(id, title, why string, s *shelf) {
+	if s == nil || len(s.Items) == 0 {
+		return
+	}
+	one := Gallery{ID: id, Title: title, Why: why, Of: s.of}
+	for _, item := range s.Sorted() {
+		p := item.picture
+		n, ok := c.numbers[item.entry.Path]
+		if !ok {
+			n = len(c.entries)
+			c.numbers[item.entry.Path] = n
+			c.entries = append(c.entries, item.entry)
+		}
+		p.Thumb = n
+		one.Pictures = append(one.Pictures, p)
+	}
+	c.galleries = append(c.galleries, one)
+}

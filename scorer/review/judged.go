@@ -1,0 +1,103 @@
+package review
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/batchscore/batchscore/deploy/shellquote"
+)
+
+// judged are remarks on how the labels compare with the truth.
+func (f *Findings) judged() {
+	t := f.Truth
+	if t == nil {
+		return
+	}
+	if t.Judged == 0 {
+		f.remark(Bad, "truth", "The truth says nothing about any image with an answer. Compare how it spells names with the names of the rows.")
+		return
+	}
+	if t.Unmatched > 0 {
+		f.remark(Look, "truth", "The truth names %s of which the output has no row, such as %s.", countOf(t.Unmatched, "image"), strings.Join(t.Examples, ", "))
+	}
+	f.remark(Good, "truth", "Of %s with a known label, %s are right: the accuracy is between %s and %s with a confidence of 95%%.",
+		countOf(t.Judged, "image"), percent(float64(t.Accuracy.Value)), percent(float64(t.Accuracy.Low)), percent(float64(t.Accuracy.High))).Level = Look
+	worst := -1
+	for i := range t.Classes {
+		c := &t.Classes[i]
+		if c.Truth < 20 || !c.F1.Known() {
+			continue
+		}
+		if worst < 0 || c.F1 < t.Classes[worst].F1 {
+			worst = i
+		}
+	}
+	if worst >= 0 && len(t.Classes) > 1 {
+		c := &t.Classes[worst]
+		text := fmt.Sprintf("The label that is told worst from others is %q: F1 %.2f, %s of its images are found.", c.Label, float64(c.F1), percent(float64(c.Recall.Value)))
+		f.remark(Look, "classes", "%s", text)
+	}
+	if gap := f.meanScore() - float64(t.Accuracy.Value); f.Scores != nil && math.Abs(gap) >= overconfident {
+		word := "more"
+		if gap < 0 {
+			word = "less"
+		}
+		f.remark(Look, "reliability", "The model is %s sure than it is right: its scores are %.2f on average, and %s of its answers are right. Do not read scores as probabilities.",
+			word, f.meanScore(), percent(float64(t.Accuracy.Value)))
+	}
+}
+
+// meanScore returns the mean score of the judged images; NaN without any.
+func (f *Findings) meanScore() float64 {
+	sum, n := 0.0, 0
+	for _, b := range f.Truth.Calibration.Bins {
+		if b.Images > 0 {
+			sum += float64(b.MeanScore) * float64(b.Images)
+			n += b.Images
+		}
+	}
+	return sum / float64(n)
+}
+
+// muchDrift is the PSI from which on a distribution has changed much, by the usual rule of thumb.
+const muchDrift = 0.2
+
+// compared are remarks on how the output compares with another one.
+func (f *Findings) compared() {
+	a := f.Against
+	if a == nil {
+		return
+	}
+	if a.Both == 0 {
+		f.remark(Bad, "against", "The two outputs have no image in common: only their distributions are compared.")
+	}
+	if a.Flipped > 0 {
+		f.remark(Look, "flips", "%s of %s have another label than in %s.", thousands(a.Flipped), countOf(a.Compared, "image"), a.Output).
+			Command = "batchscore export " + shellquote.Path(f.Output) + " --to csv --disagree " + shellquote.Path(a.Output) + " -o flips.csv"
+	} else if a.Compared > 0 {
+		f.remark(Good, "against", "No image has another label than in %s.", a.Output)
+	}
+	if psi := a.Label.PSI; psi.Known() && psi >= muchDrift {
+		f.remark(Look, "drift", "The shares of the labels have changed much: the population stability index is %.2f.", float64(psi))
+	}
+	if psi := a.Score.PSI; psi.Known() && psi >= muchDrift {
+		f.remark(Look, "drift", "The scores have changed much: the population stability index is %.2f.", float64(psi))
+	}
+	if len(a.New) > 0 {
+		f.remark(Look, "drift", "New here: %s.", someOf(a.New))
+	}
+	if len(a.Vanished) > 0 {
+		f.remark(Look, "drift", "No longer here: %s.", someOf(a.Vanished))
+	}
+}
+
+// someOf lists the first few labels.
+func someOf(labels []string) string {
+	const most = 5
+	text := strings.Join(labels[:min(len(labels), most)], ", ")
+	if n := len(labels) - most; n > 0 {
+		text += fmt.Sprintf(" and %d more", n)
+	}
+	return text
+}
