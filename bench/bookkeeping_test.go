@@ -72,15 +72,11 @@ func read(b *testing.B, out store.Store) {
 const million = 1_000_000
 
 func bookkeeping(b *testing.B, out store.Store, counters *telemetry.Counters) {
-	var pixel bytes.Buffer
-	if err := jpeg.Encode(&pixel, image.NewGray(image.Rect(0, 0, 1, 1)), nil); err != nil {
-		b.Fatal(err)
-	}
 	contract := scale.Contract()
 	contract.Preprocess.Width, contract.Preprocess.Height = 1, 1
 	contract.Labels = []string{"a", "b", "c", "d", "e"}
 	contract.Classes = len(contract.Labels)
-	images := pixels{listed{million}, pixel.Bytes()}
+	images := pixels{listed{million}, onePixel(b)}
 	wall, processor := time.Now(), measure.CPUTime()
 	s, err := scorer.Run(b.Context(), measure.Worker(scorer.Options{
 		Images: images, Out: out, Contract: contract, Counters: counters,
@@ -93,6 +89,15 @@ func bookkeeping(b *testing.B, out store.Store, counters *telemetry.Counters) {
 	b.ReportMetric(million/(measure.CPUTime()-processor).Seconds(), "images/cpu-s")
 	b.ReportMetric(million/time.Since(wall).Seconds(), "images/s")
 	b.ReportMetric(0, "ns/op")
+}
+
+// onePixel returns a JPEG of one pixel.
+func onePixel(t testing.TB) []byte {
+	var pixel bytes.Buffer
+	if err := jpeg.Encode(&pixel, image.NewGray(image.Rect(0, 0, 1, 1)), nil); err != nil {
+		t.Fatal(err)
+	}
+	return pixel.Bytes()
 }
 
 // pixels is a collection whose images are all the same.
