@@ -45,3 +45,8 @@ func (c *consent) to(problem, question, instead string) error {
 	c.given = true
 	return nil
 }
+
+// toReplace returns nil if the user agrees to replace a file that holds something else.
+func (c *consent) toReplace(file string) error {
+	return c.to(file+" exists already and holds something else", "Replace it?", "give another name, or add --force to replace it")
+}

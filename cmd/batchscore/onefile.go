@@ -97,13 +97,28 @@ func (o *oneFile) write(ctx context.Context, places *placeFlags, out store.Store
 		}
 		return o.written(hexOf(h.Sum(nil)))
 	}
-	to, err := places.destination(ctx, o.flag, o.file)
+	return places.writeWhole(ctx, wholeFile{flag: o.flag, file: o.file, replace: &o.replace, write: merge,
+		held: func(r io.Reader) (bool, error) { return o.heldBy(ctx, out, r) }})
+}
+
+// wholeFile is a file to write.
+type wholeFile struct {
+	flag, file string
+	replace    *consent // whether to replace a file that holds something else
+	write      func(io.Writer) error
+	held       func(io.Reader) (bool, error) // reports whether a file holds that already
+}
+
+// writeWhole writes a file, unless it holds that already. It appears whole or not at all. A file
+// that holds something else is replaced if the user wants that, and is an error otherwise.
+func (f *placeFlags) writeWhole(ctx context.Context, one wholeFile) error {
+	to, err := f.destination(ctx, one.flag, one.file)
 	if err != nil {
 		return err
 	}
 	was, err := to.open(ctx)
 	if errors.Is(err, store.ErrNotExist) || errors.Is(err, fs.ErrNotExist) {
-		err := to.create(ctx, merge)
+		err := to.create(ctx, one.write)
 		if !errors.Is(err, store.ErrExist) && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
@@ -115,19 +130,19 @@ func (o *oneFile) write(ctx context.Context, places *placeFlags, out store.Store
 		return err
 	}
 	if was == nil { // a device or a pipe
-		return to.create(ctx, merge)
+		return to.create(ctx, one.write)
 	}
 	defer was.Close()
-	if !o.replace.given {
-		same, err := o.heldBy(ctx, out, was)
+	if !one.replace.given {
+		same, err := one.held(was)
 		if same || err != nil {
 			return err
 		}
-		if err := o.mayReplace(); err != nil {
+		if err := one.replace.toReplace(one.file); err != nil {
 			return err
 		}
 	}
-	return to.replace(ctx, merge)
+	return to.replace(ctx, one.write)
 }
 
 // heldBy reports whether r holds the rows of an output.
@@ -147,11 +162,6 @@ func (o *oneFile) mergeTo(ctx context.Context, out store.Store, w io.Writer) err
 		return err
 	}
 	return buffered.Flush()
-}
-
-// mayReplace returns nil if the user wants to replace the file.
-func (o *oneFile) mayReplace() error {
-	return o.replace.to(o.file+" exists already and holds something else", "Replace it?", "give another name, or add --force to replace it")
 }
 
 // digest returns the digest of the file; empty if there is none.

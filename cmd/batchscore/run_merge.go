@@ -77,7 +77,7 @@ func (o *oneFile) early(ctx context.Context, places *placeFlags, out store.Store
 	s, err := output.ReadSuccess(ctx, out)
 	switch {
 	case errors.Is(err, store.ErrNotExist): // there are no rows that it could hold
-		return o.mayReplace()
+		return o.replace.toReplace(o.file)
 	case err != nil:
 		return err
 	}
@@ -88,7 +88,7 @@ func (o *oneFile) early(ctx context.Context, places *placeFlags, out store.Store
 	case held: // merge wrote it; from now on it is the job's own
 		return output.RecordDelivery(ctx, out, s.Delivers(digest, o.options()))
 	}
-	return o.mayReplace()
+	return o.replace.toReplace(o.file)
 }
 
 // fileState is what the file of a job holds.
