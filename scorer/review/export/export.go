@@ -54,6 +54,9 @@ type Collection struct {
 	// Labels are the labels that these images have, and those of their truth, sorted by
 	// their bytes.
 	Labels []string
+	// ClassIDs are the numbers of the model's classes that are called as Labels, the lowest
+	// where several are; -1 for a label that is no class in the answer of any of the images.
+	ClassIDs []int
 	// HasTruth reports whether there is a truth.
 	HasTruth bool
 	// Options are those of the export.

@@ -9,6 +9,9 @@ import (
 // the file of its name.
 var Formats = []Format{
 	csvFormat,
+	cocoFormat,
+	fiftyoneFormat,
+	yoloFormat,
 }
 
 // Named returns the format of that name.

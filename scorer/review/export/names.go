@@ -34,6 +34,9 @@ func Component(text string) string {
 	if last := name[len(name)-1]; last == '.' || last == ' ' { // Windows removes them
 		name = fmt.Sprintf("%s%%%02X", name[:len(name)-1], last)
 	}
+	if isDevice(name) {
+		name = fmt.Sprintf("%%%02X%s", name[0], name[1:])
+	}
 	if len(name) > longestComponent {
 		key := Key(text)
 		cut := longestComponent - len(key) - 1
@@ -70,12 +73,47 @@ func RelativeName(name string) string {
 
 // FlatName returns a name for an image in a folder that holds all images: the last
 // component of its name, safe, with a key of the whole name before the ending, so that
-// images of different folders have different names.
+// images of different folders have different names, on systems that take a for A too.
 func FlatName(name string) string {
-	base := Component(path.Base(name))
+	base := name[strings.LastIndexByte(name, '/')+1:]
 	ending := path.Ext(base)
-	if len(ending) > 12 {
+	if ending == base || !plainEnding(ending) {
 		ending = ""
 	}
-	return strings.TrimSuffix(base, ending) + "-" + Key(name) + ending
+	return Component(strings.TrimSuffix(base, ending)) + "-" + Key(name) + ending
+}
+
+// plainEnding reports whether the ending of a name can stay as it is.
+func plainEnding(ending string) bool {
+	return len(ending) > 1 && len(ending) <= 12 && Component(ending[1:]) == ending[1:]
+}
+
+// KeyedName returns the name of an image in its collection as a name below a folder, with a
+// key of the whole name before the ending. Unlike RelativeName it gives images different names
+// on systems that take a for A too, and where an image has the name of another one's folder.
+func KeyedName(name string) string {
+	folder, _, ok := cutLast(name, "/")
+	if !ok {
+		return FlatName(name)
+	}
+	return RelativeName(folder) + "/" + FlatName(name)
+}
+
+// cutLast is strings.Cut at the last separator.
+func cutLast(s, sep string) (before, after string, ok bool) {
+	i := strings.LastIndex(s, sep)
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+len(sep):], true
+}
+
+// isDevice reports whether Windows takes a name for one of a device.
+func isDevice(name string) bool {
+	stem, _, _ := strings.Cut(strings.ToUpper(name), ".")
+	switch stem {
+	case "CON", "PRN", "AUX", "NUL":
+		return true
+	}
+	return len(stem) == 4 && (stem[:3] == "COM" || stem[:3] == "LPT") && stem[3] >= '0' && stem[3] <= '9'
 }

@@ -11,7 +11,7 @@ import (
 func TestComponent(t *testing.T) {
 	for text, want := range map[string]string{
 		"cat": "cat", "hot dog": "hot dog", "a/b": "a%2Fb", "..": "%2E%2E", ".hidden": "%2Ehidden", "": "%", "%": "%25",
-		"C:\\x": "C%3A%5Cx", "end.": "end%2E", "end ": "end%20", "a\x00\xff": "a%00%FF", "gr\u00fcn": "gr\u00fcn", "\u202egpj": "%E2%80%AEgpj",
+		"con": "%63on", "NUL.txt": "%4EUL.txt", "COM1": "%43OM1", "comet": "comet", "C:\\x": "C%3A%5Cx", "end.": "end%2E", "end ": "end%20", "a\x00\xff": "a%00%FF", "gr\u00fcn": "gr\u00fcn", "\u202egpj": "%E2%80%AEgpj",
 	} {
 		if got := Component(text); got != want {
 			t.Errorf("Component(%q) is %q, want %q", text, got, want)

@@ -10,4 +10,7 @@ type Options struct {
 	// PerFile is how many images a file has, in formats that are split in files; 0 is the
 	// default of the format.
 	PerFile int
+	// Validation is the share of the images that are for validation and not for training,
+	// from 0 to 1, in formats that tell them apart.
+	Validation float64
 }

@@ -1,0 +1,180 @@
+package export
+
+import (
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/batchscore/batchscore/scorer/review/choose"
+	"github.com/batchscore/batchscore/scorer/row"
+)
+
+// The tables of an export as folders of labels.
+const (
+	yoloImages = "images.csv"
+	yoloNames  = "names.csv"
+)
+
+var yoloFormat = Format{
+	Name: "yolo", What: "folders of labels, train/LABEL and val/LABEL, as YOLO's classifiers and torchvision load them",
+	Needs: Files,
+	New:   func() Writer { return &yoloWriter{} },
+}
+
+// yoloWriter puts each image in the folder of its label: that of the truth if the image has one,
+// else that of the model. A table says which image a file is, another which label a folder is.
+//
+// Files are directly in the folder of their label, with a key of their name: loaders take
+// folders in it for labels too, and images of the same name for one.
+type yoloWriter struct {
+	c       Collection
+	to      Folder
+	file    io.WriteCloser
+	table   *csv.Writer
+	folders map[string]string // of labels
+	// ids are the model's classes, by label: the lowest where classes have the same name.
+	ids map[string]int
+}
+
+// yoloLabel returns the label of an image, and whose label it is.
+func yoloLabel(it *Item) (label, of string, err error) {
+	if len(it.Truth) > 0 {
+		return it.Truth[0], "truth", nil
+	}
+	label, _, ok := it.Label()
+	if !ok {
+		return "", "", errors.New("it has no label")
+	}
+	return label, "model", nil
+}
+
+// ImageName implements Namer.
+func (w *yoloWriter) ImageName(it *Item) (string, error) {
+	label, _, err := yoloLabel(it)
+	if err != nil {
+		return "", err
+	}
+	split := "train"
+	if inValidation(it.Entry.Path, w.c.Options.Validation) {
+		split = "val"
+	}
+	return path.Join(split, w.folders[label], FlatName(it.Entry.Path)), nil
+}
+
+// labelFolders returns a folder for each label. Their names are different on systems that take
+// a for A too: then the capital letters are written as % and two digits.
+func labelFolders(labels []string) map[string]string {
+	same := map[string]int{}
+	for _, label := range labels {
+		same[strings.ToLower(Component(label))]++
+	}
+	folders := map[string]string{}
+	for _, label := range labels {
+		folder := Component(label)
+		if same[strings.ToLower(folder)] > 1 {
+			folder = escapeCapitals(folder)
+		}
+		folders[label] = folder
+	}
+	return folders
+}
+
+// escapeCapitals writes each letter that has a small form as % and two digits for each byte,
+// except in what is written so already.
+func escapeCapitals(name string) string {
+	var b strings.Builder
+	escaped := 0 // bytes of an escape that are left
+	for _, r := range name {
+		switch {
+		case escaped > 0:
+			escaped--
+			b.WriteRune(r)
+		case r == '%' && len(name) > 1:
+			escaped = 2
+			b.WriteRune(r)
+		case unicode.ToLower(r) != r:
+			for _, c := range []byte(string(r)) {
+				fmt.Fprintf(&b, "%%%02X", c)
+			}
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// validationSeed is the seed by which images are chosen for validation.
+const validationSeed = 0
+
+// inValidation reports whether an image belongs to the share of images that are for validation.
+// That depends on its name alone, so that it stays there in every export.
+func inValidation(name string, share float64) bool {
+	sum := choose.Hash(name, validationSeed)
+	n := uint32(sum[0])<<24 | uint32(sum[1])<<16 | uint32(sum[2])<<8 | uint32(sum[3])
+	return float64(n) < share*(1<<32)
+}
+
+func (w *yoloWriter) Begin(c Collection, to Folder) error {
+	w.c, w.to, w.folders, w.ids = c, to, labelFolders(c.Labels), map[string]int{}
+	var err error
+	if w.file, err = to.Create(yoloImages); err != nil {
+		return err
+	}
+	w.table = csv.NewWriter(w.file)
+	return w.table.Write([]string{"file", "path", "path_base64", "label", "label_of", "predicted", "score", "address"})
+}
+
+func (w *yoloWriter) Add(_ context.Context, it *Item) error {
+	label, of, err := yoloLabel(it)
+	if err != nil {
+		return err
+	}
+	record := []string{it.File, validText(it.Entry.Path), exactName(it.Entry.Path), validText(label), of, "", "", validText(w.c.Address(it))}
+	if predicted, score, ok := it.Label(); ok {
+		record[5], record[6] = validText(predicted), strconv.FormatFloat(float64(score), 'f', -1, 32)
+		for _, c := range it.Row.Answer.(*row.Classification).TopK {
+			w.class(c.Label, c.ClassID)
+		}
+		w.class(predicted, it.Row.Answer.(*row.Classification).ClassID)
+	}
+	return w.table.Write(record)
+}
+
+// class takes down the number of a class.
+func (w *yoloWriter) class(label string, id int) {
+	if have, ok := w.ids[label]; !ok || id < have {
+		w.ids[strings.Clone(label)] = id
+	}
+}
+
+func (w *yoloWriter) End() error {
+	w.table.Flush()
+	if err := errors.Join(w.table.Error(), w.file.Close()); err != nil {
+		return err
+	}
+	file, err := w.to.Create(yoloNames)
+	if err != nil {
+		return err
+	}
+	names := csv.NewWriter(file)
+	if err := names.Write([]string{"folder", "label", "class_id"}); err != nil {
+		return err
+	}
+	for _, label := range w.c.Labels {
+		id := ""
+		if n, ok := w.ids[label]; ok {
+			id = strconv.Itoa(n)
+		}
+		if err := names.Write([]string{w.folders[label], validText(label), id}); err != nil {
+			return err
+		}
+	}
+	names.Flush()
+	return errors.Join(names.Error(), file.Close())
+}
