@@ -19,6 +19,7 @@ import (
 type canvas struct {
 	spec   Spec
 	policy policy
+	shown  *shown // of a Previewer; nil for a model
 
 	job    C.bs_job
 	h, v   axes
@@ -72,6 +73,9 @@ func (c *canvas) settle(keep int64) {
 func (c *canvas) Prepare(width, height int, o codec.Orientation, scales []codec.Scale) codec.Pixels {
 	if c.spec.IgnoreOrientation {
 		o = 1
+	}
+	if c.shown != nil {
+		c.spec.Width, c.spec.Height = c.shown.prepare(width, height, o)
 	}
 	g := c.spec.plan(width, height, o)
 	if c.spec.ScaledDecode {

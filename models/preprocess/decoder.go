@@ -94,7 +94,9 @@ func (d *Decoder) DecodeWithin(ctx context.Context, dst, src []byte, taken int64
 	}
 	var part budget.Part
 	defer func() {
-		if p := recover(); p != nil {
+		if p := recover(); p == errMeasured {
+			err = errMeasured
+		} else if p != nil {
 			err = &codec.Failure{Status: codec.StatusPanic, Reason: fmt.Sprint(p)}
 		}
 		if err != nil {

@@ -51,17 +51,20 @@ func (d *Decoder) Need(src []byte) Need {
 	n := d.codecs[i].Need(src, d.bounds)
 	need := Need{Width: n.Width, Height: n.Height, Bytes: leastNeed + n.Bytes}
 	if n.Width > 0 && n.Height > 0 {
-		need.Bytes += d.spec.canvasNeed(n)
+		need.Bytes += d.spec.canvasNeed(n, d.canvas.shown)
 	}
 	return need
 }
 
 // canvasNeed returns the most bytes that a canvas takes for an image, whatever its
-// orientation.
-func (s Spec) canvasNeed(n codec.Need) int64 {
+// orientation. shown is that of a Previewer, or nil.
+func (s Spec) canvasNeed(n codec.Need, shown *shown) int64 {
 	most := int64(0)
 	for _, o := range []codec.Orientation{1, 6} { // as stored, and with its sides swapped
 		width, height := n.Width, n.Height
+		if shown != nil {
+			s.Width, s.Height, _, _ = shown.size(width, height, o)
+		}
 		g := s.plan(width, height, o)
 		if s.ScaledDecode {
 			width, height = s.shrink(width, height, n.Scales, g)

@@ -36,7 +36,7 @@ func TestNeed_Canvas(t *testing.T) {
 				{Width: 299, Height: 100, Layout: HWC, DType: Float32, Resize: resize, Fit: CentralFraction, Fraction: 0.875, ScaledDecode: true},
 			} {
 				n := codec.Need{Width: size[0], Height: size[1], Scales: scales}
-				said := s.canvasNeed(n)
+				said := s.canvasNeed(n, nil)
 				most := int64(0)
 				for _, o := range []codec.Orientation{1, 3, 6} {
 					c := newCanvas(s)

@@ -1,10 +1,20 @@
 package thumbnail
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
+	"image"
+	"image/jpeg"
+	"runtime"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/models/preprocess/budget"
+	"github.com/batchscore/batchscore/models/preprocess/codec"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/shard"
 )
@@ -25,6 +35,9 @@ const (
 	SideLarge = 1600 // of one image that is looked at
 )
 
+// defaultQuality shows a photograph of SideSmall in some 5 kB.
+const defaultQuality = 75
+
 // A Thumb is the small picture of one image.
 type Thumb struct {
 	JPEG          []byte // nil if Err is set
@@ -44,7 +57,8 @@ type Options struct {
 	// Quality is that of JPEG, 1 to 100; 0 means 75.
 	Quality int
 	// Workers is how many images are read and decoded at once; 0 means twice the processors,
-	// between 4 and 32. The memory that decodes take together is that of Decode.Budget.
+	// between 4 and 32. The memory that decodes take together is that of Decode.Budget, and that
+	// of encoded images is bounded besides.
 	Workers int
 	// Decode has the bounds of the job, and what decodes JPEG.
 	Decode preprocess.Options
@@ -54,24 +68,106 @@ type Options struct {
 	Progress func(done, all int)
 }
 
+// workers returns how many images are dealt with at once.
+func (o *Options) workers() int {
+	if o.Workers > 0 {
+		return o.Workers
+	}
+	return min(max(2*runtime.GOMAXPROCS(0), 4), 32)
+}
+
 // Make makes the thumbnails of images, each read once and several at the same time, and
-// calls fn for each, one call at a time and in any order. What is wrong with one image is in its Thumb.
+// calls fn for each, one call at a time and in any order. What is wrong with one image is in
+// its Thumb.
 //
 // It returns an error that wraps ErrNoAccess, after few calls of the store, if the place cannot
 // be read, and the context's error when that ends. fn was not called for every image then.
 func Make(ctx context.Context, images store.Store, entries []shard.Entry, opt Options, fn func(i int, t Thumb)) error {
-	return errors.New("thumbnail: not built yet")
+	return each(ctx, images, entries, &opt, cmp.Or(opt.Side, SideSmall), func(ctx context.Context, r *reader, p *preprocess.Previewer, e shard.Entry) (Thumb, error) {
+		var t Thumb
+		err := r.whole(ctx, e, func(src []byte) error {
+			v, err := p.Preview(ctx, src)
+			t.ImageWidth, t.ImageHeight = v.ImageWidth, v.ImageHeight
+			if err != nil {
+				return ofDecoder(err)
+			}
+			t.Width, t.Height = v.Width, v.Height
+			t.JPEG, err = encode(v, cmp.Or(opt.Quality, defaultQuality))
+			return err
+		})
+		return t, err
+	}, func(t *Thumb, err error) { t.JPEG, t.Err = nil, err }, fn)
 }
 
-// A Size is that of one image, as its headers say.
-type Size struct {
-	Width, Height int   // upright, in pixels; 0 if Err is set
-	Bytes         int64 // encoded
-	Err           error // as that of Thumb
+// encode returns a picture as JPEG.
+func encode(v preprocess.Preview, quality int) ([]byte, error) {
+	img := image.NewRGBA(image.Rect(0, 0, v.Width, v.Height))
+	for i := range v.Width * v.Height {
+		p := img.Pix[4*i:][:4]
+		copy(p, v.RGB[3*i:][:3])
+		p[3] = 0xff
+	}
+	var b bytes.Buffer
+	err := jpeg.Encode(&b, img, &jpeg.Options{Quality: quality})
+	return b.Bytes(), err
 }
 
-// Sizes is Make without pictures: it reads only the headers of images, where the store can
-// read a part of an object.
-func Sizes(ctx context.Context, images store.Store, entries []shard.Entry, opt Options, fn func(i int, s Size)) error {
-	return errors.New("thumbnail: not built yet")
+// broken is an error of a decoder that can no longer be used.
+type broken struct{ error }
+
+// ofDecoder returns the error of a decoder as it is if it concerns one image alone, or else as
+// broken.
+func ofDecoder(err error) error {
+	if err == nil || errors.As(err, new(*codec.Failure)) || errors.As(err, new(*budget.TooSmall)) {
+		return err
+	}
+	return broken{err}
+}
+
+// each calls look for each image, several at the same time, and fn for its result, one call at
+// a time. An error of look that concerns its image alone goes into the result by bad; any other
+// ends it.
+func each[T any](ctx context.Context, images store.Store, entries []shard.Entry, opt *Options, side int,
+	look func(context.Context, *reader, *preprocess.Previewer, shard.Entry) (T, error), bad func(*T, error), fn func(int, T),
+) error {
+	r := newReader(images, opt)
+	g, ctx := errgroup.WithContext(ctx)
+	var mu sync.Mutex
+	next, done := 0, 0
+	for range min(opt.workers(), len(entries)) {
+		g.Go(func() error {
+			p, err := preprocess.NewPreviewer(side, opt.IgnoreOrientation, opt.Decode)
+			if err != nil {
+				return err
+			}
+			defer p.Close()
+			for {
+				mu.Lock()
+				i := next
+				next++
+				mu.Unlock()
+				if i >= len(entries) {
+					return nil
+				}
+				t, err := look(ctx, r, p, entries[i])
+				if err = r.judge(ctx, err); ctx.Err() != nil {
+					return ctx.Err()
+				}
+				if errors.Is(err, ErrNoAccess) || errors.As(err, new(broken)) {
+					return err
+				}
+				if err != nil {
+					bad(&t, err)
+				}
+				mu.Lock()
+				done++
+				fn(i, t)
+				if opt.Progress != nil {
+					opt.Progress(done, len(entries))
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	return g.Wait()
 }
