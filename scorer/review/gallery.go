@@ -204,3 +204,17 @@ func (c *collector) put(id, title, why string, s *shelf) {
 	}
 	c.galleries = append(c.galleries, one)
 }
+
+// EachPicture calls fn for each picture of each gallery.
+func (f *Findings) EachPicture(fn func(*Picture)) {
+	for i := range f.Galleries {
+		for j := range f.Galleries[i].Pictures {
+			fn(&f.Galleries[i].Pictures[j])
+		}
+	}
+}
+
+// DropThumbs says of all pictures why they have no thumbnail.
+func (f *Findings) DropThumbs(why string) {
+	f.EachPicture(func(p *Picture) { p.Thumb, p.NoThumb = -1, why })
+}

@@ -1,0 +1,238 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/review"
+	reportpage "github.com/batchscore/batchscore/scorer/review/page"
+	"github.com/batchscore/batchscore/scorer/review/timeline"
+	"github.com/batchscore/batchscore/scorer/review/truth"
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/telemetry/printable"
+	"github.com/batchscore/batchscore/shard"
+)
+
+func newReport() *cobra.Command {
+	var f reportFlags
+	cmd := &cobra.Command{
+		SuggestFor: []string{"html", "evaluate", "accuracy", "compare"},
+		Use:        "report OUT -o FILE.html",
+		Short:      "Show what a result says on one page, with pictures, and judge it",
+		Long: `report reads all rows of an output folder once and writes one HTML file, which needs
+nothing else: it works from a disk, in an e-mail and on paper. It shows how many images
+have which label and how sure the model is, galleries of the least sure, the surest and
+the failed ones, what each rank did when, and where the rows come from.
+
+With --truth it also says how often labels are right: a table of names and labels, what
+an annotation tool exports, or folder-names if the folder of each image is its label.
+With --against it compares the rows with those of another output: which labels changed,
+and how far their shares and the scores have moved.
+
+Pictures are read from where the record of OUT says that the images are, or from
+--images. A report without access to them has no pictures and says so. The page is at
+most --max-megabytes large: beyond that, galleries show fewer pictures.
+
+--json prints the figures for programs instead of a page, or as well. --fail-on lets the
+exit code tell whether a figure is as it should be: ` + "7 if one is not." + `
+
+The same output and flags make the same page, byte for byte.
+
+` + placesHelp,
+		Example: `  batchscore report result -o report.html
+  batchscore report result --truth labels.csv -o report.html
+  batchscore report result --truth folder-names --against last-week -o report.html
+  batchscore report result --against last-week --fail-on 'drift>0.2,failed>1%'`,
+		Args: oneArg("OUT"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.replace.ask = asker(cmd.InOrStdin(), cmd.ErrOrStderr())
+			return f.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), args[0])
+		},
+	}
+	fs := cmd.Flags()
+	fs.StringVarP(&f.file, "output", "o", "", "write the page to `FILE`, which ends in .html: a local file, an object in object storage, or - for standard output")
+	fs.StringVar(&f.truth, "truth", "", "compare the labels with those in `FILE` (CSV, Parquet, or the export of an annotation tool), or with folder-names")
+	fs.StringVar(&f.truthColumns, "truth-columns", "", "the `COLUMNS` of --truth that hold the image and its label, as in file,class (default by their names)")
+	fs.StringVar(&f.against, "against", "", "compare the rows with those of the output in `PLACE`")
+	fs.BoolVar(&f.json, "json", false, "print the figures as JSON")
+	fs.BoolVar(&f.noPictures, "no-pictures", false, "read no images: the page has no pictures")
+	fs.BoolVar(&f.noVerify, "no-verify", false, "do not prove that the rows match the manifest, which reads all parts once more")
+	fs.StringVar(&f.images, "images", "", "read the pictures from `PLACE` (default the one that the job records)")
+	fs.IntVar(&f.perGallery, "per-gallery", 12, "show `N` images in each gallery")
+	fs.Float64Var(&f.threshold, "threshold", 0.5, "show images whose score is nearest to `SCORE` in a gallery")
+	fs.Float64Var(&f.maxMegabytes, "max-megabytes", 25, "let the page be at most `N` megabytes large")
+	fs.Uint64Var(&f.seed, "seed", 1, "`NUMBER` that chooses which images samples have")
+	fs.BoolVar(&f.replace.given, "force", false, "replace the file if it exists and holds something else")
+	groupFlags(cmd, "Storage flags", func() {
+		f.places.register(cmd)
+		f.places.registerCreate(cmd)
+	})
+	return cmd
+}
+
+// reportFlags say what to report, and where to write it.
+type reportFlags struct {
+	places                             placeFlags
+	file, truth, truthColumns, against string
+	images                             string
+	json, noPictures, noVerify         bool
+	perGallery                         int
+	threshold, maxMegabytes            float64
+	seed                               uint64
+	replace                            consent
+}
+
+// mostPerGallery is how many images a gallery has at most: a page is to be looked at.
+const mostPerGallery = 500
+
+func (f *reportFlags) check(out string) error {
+	switch {
+	case f.file == "" && !f.json:
+		return usagef("-o is missing: the file to write the page to, or --json for the figures alone")
+	case f.file == "-" && f.json:
+		return usagef("-o - and --json would both write to standard output: name a file for the page")
+	case f.file != "" && f.file != "-" && !isSpecial(f.file) && !strings.EqualFold(filepath.Ext(f.file), ".html") && !strings.EqualFold(filepath.Ext(f.file), ".htm"):
+		return usagef("-o %s: the page is HTML: end the name in .html", f.file)
+	case f.perGallery < 1 || f.perGallery > mostPerGallery:
+		return invalid("per-gallery", f.perGallery, fmt.Sprintf("a number from 1 to %d", mostPerGallery))
+	case !(f.maxMegabytes > 0):
+		return invalid("max-megabytes", f.maxMegabytes, "a number above 0")
+	case f.truthColumns != "" && f.truth == "":
+		return usagef("--truth-columns needs --truth")
+	case f.file == "" || f.file == "-":
+		return nil
+	}
+	return notOwnedBy("-o", f.file, out)
+}
+
+func (f *reportFlags) run(ctx context.Context, stdout, stderr io.Writer, out string) error {
+	if err := f.check(out); err != nil {
+		return err
+	}
+	st, err := f.places.open("OUT", out)
+	if err != nil {
+		return err
+	}
+	job, err := output.ExistingJob(ctx, st)
+	if err != nil {
+		return err
+	}
+	opt := review.Options{PerGallery: f.perGallery, Seed: f.seed, Threshold: f.threshold}
+	var known *truth.Set
+	if f.truth != "" {
+		if known, err = truth.Load(ctx, st, &job, f.truth, f.truthColumns); err != nil {
+			return fmt.Errorf("--truth: %w", err)
+		}
+		opt.Truth = known
+	}
+	if f.against != "" {
+		if opt.Against, err = f.places.open("--against", f.against); err != nil {
+			return err
+		}
+	}
+	found, entries, err := f.collect(ctx, stderr, st, opt)
+	if err != nil {
+		return err
+	}
+	if known != nil {
+		describeTruth(found.Truth, known)
+	}
+	if err := readTimeline(ctx, st, found); err != nil {
+		return err
+	}
+	if !f.noVerify {
+		if err := addVerdict(ctx, st, found); err != nil {
+			return err
+		}
+	}
+	var seen thumbs
+	if f.file != "" {
+		if seen, err = f.readPictures(ctx, stderr, &job, out, found, entries); err != nil {
+			return err
+		}
+	}
+	found.Conclude()
+	if f.file != "" {
+		if err := f.write(ctx, stdout, found, seen); err != nil {
+			return err
+		}
+	}
+	if f.json {
+		return printJSON(stdout, found)
+	}
+	return nil
+}
+
+// collect reads all rows, with a progress bar.
+func (f *reportFlags) collect(ctx context.Context, stderr io.Writer, st store.Store, opt review.Options) (*review.Findings, []shard.Entry, error) {
+	total := 0
+	if s, err := output.ReadSuccess(ctx, st); err == nil {
+		total = s.CollectionSize()
+	}
+	bar := newSteps(stderr, "reading rows", total)
+	opt.Progress = bar.to
+	found, entries, err := review.Collect(ctx, st, opt)
+	bar.end()
+	return found, entries, err
+}
+
+// describeTruth says where a truth is from, and what of it met no image.
+func describeTruth(t *review.Judgement, known *truth.Set) {
+	t.From = known.String()
+	t.Unmatched, t.Examples = known.Unmatched()
+}
+
+// readTimeline reads which rank did what when. A report is as good without it.
+func readTimeline(ctx context.Context, st store.Store, found *review.Findings) error {
+	t, err := timeline.Read(ctx, st, timeline.Options{})
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		found.NoTimeline = redact(err.Error())
+	default:
+		found.Timeline = t
+	}
+	return nil
+}
+
+// addVerdict proves that the rows match the manifest.
+func addVerdict(ctx context.Context, st store.Store, found *review.Findings) error {
+	r, err := output.Verify(ctx, st)
+	if err != nil {
+		return err
+	}
+	found.Verified = &review.Verdict{OK: r.OK(), Text: r.String()}
+	return nil
+}
+
+// pageOptions are how the page shows findings. thumb is nil for a page without pictures.
+func pageOptions(thumb func(int) ([]byte, int, int)) reportpage.Options {
+	return reportpage.Options{Thumb: thumb, Program: "batchscore " + version}
+}
+
+// write writes the page.
+func (f *reportFlags) write(ctx context.Context, stdout io.Writer, found *review.Findings, seen thumbs) error {
+	write := func(w io.Writer) error {
+		buffered := bufio.NewWriterSize(w, 1<<16)
+		if err := reportpage.Write(buffered, found, pageOptions(seen.thumb)); err != nil {
+			return err
+		}
+		return buffered.Flush()
+	}
+	if f.file == "-" {
+		return write(stdout)
+	}
+	if err := f.places.writeWhole(ctx, wholeFile{flag: "-o", file: f.file, replace: &f.replace, write: write,
+		held: func(r io.Reader) (bool, error) { return holds(r, write) }}); err != nil || isSpecial(f.file) || f.json {
+		return err
+	}
+	return sayLine(stdout, fmt.Sprintf("%s shows what %s of %s say%s", printable.Text(f.file), images(found.Images), found.Output, seen.note()))
+}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/review"
+	reportpage "github.com/batchscore/batchscore/scorer/review/page"
+	"github.com/batchscore/batchscore/scorer/review/thumbnail"
+	"github.com/batchscore/batchscore/shard"
+)
+
+// thumbs are the thumbnails of a report.
+type thumbs struct {
+	all []thumbnail.Thumb // by their number
+	// fewer is how many were left out so that the page is not too large.
+	fewer int
+	none  string // why there is none
+}
+
+// thumb returns a thumbnail and its sides; nil if there is none.
+func (p thumbs) thumb(n int) ([]byte, int, int) {
+	if n < 0 || n >= len(p.all) {
+		return nil, 0, 0
+	}
+	t := &p.all[n]
+	return t.JPEG, t.Width, t.Height
+}
+
+// note says what is missing; empty if nothing is.
+func (p thumbs) note() string {
+	switch {
+	case p.none != "":
+		return "; it has no pictures: " + p.none
+	case p.fewer > 0:
+		return fmt.Sprintf("; %s left out to keep it below --max-megabytes", numberOf(p.fewer, "picture"))
+	}
+	return ""
+}
+
+// readPictures makes the thumbnails of the galleries. Without access to the images there are none,
+// and the findings say why.
+func (f *reportFlags) readPictures(ctx context.Context, stderr io.Writer, job *output.Job, out string, found *review.Findings,
+	entries []shard.Entry,
+) (thumbs, error) {
+	none := func(why string) (thumbs, error) {
+		found.NoPictures = why
+		found.DropThumbs(why)
+		return thumbs{none: why}, nil
+	}
+	if f.noPictures {
+		return none("they were not asked for")
+	}
+	if len(entries) == 0 {
+		return thumbs{}, nil
+	}
+	place := job.ImagesPlace()
+	if f.images == "" {
+		if err := f.places.checkRecorded("the images of the job", place, out); err != nil {
+			return none(redact(err.Error()))
+		}
+	}
+	images, err := f.places.open("the images", cmp.Or(f.images, place))
+	if err != nil {
+		if f.images != "" {
+			return thumbs{}, err
+		}
+		return none(redact(err.Error()))
+	}
+	if f.images != "" { // copies of the images that were scored have other ETags
+		for i := range entries {
+			entries[i].ETag = ""
+		}
+	}
+	seen := thumbs{all: make([]thumbnail.Thumb, len(entries))}
+	bar := newSteps(stderr, "reading pictures", len(entries))
+	opt := thumbnail.Options{Progress: func(done, _ int) { bar.to(done) }}
+	opt.Decode, opt.IgnoreOrientation = decodingOf(job)
+	err = thumbnail.Make(ctx, images, entries, opt, func(i int, t thumbnail.Thumb) { seen.all[i] = t })
+	bar.end()
+	switch {
+	case errors.Is(err, thumbnail.ErrNoAccess) && ctx.Err() == nil:
+		return none(redact(err.Error()))
+	case err != nil:
+		return thumbs{}, err
+	}
+	seen.put(found)
+	return seen, seen.fit(found, int64(f.maxMegabytes*1e6))
+}
+
+// decodingOf returns how a job decoded its images.
+func decodingOf(job *output.Job) (preprocess.Options, bool) {
+	o := preprocess.Options{MaxMemory: job.MaxMemory}
+	o.MaxPixels, o.MaxBytes = job.Bounds()
+	return o, job.Preprocess != nil && job.Preprocess.IgnoreOrientation
+}
+
+// put says of each picture of the galleries how large its image is, and why it has no thumbnail.
+func (p thumbs) put(found *review.Findings) {
+	found.EachPicture(func(one *review.Picture) {
+		if one.Thumb < 0 {
+			return
+		}
+		t := &p.all[one.Thumb]
+		one.Width, one.Height = t.ImageWidth, t.ImageHeight
+		if t.Err != nil {
+			one.Thumb, one.NoThumb = -1, redact(t.Err.Error())
+		}
+	})
+}
+
+// fit leaves out pictures so that the page takes at most that many bytes: of each gallery only the
+// first k images remain, for the largest k that fits.
+func (p *thumbs) fit(found *review.Findings, most int64) error {
+	var text byteCount
+	if err := reportpage.Write(&text, found, pageOptions(nil)); err != nil {
+		return err
+	}
+	size := func(k int) int64 {
+		sum := int64(text)
+		for _, g := range found.Galleries {
+			for _, one := range g.Pictures[:min(k, len(g.Pictures))] {
+				if one.Thumb >= 0 {
+					sum += int64(base64.StdEncoding.EncodedLen(len(p.all[one.Thumb].JPEG)))
+				}
+			}
+		}
+		return sum
+	}
+	longest := 0
+	for _, g := range found.Galleries {
+		longest = max(longest, len(g.Pictures))
+	}
+	k := longest
+	for k > 0 && size(k) > most {
+		k--
+	}
+	for i := range found.Galleries {
+		g := &found.Galleries[i]
+		p.fewer += max(len(g.Pictures)-k, 0)
+		g.Pictures = g.Pictures[:min(max(k, 1), len(g.Pictures))]
+	}
+	if k == 0 {
+		found.DropThumbs("left out to keep the page small")
+	}
+	return nil
+}
+
+// byteCount counts what is written to it.
+type byteCount int64
+
+func (c *byteCount) Write(p []byte) (int, error) {
+	*c += byteCount(len(p))
+	return len(p), nil
+}
