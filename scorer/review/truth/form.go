@@ -26,12 +26,19 @@ type form struct {
 	read func(ctx context.Context, in *input, add adder) error
 }
 
-// forms are the forms of files. The first that claims a file reads it.
-var forms = []form{
-	labelStudio,
-	labelStudioMin,
-	cvatImages,
-	table,
+// forms returns the forms of files and folders. The first that claims one reads it.
+func forms() []form {
+	return []form{
+		labelStudio,
+		labelStudioMin,
+		cvatImages,
+		coco,
+		fiftyone,
+		lines,
+		parquetTable,
+		folder(),
+		table,
+	}
 }
 
 // input is a file or folder that is read.
@@ -89,7 +96,7 @@ func open(path, columns string) (source, error) {
 	}
 	defer in.close()
 	var known []string
-	for _, f := range forms {
+	for _, f := range forms() {
 		if f.is(in) {
 			return source{path: path, columns: columns, form: f}, nil
 		}

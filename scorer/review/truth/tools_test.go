@@ -1,0 +1,155 @@
+package truth
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/parquet-go/parquet-go"
+)
+
+// writtenFolder writes files, by name, and returns the folder that they are in.
+func writtenFolder(t *testing.T, files map[string]string) string {
+	t.Helper()
+	root := t.TempDir()
+	for name, text := range files {
+		file := filepath.Join(root, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root
+}
+
+// parquetOf returns a Parquet file with what Hugging Face's library writes into it.
+func parquetOf[T any](t *testing.T, features string, rows ...T) string {
+	t.Helper()
+	var body bytes.Buffer
+	w := parquet.NewGenericWriter[T](&body)
+	if features != "" {
+		w.SetKeyValueMetadata("huggingface", features)
+	}
+	if _, err := w.Write(rows); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return body.String()
+}
+
+type picture struct {
+	Bytes []byte `parquet:"bytes,optional"`
+	Path  string `parquet:"path,optional"`
+}
+
+type labelledPicture struct {
+	Image picture `parquet:"image,optional"`
+	Label *int64  `parquet:"label,optional"`
+}
+
+type namedPicture struct {
+	Path  string `parquet:"path"`
+	Exact string `parquet:"path_base64"`
+	Label string `parquet:"label"`
+	Of    string `parquet:"label_of"`
+}
+
+// TestFormsOfTrainingTools checks what is read from what tools for training and curation export.
+func TestFormsOfTrainingTools(t *testing.T) {
+	images := []string{"a.jpg", "x/b.jpg", "c\xff.jpg"}
+	one, zero := int64(1), int64(0)
+	const classes = `{"info":{"features":{"label":{"names":["cat","hot dog"],"_type":"ClassLabel"}}}}`
+	const coco = `{"categories":[{"id":0,"name":"cat"},{"id":7,"name":"dog"}],"annotations":[{"id":1,"image_id":5,"category_id":7,"bbox":[0,0,1,1]},` +
+		`{"id":2,"image_id":4,"category_id":0},{"id":3,"image_id":6,"category_id":0},{"id":4,"image_id":6,"category_id":7}],` +
+		`"images":[{"id":5,"file_name":"a.jpg"},{"id":4,"file_name":"x/b.jpg"},{"id":6,"file_name":"c\ufffd.jpg","path_base64":"Y/8uanBn"}]}`
+	const samples = `{"samples":[{"filepath":"data/a-1.jpg","path":"a.jpg","ground_truth":{"_cls":"Classification","label":"cat"},"truth":["cat","dog"]},` +
+		`{"filepath":"data/x/b.jpg","prediction":{"_cls":"Classification","label":"no"},"ground_truth":{"_cls":"Classification","label":"dog"},"mine":{"_cls":"Classification","label":"cow"}},` +
+		`{"filepath":"data/c.jpg","path":"c\ufffd.jpg","path_base64":"Y/8uanBn","ground_truth":null}]}`
+	const lines = "{\"file_name\":\"train/a-1.jpg\",\"path\":\"a.jpg\",\"label\":\"cat\",\"label_of\":\"truth\"}\n" +
+		"{\"file_name\":\"x/b.jpg\",\"label\":\"no\",\"label_of\":\"model\"}\n\n{\"path\":\"c\ufffd.jpg\",\"path_base64\":\"Y/8uanBn\",\"label\":7}"
+	for name, c := range map[string]struct {
+		files         map[string]string
+		columns, want string
+	}{
+		"COCO":          {files: map[string]string{"x": coco}, want: "dog cat cat|dog"},
+		"COCO folder":   {files: map[string]string{"annotations/instances_default.json": coco, "predictions.json": "[]"}, want: "dog cat cat|dog"},
+		"FiftyOne":      {files: map[string]string{"x": samples}, want: "cat|dog dog -"},
+		"FiftyOne mine": {files: map[string]string{"x": samples}, columns: "path,mine", want: "- cow -"},
+		"FiftyOne folder": {files: map[string]string{"samples.json": samples, "metadata.json": `{"name":"x"}`, "data/a-1.jpg": ""},
+			want: "cat|dog dog -"},
+		"lines":        {files: map[string]string{"x": lines}, want: "cat - 7"},
+		"lines folder": {files: map[string]string{"train/metadata.jsonl": lines, "README.md": "x"}, want: "cat - 7"},
+		"Parquet": {files: map[string]string{"x": parquetOf(t, classes, labelledPicture{picture{[]byte("x"), "a.jpg"}, &one},
+			labelledPicture{picture{nil, "b.jpg"}, &zero}, labelledPicture{picture{nil, "d.jpg"}, nil})}, want: "hot dog cat -"},
+		"Parquet folder": {files: map[string]string{"data/train-00000.parquet": parquetOf(t, "", namedPicture{"a.jpg", "", "cat", "truth"}),
+			"data/train-00001.parquet": parquetOf(t, "", namedPicture{"x/b.jpg", "", "no", "model"}, namedPicture{"c\ufffd.jpg", "Y/8uanBn", "dog", "truth"})},
+			want: "cat - dog"},
+		"labels":        {files: map[string]string{"cat/a.jpg": "", "hot%20dog/x/b.jpg": "", "hot%20dog/.DS_Store": "", "top.jpg": ""}, want: "cat hot%20dog -"},
+		"splits":        {files: map[string]string{"train/cat/a.jpg": "", "val/dog/b.jpg": "", "data.yaml": "", "other/no/c.jpg": ""}, want: "cat dog -"},
+		"moved, tables": {files: treeFiles, want: "b/c cat -"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := writtenFolder(t, c.files)
+			if _, ok := c.files["x"]; ok {
+				file = filepath.Join(file, "x")
+			}
+			s, err := bound(t, Options{Images: "/srv/photos", Columns: c.columns}, file, images...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := labelsOf(s, images...); got != c.want {
+				t.Errorf("labels are %q, want %q (%v)", got, c.want, s)
+			}
+		})
+	}
+}
+
+// treeFiles are folders of labels that 'export' made, in which somebody moved a file, deleted one
+// and added one.
+var treeFiles = map[string]string{
+	"images.csv":           "file,path,path_base64\ntrain/cat/a-1.jpg,a.jpg,\ntrain/cat/c-2.jpg,c\ufffd.jpg,Y/8uanBn\n",
+	"names.csv":            "folder,label\nb%2Fc,b/c\ncat,cat\n",
+	"train/b%2Fc/a-1.jpg":  "",
+	"val/cat/new/x/b.jpg":  "",
+	"train/cat/c-2.cached": "",
+}
+
+// TestFormsThatSayNothing checks the errors of exports without a truth, and of damaged ones.
+func TestFormsThatSayNothing(t *testing.T) {
+	zero := int64(0)
+	whole := parquetOf(t, "", labelledPicture{picture{nil, "a.jpg"}, &zero})
+	for name, c := range map[string]struct {
+		text, want string
+		err        error
+	}{
+		"COCO of the model":      {`{"info":{"annotations":"labels of the model m"},"images":[]}`, "labels of the model", ErrForm},
+		"COCO without category":  {`{"images":[{"id":1,"file_name":"a"}],"annotations":[{"image_id":1,"category_id":2}]}`, "category 2", ErrForm},
+		"COCO that ends":         {`{"images":[{"id":1,"file_name":"a"},`, "EOF", ErrForm},
+		"FiftyOne without truth": {`{"samples":[{"filepath":"a","prediction":{"_cls":"Classification","label":"x"}}]}`, "prediction", ErrForm},
+		"FiftyOne, another kind": {`{"samples":[{"filepath":"a","ground_truth":{"_cls":"Detections"}}]}`, "no classification", ErrForm},
+		"lines of the model":     {`{"file_name":"a","label":"x","label_of":"model"}`, "--truth-columns", ErrForm},
+		"lines without a name":   {"{\"path\":\"a\",\"label\":\"x\"}\n{\"label\":\"x\"}", "line 2", ErrForm},
+		"bad base64":             {`{"path":"a","label":"x","path_base64":"%"}`, "line 1", ErrForm},
+		"no Parquet":             {"PAR1xxxx", "", ErrForm},
+		"half a Parquet":         {whole[:len(whole)/2], "", ErrForm},
+		"Parquet of the model":   {parquetOf(t, "", namedPicture{"a.jpg", "", "cat", "model"}), "--truth-columns", ErrForm},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Read(t.Context(), Options{}, written(t, "x", c.text))
+			if !errors.Is(err, c.err) || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error is %v, want %v with %q", err, c.err, c.want)
+			}
+		})
+	}
+	twice := writtenFolder(t, map[string]string{"images.csv": "file,path,path_base64\n", "a/x-1.jpg": "", "b/x-1.jpg": ""})
+	if _, err := Read(t.Context(), Options{}, twice); !errors.Is(err, ErrContradiction) {
+		t.Errorf("a file in two folders: %v", err)
+	}
+}
