@@ -54,7 +54,8 @@ func TestEveryLineHasAnEvent(t *testing.T) {
 				if !ok {
 					return true
 				}
-				if selector, ok := call.Fun.(*ast.SelectorExpr); ok {
+				selector, ok := call.Fun.(*ast.SelectorExpr)
+				if ok && (slices.Contains(begins, selector.Sel.Name) || strings.HasPrefix(selector.Sel.Name, "Msg")) {
 					of := strings.TrimPrefix(fmt.Sprint(p.info.TypeOf(selector.X)), "*")
 					if of == "github.com/rs/zerolog.Logger" && slices.Contains(begins, selector.Sel.Name) {
 						t.Errorf("%s: a line begins with %s: want a kind of package event, as event.ChunkRaced.On(log)",

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -63,9 +64,12 @@ func logField(info *types.Info, call *ast.CallExpr) (method, name string) {
 	if !ok || len(call.Args) < 2 {
 		return "", ""
 	}
-	of := strings.TrimPrefix(fmt.Sprint(info.TypeOf(selector.X)), "*")
 	literal, ok := call.Args[0].(*ast.BasicLit)
-	if !ok || !slices.Contains([]string{"github.com/rs/zerolog.Event", "github.com/rs/zerolog.Context"}, of) {
+	if !ok || literal.Kind != token.STRING {
+		return "", ""
+	}
+	of := strings.TrimPrefix(fmt.Sprint(info.TypeOf(selector.X)), "*")
+	if !slices.Contains([]string{"github.com/rs/zerolog.Event", "github.com/rs/zerolog.Context"}, of) {
 		return "", ""
 	}
 	name, err := strconv.Unquote(literal.Value)
@@ -96,9 +100,17 @@ type typedPackage struct {
 }
 
 // typedPackages returns the packages of the repository that import zerolog or name lines of
-// the log.
+// the log. Tests share them.
 func typedPackages(t *testing.T) []typedPackage {
 	t.Helper()
+	all, err := readTypedPackages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+var readTypedPackages = sync.OnceValues(func() ([]typedPackage, error) {
 	root := filepath.Join("..", "..")
 	list := exec.Command("go", "list", "-export", "-deps", "-f",
 		`{{.ImportPath}}|{{.Export}}|{{if .Module}}{{.Module.Main}}{{end}}|{{join .Imports ","}}|{{.Dir}}|{{join .GoFiles ","}},{{join .CgoFiles ","}}`, "./...")
@@ -107,7 +119,7 @@ func typedPackages(t *testing.T) []typedPackage {
 	list.Stderr = &stderr
 	out, err := list.Output()
 	if err != nil {
-		t.Fatalf("go list: %v\n%s", err, stderr.String())
+		return nil, fmt.Errorf("go list: %w\n%s", err, stderr.String())
 	}
 	exports := map[string]string{}
 	var own [][]string
@@ -131,7 +143,7 @@ func typedPackages(t *testing.T) []typedPackage {
 			}
 			file, err := parser.ParseFile(p.fset, filepath.Join(columns[4], name), nil, 0)
 			if err != nil {
-				t.Fatal(err)
+				return nil, err
 			}
 			p.files = append(p.files, file)
 		}
@@ -142,9 +154,9 @@ func typedPackages(t *testing.T) []typedPackage {
 			check.Error = func(error) {}
 		}
 		if _, err := check.Check(columns[0], p.fset, p.files, p.info); err != nil && !c {
-			t.Fatalf("%s: %v", columns[0], err)
+			return nil, fmt.Errorf("%s: %w", columns[0], err)
 		}
 		all = append(all, p)
 	}
-	return all
-}
+	return all, nil
+})
