@@ -1,8 +1,8 @@
 package chart
 
-// Bars returns an SVG of horizontal bars, the first at the top, each with its value and
+// Bars returns a chart of horizontal bars, the first at the top, each with its value and
 // its confidence interval. unit names the values.
-func Bars(title, unit string, bars []Bar) ([]byte, error) {
+func Bars(title, unit string, bars []Bar) (*Drawing, error) {
 	var lowest, highest, names, values float64
 	for _, b := range bars {
 		if err := checkValues(title, b.Name, false, b.Value); err != nil {
@@ -32,7 +32,7 @@ func Bars(title, unit string, bars []Bar) ([]byte, error) {
 	}
 	c.line("soft", xs.at(0), top, xs.at(0), bottom, 1)
 	y := c.paragraph(label{at: Point{(left + xs.to) / 2, bottom + 28}, class: "soft", text: unit, room: xs.to - left, anchor: "middle"})
-	return c.svg(title, y+margin), nil
+	return c.drawn(title, y+margin), nil
 }
 
 // bar draws one bar with its middle at y, its name to the left and its value to the right.
@@ -40,8 +40,7 @@ func (c *canvas) bar(b Bar, xs axis, left, y, names float64) {
 	high := float64(len(broken(b.Name, names))) * lineHeight
 	c.paragraph(label{at: Point{left - 10, y - high/2}, class: "ink", text: b.Name, room: names, anchor: "end"})
 	zero, end := xs.at(0), xs.at(b.Value)
-	c.add(`<rect class="%s" fill="currentColor" x="%.1f" y="%.1f" width="%.1f" height="%d" rx="2"/>`,
-		colour(b.Group), min(zero, end), y-barHeight/2, max(zero, end)-min(zero, end), barHeight)
+	c.add(bar{class: colour(b.Group), at: Point{min(zero, end), y - barHeight/2}, wide: max(zero, end) - min(zero, end), high: barHeight})
 	if b.interval() {
 		lo, hi := xs.at(b.Lo), xs.at(b.Hi)
 		c.line("ink", lo, y, hi, y, 1.5)
@@ -49,5 +48,5 @@ func (c *canvas) bar(b Bar, xs axis, left, y, names float64) {
 		c.line("ink", hi, y-5, hi, y+5, 1.5)
 		end = max(end, hi)
 	}
-	c.text(label{at: Point{max(zero, end) + 6, y + 5}, class: "ink", text: Number(b.Value)})
+	c.add(label{at: Point{max(zero, end) + 6, y + 5}, class: "ink", text: Number(b.Value)})
 }

@@ -1,17 +1,19 @@
-// Package chart draws the charts of benchmarks as SVG. A browser shows them in its
+// Package chart draws the charts of benchmarks as SVG or PNG. A browser shows an SVG in its
 // light or dark colours, and narrower if the page is narrow.
 //
-//  1. [Lines] and [Bars] check the values and choose the axes (axis.go).
+//  1. [Lines], [Bars] and [Ranks] check the values and choose the axes (axis.go).
 //  2. They place the title, the legend and the plot below each other. Texts that are
 //     too wide take several lines (text.go).
-//  3. A canvas collects the elements and adds the colours (canvas.go).
+//  3. A canvas collects the shapes (canvas.go), and a [Drawing] writes them (svg.go, png.go).
 package chart
 
 import (
 	"fmt"
 	"math"
+	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/batchscore/batchscore/bench/ranks"
 )
@@ -33,6 +35,26 @@ type Line struct {
 	// Limit marks a line that shows the ideal. It is drawn as a broad grey line
 	// below the others, without marks, and comes first.
 	Limit bool
+	// Dots leaves the line out and draws its points only.
+	Dots bool
+}
+
+// Drawing is a chart that has been drawn.
+type Drawing struct {
+	title  string
+	height float64 // in pixels
+	shapes []shape
+}
+
+// Endings are those of the files that a chart can be written to.
+var Endings = []string{".svg", ".png"}
+
+// File returns the chart as the ending of a file's name says: as PNG, or else as SVG.
+func (d *Drawing) File(name string) ([]byte, error) {
+	if strings.EqualFold(filepath.Ext(name), ".png") {
+		return d.PNG()
+	}
+	return d.SVG(), nil
 }
 
 // Per returns the line in a larger unit, which is that many of the smaller one.
@@ -71,6 +93,7 @@ const (
 	plotHeight = 270
 	rowHeight  = 28 // of a bar
 	barHeight  = 18
+	barCorner  = 2 // the radius of its corners
 )
 
 // checkValues returns an error if a value cannot be drawn.

@@ -23,64 +23,69 @@ import (
 )
 
 // examples are charts with few and many values, and with long names.
-func examples(t *testing.T) map[string][]byte {
+func examples(t *testing.T) map[string]*Drawing {
 	t.Helper()
 	none := math.Inf(1)
 	long := strings.Repeat("a file of a very long name and", 4) + strings.Repeat("x", 90)
-	all := map[string][]byte{}
-	draw := func(name string, svg []byte, err error) {
+	all := map[string]*Drawing{}
+	draw := func(name string, d *Drawing, err error) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all[name] = svg
+		all[name] = d
 	}
-	svg, err := Bars("Run by device, images/s (simulated)", "images/s", []Bar{
+	d, err := Bars("Run by device, images/s (simulated)", "images/s", []Bar{
 		{Name: "simulated:p100:430/s, ranks 32", Value: 12345, Lo: 12000, Hi: 12600},
 		{Name: "k80 of a very long name", Value: 3456.7, Lo: -none, Hi: none, Group: 1},
 		{Name: "t4", Value: 0.5, Lo: 0.4, Hi: 0.7, Group: 2},
 	})
-	draw("bars", svg, err)
+	draw("bars", d, err)
 	var many []Bar
 	for i := range 60 {
 		many = append(many, Bar{Name: fmt.Sprintf("%d %s", i, []string{"k80", long, "日本語の名前"}[i%3]), Value: 1e9 / float64(i+1), Lo: -1e8, Hi: 1.1e9, Group: i})
 	}
-	svg, err = Bars(long, "images/s", many)
-	draw("many-bars", svg, err)
-	svg, err = Bars("Nothing done", "images/s", []Bar{{Name: "a", Lo: -none, Hi: none}})
-	draw("zero", svg, err)
-	svg, err = Lines("Scaling", Axes{X: "ranks", Y: "images/s", Log: true}, []Line{
+	d, err = Bars(long, "images/s", many)
+	draw("many-bars", d, err)
+	d, err = Bars("Nothing done", "images/s", []Bar{{Name: "a", Lo: -none, Hi: none}})
+	draw("zero", d, err)
+	d, err = Lines("Scaling", Axes{X: "ranks", Y: "images/s", Log: true}, []Line{
 		Ideal("in proportion", 1, 32, 430),
 		{Name: "p100", XY: []Point{{X: 1, Y: 430}, {X: 8, Y: 3400}, {X: 32, Y: 13000}}},
 		{Name: "k80", XY: []Point{{X: 1, Y: 115}, {X: 8, Y: 910}, {X: 32, Y: 3500}}},
 	})
-	draw("lines", svg, err)
-	svg, err = Lines("Rate over the batch", Axes{X: "batch", Y: "images/s"}, []Line{
+	draw("lines", d, err)
+	d, err = Lines("Rate over the batch", Axes{X: "batch", Y: "images/s"}, []Line{
 		{Name: "v100 & <co>", XY: []Point{{X: 1, Y: 43}, {X: 64, Y: 1034}, {X: 1000000, Y: 1300}}},
 	})
-	draw("batches", svg, err)
+	draw("batches", d, err)
 	var series []Line
 	for i := range 14 {
 		y := float64(i + 1)
 		series = append(series, Line{Name: fmt.Sprintf("%d %s", i, []string{"k80", long}[i%7/6]), XY: []Point{{X: 1, Y: y}, {X: 1 << 20, Y: y * 1e6}}})
 	}
-	svg, err = Lines(long, Axes{X: long, Y: long, Log: true}, series)
-	draw("many-lines", svg, err)
+	d, err = Lines(long, Axes{X: long, Y: long, Log: true}, series)
+	draw("many-lines", d, err)
+	d, err = Ranks("Time of each rank", job(12))
+	draw("ranks", d, err)
+	d, err = Ranks("Time of each rank (simulated)", job(5000))
+	draw("many-ranks", d, err)
 	return all
 }
 
 // TestTextIsEscaped checks that a chart is XML whatever a name holds.
 func TestTextIsEscaped(t *testing.T) {
 	name := "<b> & \"c\" 'd' \x00 \xff"
-	for _, draw := range []func() ([]byte, error){
-		func() ([]byte, error) { return Bars(name, name, []Bar{{Name: name, Value: 1, Lo: 1, Hi: 1}}) },
-		func() ([]byte, error) {
+	for _, draw := range []func() (*Drawing, error){
+		func() (*Drawing, error) { return Bars(name, name, []Bar{{Name: name, Value: 1, Lo: 1, Hi: 1}}) },
+		func() (*Drawing, error) {
 			return Lines(name, Axes{X: name, Y: name}, []Line{{Name: name, XY: []Point{{X: 1, Y: 2}}}})
 		},
 	} {
-		svg, err := draw()
+		d, err := draw()
 		if err != nil {
 			t.Fatal(err)
 		}
+		svg := d.SVG()
 		found := 0
 		for d := xml.NewDecoder(bytes.NewReader(svg)); ; {
 			token, err := d.Token()
@@ -103,12 +108,12 @@ func TestTextIsEscaped(t *testing.T) {
 // TestNoChart checks that values that a chart cannot show are an error.
 func TestNoChart(t *testing.T) {
 	line := func(x, y float64) []Line { return []Line{{Name: "a", XY: []Point{{X: x, Y: y}}}} }
-	for name, draw := range map[string]func() ([]byte, error){
-		"no series":        func() ([]byte, error) { return Lines("t", Axes{}, nil) },
-		"no points":        func() ([]byte, error) { return Lines("t", Axes{}, []Line{{Name: "a"}}) },
-		"not a number":     func() ([]byte, error) { return Lines("t", Axes{}, line(1, math.NaN())) },
-		"zero with powers": func() ([]byte, error) { return Lines("t", Axes{Log: true}, line(0, 1)) },
-		"an endless bar":   func() ([]byte, error) { return Bars("t", "s", []Bar{{Name: "a", Value: math.Inf(1)}}) },
+	for name, draw := range map[string]func() (*Drawing, error){
+		"no series":        func() (*Drawing, error) { return Lines("t", Axes{}, nil) },
+		"no points":        func() (*Drawing, error) { return Lines("t", Axes{}, []Line{{Name: "a"}}) },
+		"not a number":     func() (*Drawing, error) { return Lines("t", Axes{}, line(1, math.NaN())) },
+		"zero with powers": func() (*Drawing, error) { return Lines("t", Axes{Log: true}, line(0, 1)) },
+		"an endless bar":   func() (*Drawing, error) { return Bars("t", "s", []Bar{{Name: "a", Value: math.Inf(1)}}) },
 	} {
 		if _, err := draw(); err == nil {
 			t.Errorf("%s: no error", name)
@@ -187,10 +192,10 @@ document.getElementById("found").textContent = JSON.stringify({
 // TestTextsInABrowser checks with chromium that no text of a chart is cut off, and none
 // lies on another.
 func TestTextsInABrowser(t *testing.T) {
-	for name, svg := range examples(t) {
+	for name, d := range examples(t) {
 		t.Run(name, func(t *testing.T) {
 			page := filepath.Join(t.TempDir(), "chart.html")
-			if err := os.WriteFile(page, []byte(strings.Replace(measuring, "CHART", string(svg), 1)), 0o644); err != nil {
+			if err := os.WriteFile(page, []byte(strings.Replace(measuring, "CHART", string(d.SVG()), 1)), 0o644); err != nil {
 				t.Fatal(err)
 			}
 			dom := browser(t, "--dump-dom", "file://"+page)
@@ -232,7 +237,7 @@ func TestTextsInABrowser(t *testing.T) {
 func TestLightAndDark(t *testing.T) {
 	dir := t.TempDir()
 	file, shot := filepath.Join(dir, "chart.svg"), filepath.Join(dir, "chart.png")
-	if err := os.WriteFile(file, examples(t)["bars"], 0o644); err != nil {
+	if err := os.WriteFile(file, examples(t)["bars"].SVG(), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {

@@ -5,19 +5,27 @@ import (
 	"math"
 )
 
-// marks are the shapes of the points of a series, as paths of about one pixel around 0.
-var marks = []string{
-	"M-1,0a1,1 0 1,0 2,0a1,1 0 1,0 -2,0Z", "M-.9,-.9H.9V.9H-.9Z", "M0,-1.1L1,.8H-1Z", "M0,-1.2L1.2,0L0,1.2L-1.2,0Z",
+// mark is the shape of the points of a series, of about one pixel around 0.
+type mark struct {
+	path    string  // of SVG
+	corners []Point // none for a circle
+}
+
+var marks = []mark{
+	{path: "M-1,0a1,1 0 1,0 2,0a1,1 0 1,0 -2,0Z"},
+	{path: "M-.9,-.9H.9V.9H-.9Z", corners: []Point{{-.9, -.9}, {.9, -.9}, {.9, .9}, {-.9, .9}}},
+	{path: "M0,-1.1L1,.8H-1Z", corners: []Point{{0, -1.1}, {1, .8}, {-1, .8}}},
+	{path: "M0,-1.2L1.2,0L0,1.2L-1.2,0Z", corners: []Point{{0, -1.2}, {1.2, 0}, {0, 1.2}, {-1.2, 0}}},
 }
 
 // look is how a series is drawn.
 type look struct {
 	class string // its colour
 	width float64
-	// dash is the length of dashes and of the gaps between them; empty for a whole line.
-	dash string
-	// mark is the path of a mark, and radius its size; empty for no marks.
-	mark   string
+	// dash is the length of dashes and gap that of the gaps between them; 0 for a whole line.
+	dash, gap int
+	// mark is the shape of the marks, and radius their size; the zero value for no marks.
+	mark   mark
 	radius float64
 }
 
@@ -40,8 +48,13 @@ func looks(series []Line) []look {
 		}
 		kind := n % kinds
 		all[i] = look{class: colour(n), width: 2, mark: marks[kind], radius: 3 + 1.2*float64(kinds-1-kind)}
-		if kind > 0 {
-			all[i].dash = fmt.Sprintf("%d %d", 6*(kinds-kind), 6*kind)
+		switch {
+		case s.Dots && len(s.XY) > 100:
+			all[i].radius = 1.5
+		case s.Dots:
+			all[i].radius = 3.5
+		case kind > 0:
+			all[i].dash, all[i].gap = 6*(kinds-kind), 6*kind
 		}
 		n++
 	}
@@ -66,8 +79,8 @@ func extent(title string, log bool, series []Line) (lowest, highest Point, err e
 	return lowest, highest, nil
 }
 
-// Lines returns an SVG of lines.
-func Lines(title string, a Axes, series []Line) ([]byte, error) {
+// Lines returns a chart of lines.
+func Lines(title string, a Axes, series []Line) (*Drawing, error) {
 	if len(series) == 0 || len(series[0].XY) == 0 {
 		return nil, fmt.Errorf("%s: a chart needs values", title)
 	}
@@ -86,7 +99,7 @@ func Lines(title string, a Axes, series []Line) ([]byte, error) {
 	xs := newAxis(a.Log, lowest.X, highest.X, left, width-margin-12, textWidth)
 	for _, v := range ys.ticks {
 		c.line("grid", left, ys.at(v), xs.to, ys.at(v), 1)
-		c.text(label{at: Point{left - 12, ys.at(v) + 4}, class: "soft", text: tick(v), anchor: "end"})
+		c.add(label{at: Point{left - 12, ys.at(v) + 4}, class: "soft", text: tick(v), anchor: "end"})
 	}
 	c.ticks(xs, top, bottom)
 	c.line("soft", left, bottom, xs.to, bottom, 1)
@@ -95,10 +108,14 @@ func Lines(title string, a Axes, series []Line) ([]byte, error) {
 		for j, p := range series[i].XY {
 			points[j] = Point{xs.at(p.X), ys.at(p.Y)}
 		}
-		c.series(l, points, points)
+		if series[i].Dots {
+			c.series(l, nil, points)
+		} else {
+			c.series(l, points, points)
+		}
 	}
 	y = c.paragraph(label{at: Point{(left + xs.to) / 2, bottom + 28}, class: "soft", text: a.X, room: xs.to - left, anchor: "middle"})
-	return c.svg(title, y+margin), nil
+	return c.drawn(title, y+margin), nil
 }
 
 // legend names the series, as many next to each other as there is room for, and
@@ -113,7 +130,11 @@ func (c *canvas) legend(y float64, series []Line) float64 {
 			x, y = margin, bottom
 		}
 		middle := y + lineHeight/2
-		c.series(l, []Point{{x, middle}, {x + swatch, middle}}, []Point{{x + swatch/2, middle}})
+		sample := []Point{{x, middle}, {x + swatch, middle}}
+		if series[i].Dots {
+			sample = nil
+		}
+		c.series(l, sample, []Point{{x + swatch/2, middle}})
 		name.at = Point{x + swatch + 8, y}
 		bottom = max(bottom, c.paragraph(name))
 		x += wide + gap

@@ -76,7 +76,7 @@ batch differs, too: cuda:V100-16GB 80, cuda:k80 10.
 		read.Groups[1].Low == nil || *read.Groups[1].Low != 100 || read.Groups[1].P == nil || *read.Groups[1].P > 0.05 {
 		t.Errorf("JSON: %+v, %v", read, err)
 	}
-	if svg, err := table.Chart(); err != nil || !bytes.Contains(svg, []byte("cuda:V100-16GB")) {
+	if drawn, err := table.Chart(); err != nil || !bytes.Contains(drawn.SVG(), []byte("cuda:V100-16GB")) {
 		t.Errorf("Chart: %v", err)
 	}
 }
@@ -185,7 +185,7 @@ k80 8: 800 ratio 0.25 price 0 limits device`
 	if strings.Join(got, "\n") != want {
 		t.Errorf("have\n%s\nwant\n%s", strings.Join(got, "\n"), want)
 	}
-	if svg, err := table.Chart(); err != nil || !bytes.Contains(svg, []byte(">ranks<")) {
+	if drawn, err := table.Chart(); err != nil || !bytes.Contains(drawn.SVG(), []byte(">ranks<")) {
 		t.Errorf("Chart: %v, want lines over ranks", err)
 	}
 }

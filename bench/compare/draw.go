@@ -13,8 +13,8 @@ import (
 // mostBars is how many bars a chart has at most.
 const mostBars = 60
 
-// Chart draws the table as SVG: as lines over a dimension of numbers, else as bars.
-func (t *Table) Chart() ([]byte, error) {
+// Chart draws the table: as lines over a dimension of numbers, else as bars.
+func (t *Table) Chart() (*chart.Drawing, error) {
 	if lines, a, ok := t.lines(); ok {
 		return chart.Lines(t.Title(), a, lines)
 	}

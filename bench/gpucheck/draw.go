@@ -138,11 +138,11 @@ func (r *Report) charts() ([]drawing, error) {
 		if r.Hardware.StandIn {
 			title += " (a stand-in that computes nothing)"
 		}
-		svg, err := chart.Lines(title, chart.Axes{X: "images in a batch", Y: "images/s"}, lines)
+		drawn, err := chart.Lines(title, chart.Axes{X: "images in a batch", Y: "images/s"}, lines)
 		if err != nil {
 			return all, err
 		}
-		all = append(all, drawing{file: "speed-" + model + ".svg", title: title, svg: svg})
+		all = append(all, drawing{file: "speed-" + model + ".svg", title: title, svg: drawn.SVG()})
 	}
 	return all, nil
 }

@@ -27,10 +27,13 @@ func render(folder string) (map[string][]byte, error) {
 	t, err := template.New("BENCHMARKS.md").Option("missingkey=error").Funcs(template.FuncMap{
 		"samples": func(name string) (*samples, error) { return readSamples(filepath.Join(folder, name+".txt")) },
 		"chart": func(name, title string, axes chart.Axes, series ...chart.Line) (string, error) {
-			svg, err := chart.Lines(title, axes, series)
+			drawn, err := chart.Lines(title, axes, series)
+			if err != nil {
+				return "", err
+			}
 			file := charts + "/" + name + ".svg"
-			files[file] = svg
-			return fmt.Sprintf("![%s](%s)", title, file), err
+			files[file] = drawn.SVG()
+			return fmt.Sprintf("![%s](%s)", title, file), nil
 		},
 		"axes":    func(x, y string) chart.Axes { return chart.Axes{X: x, Y: y} },
 		"logAxes": func(x, y string) chart.Axes { return chart.Axes{X: x, Y: y, Log: true} },

@@ -7,11 +7,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/batchscore/batchscore/bench/chart"
 	"github.com/batchscore/batchscore/bench/compare"
 	"github.com/batchscore/batchscore/bench/result"
 	"github.com/batchscore/batchscore/models"
@@ -41,8 +43,13 @@ type benchFlags struct {
 }
 
 // registerChart adds the flag that draws a chart.
-func registerChart(fs *pflag.FlagSet, chart *string) {
-	fs.StringVar(chart, "chart", "", "also draw the rates as a chart, an SVG `FILE`")
+func registerChart(fs *pflag.FlagSet, file *string) {
+	registerChartOf(fs, file, "the rates")
+}
+
+// registerChartOf is registerChart for a chart of something else.
+func registerChartOf(fs *pflag.FlagSet, file *string, what string) {
+	fs.StringVar(file, "chart", "", "also draw "+what+" as a chart into `FILE`, which ends in .svg or .png")
 }
 
 // registerFigures adds flags of the commands that measure rates of devices.
@@ -75,10 +82,22 @@ func (f *benchFlags) check() error {
 	return f.keep(context.Background(), result.Run{})
 }
 
-// checkChart refuses a file for a chart that does not end as an SVG does.
+// checkChart refuses a file for a chart whose ending says nothing about its format.
 func checkChart(file string) error {
-	if file != "" && !strings.EqualFold(filepath.Ext(file), ".svg") {
-		return invalid("chart", file, "a file that ends in .svg; other programs turn it into other formats")
+	if file != "" && !slices.Contains(chart.Endings, strings.ToLower(filepath.Ext(file))) {
+		return invalid("chart", file, "a file that ends in "+strings.Join(chart.Endings, " or "))
+	}
+	return nil
+}
+
+// writeChart writes a chart as the ending of the file's name says.
+func writeChart(ctx context.Context, file string, drawn *chart.Drawing) error {
+	body, err := drawn.File(file)
+	if err == nil {
+		err = writeBytes(ctx, file, body)
+	}
+	if err != nil {
+		return config(fmt.Errorf("--chart: %w", err))
 	}
 	return nil
 }

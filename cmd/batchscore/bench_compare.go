@@ -109,14 +109,11 @@ func saveChart(ctx context.Context, file string, t *compare.Table) error {
 	if file == "" {
 		return nil
 	}
-	svg, err := t.Chart()
+	drawn, err := t.Chart()
 	if err != nil {
 		return usage(fmt.Errorf("--chart: %w", err))
 	}
-	if err := writeBytes(ctx, file, svg); err != nil {
-		return config(fmt.Errorf("--chart: %w", err))
-	}
-	return nil
+	return writeChart(ctx, file, drawn)
 }
 
 // widthOf returns the width of a terminal, or 0 for anything else.

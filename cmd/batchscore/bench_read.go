@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/batchscore/batchscore/bench/chart"
 	"github.com/batchscore/batchscore/bench/ranks"
 	"github.com/batchscore/batchscore/bench/result"
 )
@@ -37,8 +39,10 @@ outputs get a report each. A log is no proof: "verify" is.
 A rank straggles if its time per image exceeds the median of all ranks by more than %g
 robust standard deviations (1.4826 times the median absolute deviation) and by more
 than %g%%, if there are three ranks or more. Where ranks take chunks
-from one another, a rank is granted one more chunk.`, ranks.StragglerFactor, 100*ranks.StragglerLeast),
-		Example: "  batchscore bench read stdout.txt --asked 100000 --one-gpu 255m --ranks-per-node 4 --price 2",
+from one another, a rank is granted one more chunk. --chart shows how long each rank
+took, and marks those that straggle.`, ranks.StragglerFactor, 100*ranks.StragglerLeast),
+		Example: `  batchscore bench read stdout.txt --asked 100000 --one-gpu 255m --ranks-per-node 4 --price 2
+  batchscore bench read stdout.txt --chart ranks.png`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case len(args) == 0:
@@ -60,6 +64,7 @@ from one another, a rank is granted one more chunk.`, ranks.StragglerFactor, 100
 	}
 	f.register(cmd)
 	fs := cmd.Flags()
+	registerChartOf(fs, &f.chart, "the times of the ranks")
 	fs.IntVar(&o.Asked, "asked", 0, "the job was to label `N` images")
 	fs.DurationVar(&oneGPU, "one-gpu", 0, "one GPU takes `DURATION` for them, such as 255m")
 	fs.IntVar(&o.World, "ranks", 0, "the job had `N` ranks (default as many as the highest rank in the log says)")
@@ -110,6 +115,9 @@ func tellRanks(cmd *cobra.Command, f *benchFlags, logs []ranks.Log, o ranks.Opti
 		all = append(all, told{log.Simulated, r})
 		reports, simulated = append(reports, r), append(simulated, log.Simulated)
 	}
+	if err := f.drawRanks(cmd.Context(), reports, simulated); err != nil {
+		return err
+	}
 	if err := f.keep(cmd.Context(), run); err != nil {
 		return err
 	}
@@ -125,4 +133,23 @@ func tellRanks(cmd *cobra.Command, f *benchFlags, logs []ranks.Log, o ranks.Opti
 		return result.WriteBench(cmd.OutOrStdout(), run)
 	}
 	return ranks.WriteTexts(cmd.OutOrStdout(), reports, simulated, widthOf(cmd.OutOrStdout()))
+}
+
+// drawRanks draws the times of the ranks of a job, if --chart asks for it.
+func (f *benchFlags) drawRanks(ctx context.Context, reports []ranks.Report, simulated []bool) error {
+	switch {
+	case f.chart == "":
+		return nil
+	case len(reports) > 1:
+		return usagef("--chart shows one job, and the logs are of %d: give the logs of one of them", len(reports))
+	}
+	title := "Time of each rank"
+	if simulated[0] {
+		title += " (simulated)"
+	}
+	drawn, err := chart.Ranks(title, &reports[0])
+	if err != nil {
+		return usage(fmt.Errorf("--chart: %w", err))
+	}
+	return writeChart(ctx, f.chart, drawn)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -31,6 +32,14 @@ func TestBenchReadOfTheRecipe(t *testing.T) {
 	if err != nil || len(runs) != 1 || len(runs[0].Samples) != 33 {
 		t.Errorf("in the Go benchmark format: %+v, %v; want 33 samples", runs, err)
 	}
+
+	for name, want := range map[string]string{"ranks.svg": ">rank 3, straggles<", "ranks.png": "\x89PNG"} {
+		chart := filepath.Join(t.TempDir(), name)
+		must(t, 0, append(args, "--chart", chart)...)
+		if body, err := os.ReadFile(chart); err != nil || !strings.Contains(string(body), want) {
+			t.Errorf("%s has no %q (%v)", name, want, err)
+		}
+	}
 }
 
 // TestBenchReadOfOurs reads the log of two ranks of batchscore under mpirun.
@@ -58,6 +67,7 @@ func TestBenchReadRefuses(t *testing.T) {
 	}{
 		{code: 64, says: "no log given", args: nil},
 		{code: 64, says: "--format", args: []string{"x.log", "--format", "xml"}},
+		{code: 64, says: "ends in .svg or .png", args: []string{"x.log", "--chart", "x.jpg"}},
 		{code: 64, says: "--asked", args: []string{"x.log", "--asked", "-1"}},
 		{code: 64, says: "--price", args: []string{"x.log", "--price", "NaN"}},
 		{code: 64, says: "--ranks", args: []string{"x.log", "--ranks", "1000000"}},

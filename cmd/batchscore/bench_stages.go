@@ -39,14 +39,11 @@ func (f *benchFlags) drawStages(ctx context.Context, run result.Run) error {
 	if r.Simulated {
 		title += " (simulated)"
 	}
-	svg, err := chart.Bars(title, compare.Rate, bars)
+	drawn, err := chart.Bars(title, compare.Rate, bars)
 	if err != nil {
 		return err
 	}
-	if err := writeBytes(ctx, f.chart, svg); err != nil {
-		return config(err)
-	}
-	return nil
+	return writeChart(ctx, f.chart, drawn)
 }
 
 // advice says what else the figures of bench run show.
