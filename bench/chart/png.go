@@ -74,7 +74,7 @@ type painter struct {
 	raster        vector.Rasterizer
 }
 
-// fill fills what lies in at least one of the polygons.
+// fill fills what is in at least one of the polygons.
 func (p *painter) fill(class string, polygons ...[]Point) {
 	low, high := Point{math.Inf(1), math.Inf(1)}, Point{math.Inf(-1), math.Inf(-1)}
 	for _, polygon := range polygons {
