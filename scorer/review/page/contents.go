@@ -1,6 +1,7 @@
 package page
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/batchscore/batchscore/scorer/review"
@@ -18,9 +19,14 @@ var sections = []struct {
 	{Section: Section{ID: "overview", Title: "Overview"}, has: func(*Page) bool { return true }},
 	{Section: Section{ID: "labels", Title: "Labels"}, has: func(p *Page) bool { return len(p.Labels) > 0 }},
 	{Section: Section{ID: "certainty", Title: "How sure"}, has: func(p *Page) bool { return p.Scores != nil }},
+	{Section: Section{ID: "truth", Title: "Truth"}, has: func(p *Page) bool { return p.Truth != nil }},
+	{Section: Section{ID: "against", Title: "Other output"}, has: func(p *Page) bool { return p.Against != nil }},
 	{Section: Section{ID: "failures", Title: "Failures"}, has: func(p *Page) bool { return p.Failed > 0 }},
 	{Section: Section{ID: "galleries", Title: "Pictures"}, has: func(p *Page) bool { return len(p.Galleries) > 0 }},
-	{Section: Section{ID: "sizes", Title: "Sizes"}, has: func(p *Page) bool { return len(p.Sizes) > 0 }},
+	{Section: Section{ID: "vectors", Title: "Duplicates, outliers"}, has: func(p *Page) bool { return p.Vectors != nil }},
+	{Section: Section{ID: "sizes", Title: "Sizes"}, has: func(p *Page) bool { return len(p.Sizes) > 0 || p.Pixels != nil }},
+	{Section: Section{ID: "ranks", Title: "Ranks"}, has: func(p *Page) bool { return p.Timeline != nil || p.NoTimeline != "" }},
+	{Section: Section{ID: "throughput", Title: "Throughput"}, has: func(p *Page) bool { return p.Timeline != nil }},
 	{Section: Section{ID: "provenance", Title: "Provenance"}, has: func(*Page) bool { return true }},
 }
 
@@ -44,12 +50,58 @@ func (p *Page) Target(where string) string {
 		}
 	}
 	for _, s := range p.Sections() {
-		if s.ID == where {
-			return s.ID
+		if s.ID == where || slices.Contains(within[s.ID](p), where) {
+			return where
 		}
 	}
 	return ""
 }
+
+// within are the IDs of what can be linked to in a section.
+var within = map[string]func(p *Page) []string{
+	"overview": none, "labels": none, "certainty": none, "failures": none, "galleries": none, "provenance": none,
+	"truth": func(p *Page) []string {
+		if p.Truth.Result == nil {
+			return nil
+		}
+		return []string{"classes", "confusion", "reliability", "thresholds"}
+	},
+	"against": func(p *Page) []string {
+		if p.Against.Drift == nil {
+			return nil
+		}
+		return []string{"flips", "drift"}
+	},
+	"vectors": func(p *Page) []string {
+		var all []string
+		if len(p.Vectors.Duplicates) > 0 {
+			all = append(all, "duplicates")
+		}
+		if len(p.Vectors.Outliers) > 0 {
+			all = append(all, "outliers")
+		}
+		return all
+	},
+	"sizes": func(p *Page) []string {
+		if p.PixelChart() == nil {
+			return nil
+		}
+		return []string{"pixels"}
+	},
+	"ranks": func(p *Page) []string {
+		var all []string
+		if p.Timeline != nil && len(p.Timeline.Slowest) > 0 {
+			all = append(all, "slowest")
+		}
+		if p.Timeline != nil && len(p.Timeline.Retries) > 0 {
+			all = append(all, "retries")
+		}
+		return all
+	},
+	"throughput": none,
+}
+
+func none(*Page) []string { return nil }
 
 // galleryID is the ID of the element of a gallery.
 func galleryID(id string) string { return "pictures-" + id }

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -41,4 +42,14 @@ func bars(values []float64, most float64) string {
 		p.box(float64(i)+0.06, barHeight-h, 0.88, h)
 	}
 	return p.String()
+}
+
+// median returns the value in the middle, of values that it sorts.
+func median(values []float64) float64 {
+	slices.Sort(values)
+	n := len(values)
+	if n%2 == 1 {
+		return values[n/2]
+	}
+	return (values[n/2-1] + values[n/2]) / 2
 }

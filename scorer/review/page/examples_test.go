@@ -125,7 +125,15 @@ func gallery(id, title string, n int, set func(p *review.Picture, i int)) review
 
 // examples are the findings that the page must show.
 func examples() map[string]*review.Findings {
-	all := map[string]*review.Findings{"usual": example(12), "many": example(1000), "one-label": example(1)}
+	all := map[string]*review.Findings{"usual": example(12), "one-label": example(1)}
+	all["full"] = full()
+	large := example(1000)
+	var names []string
+	for _, l := range large.Labels {
+		names = append(names, l.Label)
+	}
+	large.Truth, large.Against, large.Timeline = judgement(names), against(names), ranks(1024)
+	all["many"] = large
 	all["empty"] = &review.Findings{Version: review.Version, Output: "out", Complete: true, Job: review.Job{Model: "m", Images: "i"}}
 	failed := example(0)
 	failed.OK, failed.Failed, failed.Images, failed.Statuses, failed.Scores, failed.Margins = 0, 12, 12, map[string]int{"truncated": 12}, nil, nil
@@ -147,6 +155,10 @@ func examples() map[string]*review.Findings {
 			}
 		}
 	}
+	bad.Truth, bad.Against, bad.Timeline = judgement(hostile), against(hostile), ranks(4)
+	bad.Truth.From, bad.Truth.Examples, bad.Against.Output, bad.Against.Model = hostile[0], hostile, hostile[1], hostile[2]
+	bad.Timeline.Ranks[0].Host, bad.Timeline.Ranks[1].Device, bad.Timeline.Notes, bad.Timeline.Bound.Text = hostile[0], hostile[1], hostile, hostile[0]
+	bad.Timeline.Slowest[0].First = hostile[1]
 	bad.Output, bad.Job.Images, bad.Job.Model, bad.Job.ID, bad.Job.Devices = hostile[0], hostile[1], hostile[3], hostile[4], hostile
 	bad.Statuses[hostile[1]] = 3
 	bad.Remarks = append(bad.Remarks, review.Remark{Level: "look", Text: hostile[0], Where: hostile[1], Command: hostile[1]})

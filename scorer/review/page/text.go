@@ -150,3 +150,6 @@ func figure(f float64) string {
 	}
 	return score(f)
 }
+
+// seconds writes a time for one image with three digits.
+func seconds(f float64) string { return strconv.FormatFloat(f, 'g', 3, 64) }

@@ -10,9 +10,11 @@ import (
 	"math"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/batchscore/batchscore/scorer/review"
+	"github.com/batchscore/batchscore/scorer/review/evaluate"
 	"github.com/batchscore/batchscore/scorer/row"
 )
 
@@ -29,6 +31,11 @@ var functions = template.FuncMap{
 	"style": Style, "script": Script, "policy": func() string { return Policy() }, "galleryID": galleryID,
 	"histogram": histogram, "small": small, "gallery": newGallery, "sub": func(a, b int) int { return a - b },
 	"plus": func(a, b int) int { return a + b }, "group": newGroup, "figure": figure, "atLeast": atLeast,
+	"value": value, "valuePercent": valuePercent, "bounds": bounds, "sortable": sortable, "whisker": whisker, "heat": newHeat, "reliability": reliability,
+	"threshold": func(f float32) string { return strconv.FormatFloat(float64(f), 'f', 4, 32) }, "scoreBars": scoreBars, "points": points, "psi": psi,
+	"change": func(v evaluate.Value) string { return exact(float64(v)) }, "seconds": seconds,
+	"decimal":  func(f float64) string { return strconv.FormatFloat(f, 'f', digits(f), 64) },
+	"decimal4": func(f float64) string { return strconv.FormatFloat(f, 'f', 4, 64) },
 }
 
 // StatusList returns how many images have each status: ok first, then those of most images.
