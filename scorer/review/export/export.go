@@ -38,11 +38,17 @@ type Item struct {
 // Label returns the label of the image and its score. It is false for an image that
 // failed.
 func (it *Item) Label() (label string, score float32, ok bool) {
+	label, _, score, ok = it.class()
+	return label, score, ok
+}
+
+// class is Label with the number of the class.
+func (it *Item) class() (label string, id int, score float32, ok bool) {
 	a, ok := it.Row.Answer.(*row.Classification)
 	if !ok || a == nil || it.Row.Status != row.StatusOK {
-		return "", 0, false
+		return "", -1, 0, false
 	}
-	return a.Label, a.Score, true
+	return a.Label, a.ClassID, a.Score, true
 }
 
 // Collection is what all images of an export have in common.

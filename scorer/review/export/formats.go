@@ -11,6 +11,8 @@ var Formats = []Format{
 	csvFormat,
 	cocoFormat,
 	fiftyoneFormat,
+	hfFormat,
+	hfParquetFormat,
 	yoloFormat,
 }
 

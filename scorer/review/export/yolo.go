@@ -10,9 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
-
-	"github.com/batchscore/batchscore/scorer/review/choose"
-	"github.com/batchscore/batchscore/scorer/row"
 )
 
 // The tables of an export as folders of labels.
@@ -38,30 +35,16 @@ type yoloWriter struct {
 	file    io.WriteCloser
 	table   *csv.Writer
 	folders map[string]string // of labels
-	// ids are the model's classes, by label: the lowest where classes have the same name.
-	ids map[string]int
-}
-
-// yoloLabel returns the label of an image, and whose label it is.
-func yoloLabel(it *Item) (label, of string, err error) {
-	if len(it.Truth) > 0 {
-		return it.Truth[0], "truth", nil
-	}
-	label, _, ok := it.Label()
-	if !ok {
-		return "", "", errors.New("it has no label")
-	}
-	return label, "model", nil
 }
 
 // ImageName implements Namer.
 func (w *yoloWriter) ImageName(it *Item) (string, error) {
-	label, _, err := yoloLabel(it)
+	label, _, err := trainingLabel(it)
 	if err != nil {
 		return "", err
 	}
 	split := "train"
-	if inValidation(it.Entry.Path, w.c.Options.Validation) {
+	if w.c.Options.validates(it) {
 		split = "val"
 	}
 	return path.Join(split, w.folders[label], FlatName(it.Entry.Path)), nil
@@ -109,19 +92,8 @@ func escapeCapitals(name string) string {
 	return b.String()
 }
 
-// validationSeed is the seed by which images are chosen for validation.
-const validationSeed = 0
-
-// inValidation reports whether an image belongs to the share of images that are for validation.
-// That depends on its name alone, so that it stays there in every export.
-func inValidation(name string, share float64) bool {
-	sum := choose.Hash(name, validationSeed)
-	n := uint32(sum[0])<<24 | uint32(sum[1])<<16 | uint32(sum[2])<<8 | uint32(sum[3])
-	return float64(n) < share*(1<<32)
-}
-
 func (w *yoloWriter) Begin(c Collection, to Folder) error {
-	w.c, w.to, w.folders, w.ids = c, to, labelFolders(c.Labels), map[string]int{}
+	w.c, w.to, w.folders = c, to, labelFolders(c.Labels)
 	var err error
 	if w.file, err = to.Create(yoloImages); err != nil {
 		return err
@@ -131,26 +103,15 @@ func (w *yoloWriter) Begin(c Collection, to Folder) error {
 }
 
 func (w *yoloWriter) Add(_ context.Context, it *Item) error {
-	label, of, err := yoloLabel(it)
+	label, of, err := trainingLabel(it)
 	if err != nil {
 		return err
 	}
 	record := []string{it.File, validText(it.Entry.Path), exactName(it.Entry.Path), validText(label), of, "", "", validText(w.c.Address(it))}
 	if predicted, score, ok := it.Label(); ok {
 		record[5], record[6] = validText(predicted), strconv.FormatFloat(float64(score), 'f', -1, 32)
-		for _, c := range it.Row.Answer.(*row.Classification).TopK {
-			w.class(c.Label, c.ClassID)
-		}
-		w.class(predicted, it.Row.Answer.(*row.Classification).ClassID)
 	}
 	return w.table.Write(record)
-}
-
-// class takes down the number of a class.
-func (w *yoloWriter) class(label string, id int) {
-	if have, ok := w.ids[label]; !ok || id < have {
-		w.ids[strings.Clone(label)] = id
-	}
 }
 
 func (w *yoloWriter) End() error {
@@ -166,9 +127,9 @@ func (w *yoloWriter) End() error {
 	if err := names.Write([]string{"folder", "label", "class_id"}); err != nil {
 		return err
 	}
-	for _, label := range w.c.Labels {
+	for i, label := range w.c.Labels {
 		id := ""
-		if n, ok := w.ids[label]; ok {
+		if n := w.c.ClassIDs[i]; n >= 0 {
 			id = strconv.Itoa(n)
 		}
 		if err := names.Write([]string{w.folders[label], validText(label), id}); err != nil {

@@ -33,7 +33,7 @@ func TestYOLO(t *testing.T) {
 	}
 	images := read(yoloImages)
 	for i, it := range items {
-		want, of, _ := yoloLabel(it)
+		want, of, _ := trainingLabel(it)
 		folder, r := path.Dir(it.File), images[i]
 		if got, ok := labels[path.Base(folder)]; !ok || got != want {
 			t.Errorf("%q is in folder %q, which is label %q, want %q", it.Entry.Path, folder, got, want)

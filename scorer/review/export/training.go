@@ -1,0 +1,56 @@
+package export
+
+import (
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"slices"
+
+	"github.com/batchscore/batchscore/scorer/review/choose"
+)
+
+// What the forms have in common that people train models with.
+
+// trainingLabel returns the label that a model should learn for an image, and whose label that
+// is: that of the truth if the image has one, else that of the model.
+func trainingLabel(it *Item) (label, of string, err error) {
+	if len(it.Truth) > 0 {
+		return it.Truth[0], "truth", nil
+	}
+	label, _, ok := it.Label()
+	if !ok {
+		return "", "", errors.New("it has no label")
+	}
+	return label, "model", nil
+}
+
+// validationSeed is the seed by which images are chosen for validation.
+const validationSeed = 0
+
+// validates reports whether an image belongs to the share of images that are for validation. That
+// depends on its name alone, so that it stays there in every export.
+func (o *Options) validates(it *Item) bool {
+	sum := choose.Hash(it.Entry.Path, validationSeed)
+	return float64(binary.BigEndian.Uint32(sum[:])) < o.Validation*(1<<32)
+}
+
+// classNames returns the labels in the order of the model's classes, and after them those that are
+// no class of the model. Where all classes are among them, the place of each is its number.
+func (c *Collection) classNames() []string {
+	order := make([]int, len(c.Labels))
+	for i := range order {
+		order[i] = i
+	}
+	id := func(i int) int {
+		if i < len(c.ClassIDs) && c.ClassIDs[i] >= 0 {
+			return c.ClassIDs[i]
+		}
+		return firstUnknownCategory
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(id(a), id(b)) })
+	names := make([]string, len(order))
+	for i, n := range order {
+		names[i] = c.Labels[n]
+	}
+	return names
+}
