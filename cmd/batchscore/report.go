@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -98,7 +99,7 @@ func (f *reportFlags) check(out string) error {
 		return usagef("-o is missing: the file to write the page to, or --json for the figures alone")
 	case f.file == "-" && f.json:
 		return usagef("-o - and --json would both write to standard output: name a file for the page")
-	case f.file != "" && f.file != "-" && !isSpecial(f.file) && !strings.EqualFold(filepath.Ext(f.file), ".html") && !strings.EqualFold(filepath.Ext(f.file), ".htm"):
+	case f.file != "" && f.file != "-" && !isSpecial(f.file) && !slices.Contains([]string{".html", ".htm"}, strings.ToLower(filepath.Ext(f.file))):
 		return usagef("-o %s: the page is HTML: end the name in .html", f.file)
 	case f.perGallery < 1 || f.perGallery > mostPerGallery:
 		return invalid("per-gallery", f.perGallery, fmt.Sprintf("a number from 1 to %d", mostPerGallery))

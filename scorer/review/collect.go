@@ -86,7 +86,7 @@ type collecting struct {
 	otherJob *output.Job
 	truth    evaluate.Truth
 	drift    evaluate.Comparison
-	ranked   []evaluate.Scored // of the row at hand
+	ranked   []evaluate.Scored // classes of one row
 }
 
 func newCollecting(ctx context.Context, st store.Store, job *output.Job, opt Options) (*collecting, error) {
@@ -118,7 +118,7 @@ func (c *collecting) close() {
 
 // add takes one row into account.
 func (c *collecting) add(e shard.Entry, r row.Row) error {
-	a, _ := r.Answer.(*row.Classification)
+	a := classificationOf(&r)
 	sub := subject{entry: &e, row: &r, answer: a}
 	if c.opt.Truth != nil {
 		sub.truth, _ = c.opt.Truth.Of(e.Path)
@@ -162,10 +162,19 @@ func rankedOf(ranked []evaluate.Scored, a *row.Classification) []evaluate.Scored
 	return ranked
 }
 
+// classificationOf returns the answer of a row; nil if the image has none.
+func classificationOf(r *row.Row) *row.Classification {
+	a, ok := r.Answer.(*row.Classification)
+	if !ok || r.Status != row.StatusOK {
+		return nil
+	}
+	return a
+}
+
 // answerOf returns what a row says.
 func answerOf(r *row.Row) evaluate.Answer {
 	answer := evaluate.Answer{Status: r.Status}
-	if a, ok := r.Answer.(*row.Classification); ok {
+	if a := classificationOf(r); a != nil {
 		answer.Label, answer.Score = a.Label, a.Score
 	}
 	return answer

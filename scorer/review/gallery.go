@@ -16,6 +16,8 @@ import (
 const (
 	// galleryLabels is how many labels have a gallery of their own: those of most images.
 	galleryLabels = 24
+	// galleryFlips is how many kinds of changed answers have a gallery: those of most images.
+	galleryFlips = 6
 	// candidateLabels is of how many labels images are kept while rows are read, those that
 	// come first: which labels have most images is known only at the end.
 	candidateLabels = 2000
@@ -149,25 +151,38 @@ func (g *galleries) picture(sub *subject) Picture {
 	return p
 }
 
+// How the images of each gallery are chosen.
+const (
+	whyMistakes  = "Images whose label is not the right one, the highest score first."
+	whyFlip      = "A fair sample of the images whose answer differs from that of the other output in this way."
+	whyLeastSure = "Images between whose best answers the model could hardly tell, the most doubtful first."
+	whyThreshold = "Images that a threshold at this score would just keep, or just leave out."
+	whySurest    = "Images of which the model is most sure. A mistake here is not a matter of a threshold."
+	whyRandom    = "A fair sample of all images: the same whenever the report is made."
+	whyFailed    = "A fair sample of the images without an answer, with the reason."
+	whyLabel     = "A fair sample of the images with this label."
+	whyBiggest   = "The largest images in bytes, the largest first."
+)
+
 // list returns the galleries in the order of the report, and for each thumbnail the entry of its
 // image. labels are those with most images, in order.
 func (g *galleries) list(labels []Label) ([]Gallery, []shard.Entry) {
 	c := collector{numbers: map[string]int{}}
-	c.put("mistakes", "Most confident mistakes", "Images whose label is not the right one, the highest score first.", g.mistakes)
-	for i, name := range byCount(g.flips, 6) {
-		c.put(fmt.Sprintf("flip-%d", i+1), "Changed: "+name, "A fair sample of the images whose answer differs from that of the other output in this way.", g.flips[name])
+	c.put("mistakes", "Most confident mistakes", whyMistakes, g.mistakes)
+	for i, name := range byCount(g.flips, galleryFlips) {
+		c.put(fmt.Sprintf("flip-%d", i+1), "Changed: "+name, whyFlip, g.flips[name])
 	}
-	c.put("least-sure", "Least sure", "Images between whose best answers the model could hardly tell, the most doubtful first.", g.leastSure)
-	c.put("threshold", fmt.Sprintf("Nearest to a score of %g", g.threshold), "Images that a threshold at this score would just keep, or just leave out.", g.atThreshold)
-	c.put("surest", "Surest", "Images of which the model is most sure. A mistake here is a mistake of the model, not a doubt.", g.surest)
-	c.put("random", "Random", "A fair sample of all images: the same whenever the report is made.", g.random)
+	c.put("least-sure", "Least sure", whyLeastSure, g.leastSure)
+	c.put("threshold", fmt.Sprintf("Nearest to a score of %g", g.threshold), whyThreshold, g.atThreshold)
+	c.put("surest", "Surest", whySurest, g.surest)
+	c.put("random", "Random", whyRandom, g.random)
 	for _, status := range byCount(g.statuses, galleryLabels) {
-		c.put("status-"+status, "Failed: "+status, "A fair sample of the images without an answer, with the reason.", g.statuses[status])
+		c.put("status-"+status, "Failed: "+status, whyFailed, g.statuses[status])
 	}
 	for i, l := range labels[:min(len(labels), galleryLabels)] {
-		c.put(fmt.Sprintf("label-%d", i+1), l.Label, "A fair sample of the images with this label.", g.labels[l.Label])
+		c.put(fmt.Sprintf("label-%d", i+1), l.Label, whyLabel, g.labels[l.Label])
 	}
-	c.put("biggest", "Biggest files", "The largest images in bytes, the largest first.", g.biggest)
+	c.put("biggest", "Biggest files", whyBiggest, g.biggest)
 	return c.galleries, c.entries
 }
 

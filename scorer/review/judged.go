@@ -21,8 +21,8 @@ func (f *Findings) judged() {
 	if t.Unmatched > 0 {
 		f.remark(Look, "truth", "The truth names %s of which the output has no row, such as %s.", countOf(t.Unmatched, "image"), strings.Join(t.Examples, ", "))
 	}
-	f.remark(Good, "truth", "Of %s with a known label, %s are right: the accuracy is between %s and %s with a confidence of 95%%.",
-		countOf(t.Judged, "image"), percent(float64(t.Accuracy.Value)), percent(float64(t.Accuracy.Low)), percent(float64(t.Accuracy.High))).Level = Look
+	f.remark(Look, "truth", "Of %s with a known label, %s are right: the accuracy is between %s and %s with a confidence of 95%%.",
+		countOf(t.Judged, "image"), percent(float64(t.Accuracy.Value)), percent(float64(t.Accuracy.Low)), percent(float64(t.Accuracy.High)))
 	worst := -1
 	for i := range t.Classes {
 		c := &t.Classes[i]
@@ -35,16 +35,16 @@ func (f *Findings) judged() {
 	}
 	if worst >= 0 && len(t.Classes) > 1 {
 		c := &t.Classes[worst]
-		text := fmt.Sprintf("The label that is told worst from others is %q: F1 %.2f, %s of its images are found.", c.Label, float64(c.F1), percent(float64(c.Recall.Value)))
-		f.remark(Look, "classes", "%s", text)
+		f.remark(Look, "classes", "The label that is told worst from others is %q: F1 %.2f, %s of its images are found.",
+			c.Label, float64(c.F1), percent(float64(c.Recall.Value)))
 	}
 	if gap := f.meanScore() - float64(t.Accuracy.Value); f.Scores != nil && math.Abs(gap) >= overconfident {
 		word := "more"
 		if gap < 0 {
 			word = "less"
 		}
-		f.remark(Look, "reliability", "The model is %s sure than it is right: its scores are %.2f on average, and %s of its answers are right. Do not read scores as probabilities.",
-			word, f.meanScore(), percent(float64(t.Accuracy.Value)))
+		f.remark(Look, "reliability", "The model is %s sure than it is right: its mean score is %.2f, and %s of its answers are right. "+
+			"Do not read scores as probabilities.", word, f.meanScore(), percent(float64(t.Accuracy.Value)))
 	}
 }
 
@@ -74,7 +74,7 @@ func (f *Findings) compared() {
 	}
 	if a.Flipped > 0 {
 		f.remark(Look, "flips", "%s of %s have another label than in %s.", thousands(a.Flipped), countOf(a.Compared, "image"), a.Output).
-			Command = "batchscore export " + shellquote.Path(f.Output) + " --to csv --disagree " + shellquote.Path(a.Output) + " -o flips.csv"
+			Command = f.command("export", "--to csv --disagree "+shellquote.Path(a.Output)+" -o flips.csv")
 	} else if a.Compared > 0 {
 		f.remark(Good, "against", "No image has another label than in %s.", a.Output)
 	}

@@ -3,6 +3,7 @@ package review
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/batchscore/batchscore/deploy/shellquote"
 	"github.com/batchscore/batchscore/scorer/output"
@@ -35,6 +36,11 @@ func (f *Findings) remark(level, where, format string, args ...any) *Remark {
 	return &f.Remarks[len(f.Remarks)-1]
 }
 
+// command returns a command of batchscore on the output.
+func (f *Findings) command(name, flags string) string {
+	return strings.TrimSpace("batchscore " + name + " " + shellquote.Path(f.Output) + " " + flags)
+}
+
 // Conclude sets the remarks, from everything else in the Findings.
 func (f *Findings) Conclude() {
 	f.Remarks = nil
@@ -57,16 +63,17 @@ func (f *Findings) doubts() {
 	case f.Missing < 0:
 		f.remark(Bad, "", "The images are still being listed: there is no row yet.")
 	case f.Missing > 0:
-		f.remark(Bad, "", "The job is not complete: %s have no row yet.", countOf(f.Missing, "image")).Command = "batchscore jobs status " + shellquote.Path(f.Output)
+		f.remark(Bad, "", "The job is not complete: %s have no row yet.", countOf(f.Missing, "image")).Command = f.command("jobs status", "")
 	default:
-		f.remark(Bad, "", "Every image has a row, but the job has not finished: there is no %s.", output.SuccessName).Command = "batchscore jobs status " + shellquote.Path(f.Output)
+		f.remark(Bad, "", "Every image has a row, but the job has not finished: there is no %s.", output.SuccessName).
+			Command = f.command("jobs status", "")
 	}
 	switch v := f.Verified; {
 	case v == nil:
 	case v.OK && f.Complete:
 		f.remark(Good, "provenance", "Verified: each image of the manifest has exactly one row, and all digests match.")
 	case !v.OK:
-		f.remark(Bad, "provenance", "verify found faults: the rows may be missing, altered or doubled.").Command = "batchscore verify " + shellquote.Path(f.Output)
+		f.remark(Bad, "provenance", "verify found faults: the rows may be missing, altered or doubled.").Command = f.command("verify", "")
 	}
 	s := f.Job.Success
 	if s == nil {
@@ -103,7 +110,7 @@ func (f *Findings) failures() {
 	}
 	worst := row.Failures(f.Statuses)[0]
 	f.remark(level, "status-"+worst, "%s of %s have no answer: %s.", thousands(f.Failed), countOf(f.Images, "image"), row.TallyFailures(f.Statuses)).
-		Command = "batchscore show " + shellquote.Path(f.Output) + " --status failed"
+		Command = f.command("show", "--status failed")
 }
 
 // answers are about labels and scores as such.
@@ -112,13 +119,15 @@ func (f *Findings) answers() {
 		return
 	}
 	if top := f.Labels[0]; top.Share >= dominant && f.OK >= 100 {
-		f.remark(Look, "labels", "%s of the answers are %q. If that is not what the collection is, look at the preprocessing and at the labels.", percent(top.Share), top.Label)
+		f.remark(Look, "labels", "%s of the answers are %q. If the collection is not like that, the preprocessing or the labels are wrong.",
+			percent(top.Share), top.Label)
 	}
 	if m := f.Margins; m != nil {
 		doubtful := m.N - m.AtLeast(doubtfulMargin)
 		if share := float64(doubtful) / float64(m.N); share >= manyDoubtful {
-			f.remark(Look, "least-sure", "Of %s (%s) the two best labels are less than %g apart: a person should decide those.", countOf(doubtful, "image"), percent(share), doubtfulMargin).
-				Command = "batchscore show " + shellquote.Path(f.Output) + fmt.Sprintf(" --where 'margin<%g' --sort margin", doubtfulMargin)
+			f.remark(Look, "least-sure", "Of %s (%s) the two best labels are less than %g apart: a person should decide those.",
+				countOf(doubtful, "image"), percent(share), doubtfulMargin).
+				Command = f.command("show", fmt.Sprintf("--where 'margin<%g' --sort margin", doubtfulMargin))
 		}
 	}
 	if s := f.Scores; s.Above+s.Below > 0 {
