@@ -121,7 +121,9 @@ func (c *collecting) add(e shard.Entry, r row.Row) error {
 	a := classificationOf(&r)
 	sub := subject{entry: &e, row: &r, answer: a}
 	if c.opt.Truth != nil {
-		sub.truth, _ = c.opt.Truth.Of(e.Path)
+		if labels, known := c.opt.Truth.Of(e.Path); known {
+			sub.truth = labels
+		}
 		c.ranked = rankedOf(c.ranked[:0], a)
 		c.truth.Add(sub.truth, c.ranked)
 	}
