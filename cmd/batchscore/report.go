@@ -18,7 +18,6 @@ import (
 	"github.com/batchscore/batchscore/scorer/review/truth"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/telemetry/printable"
-	"github.com/batchscore/batchscore/shard"
 )
 
 func newReport() *cobra.Command {
@@ -125,7 +124,7 @@ func (f *reportFlags) run(ctx context.Context, stdout, stderr io.Writer, out str
 	if err != nil {
 		return err
 	}
-	opt := review.Options{PerGallery: f.perGallery, Seed: f.seed, Threshold: f.threshold}
+	opt := review.Options{PerGallery: f.perGallery, Seed: f.seed, Threshold: f.threshold, Sample: sampledSides}
 	var known *truth.Set
 	if f.truth != "" {
 		if known, err = truth.Load(ctx, st, &job, f.truth, f.truthColumns); err != nil {
@@ -172,7 +171,7 @@ func (f *reportFlags) run(ctx context.Context, stdout, stderr io.Writer, out str
 }
 
 // collect reads all rows, with a progress bar.
-func (f *reportFlags) collect(ctx context.Context, stderr io.Writer, st store.Store, opt review.Options) (*review.Findings, []shard.Entry, error) {
+func (f *reportFlags) collect(ctx context.Context, stderr io.Writer, st store.Store, opt review.Options) (*review.Findings, review.Entries, error) {
 	total := 0
 	if s, err := output.ReadSuccess(ctx, st); err == nil {
 		total = s.CollectionSize()

@@ -13,6 +13,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/review"
 	reportpage "github.com/batchscore/batchscore/scorer/review/page"
 	"github.com/batchscore/batchscore/scorer/review/thumbnail"
+	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/shard"
 )
 
@@ -47,7 +48,7 @@ func (p thumbs) note() string {
 // readPictures makes the thumbnails of the galleries. Without access to the images there are none,
 // and the findings say why.
 func (f *reportFlags) readPictures(ctx context.Context, stderr io.Writer, job *output.Job, out string, found *review.Findings,
-	entries []shard.Entry,
+	entries review.Entries,
 ) (thumbs, error) {
 	none := func(why string) (thumbs, error) {
 		found.NoPictures = why
@@ -57,7 +58,7 @@ func (f *reportFlags) readPictures(ctx context.Context, stderr io.Writer, job *o
 	if f.noPictures {
 		return none("they were not asked for")
 	}
-	if len(entries) == 0 {
+	if len(entries.Thumbs) == 0 {
 		return thumbs{}, nil
 	}
 	place := job.ImagesPlace()
@@ -74,15 +75,17 @@ func (f *reportFlags) readPictures(ctx context.Context, stderr io.Writer, job *o
 		return none(redact(err.Error()))
 	}
 	if f.images != "" { // copies of the images that were scored have other ETags
-		for i := range entries {
-			entries[i].ETag = ""
+		for _, all := range [][]shard.Entry{entries.Thumbs, entries.Sample} {
+			for i := range all {
+				all[i].ETag = ""
+			}
 		}
 	}
-	seen := thumbs{all: make([]thumbnail.Thumb, len(entries))}
-	bar := newSteps(stderr, "reading pictures", len(entries))
+	seen := thumbs{all: make([]thumbnail.Thumb, len(entries.Thumbs))}
+	bar := newSteps(stderr, "reading pictures", len(entries.Thumbs))
 	opt := thumbnail.Options{Progress: func(done, _ int) { bar.to(done) }}
 	opt.Decode, opt.IgnoreOrientation = decodingOf(job)
-	err = thumbnail.Make(ctx, images, entries, opt, func(i int, t thumbnail.Thumb) { seen.all[i] = t })
+	err = thumbnail.Make(ctx, images, entries.Thumbs, opt, func(i int, t thumbnail.Thumb) { seen.all[i] = t })
 	bar.end()
 	switch {
 	case errors.Is(err, thumbnail.ErrNoAccess) && ctx.Err() == nil:
@@ -91,7 +94,35 @@ func (f *reportFlags) readPictures(ctx context.Context, stderr io.Writer, job *o
 		return thumbs{}, err
 	}
 	seen.put(found)
+	opt.Progress = nil
+	if err := readSides(ctx, images, entries.Sample, opt, found); err != nil {
+		return thumbs{}, err
+	}
 	return seen, seen.fit(found, int64(f.maxMegabytes*1e6))
+}
+
+// sampledSides is of how many images a report shows width and height.
+const sampledSides = 500
+
+// readSides reads the headers of a sample of the images.
+func readSides(ctx context.Context, images store.Store, sample []shard.Entry, opt thumbnail.Options, found *review.Findings) error {
+	sides := &review.Pixels{}
+	all := make([]thumbnail.Size, len(sample))
+	err := thumbnail.Sizes(ctx, images, sample, opt, func(i int, s thumbnail.Size) { all[i] = s })
+	if ctx.Err() != nil || err != nil && !errors.Is(err, thumbnail.ErrNoAccess) {
+		return err
+	}
+	for _, s := range all { // in the order of the sample, whichever was read first
+		if s.Width == 0 {
+			sides.Unread++
+			continue
+		}
+		sides.Sides = append(sides.Sides, [2]int{s.Width, s.Height})
+	}
+	if err == nil {
+		found.Pixels = sides
+	}
+	return nil
 }
 
 // decodingOf returns how a job decoded its images.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/review/choose"
 	"github.com/batchscore/batchscore/scorer/review/evaluate"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/row/query"
@@ -31,6 +32,8 @@ type Options struct {
 	Seed uint64
 	// Threshold is the score that one gallery is about; 0 means 0.5.
 	Threshold float64
+	// Sample is how many images are in Entries.Sample.
+	Sample int
 	// Progress, if set, is told how many rows were read.
 	Progress func(rows int)
 }
@@ -44,31 +47,34 @@ const (
 // everyRows is how often Progress is told.
 const everyRows = 4096
 
-// Collect reads the rows of an output and returns what they say. The entries are those of the
-// images of galleries, by the number of their thumbnail.
+// Entries are images to read, for what rows do not say.
+type Entries struct {
+	// Thumbs are the images of galleries, by the number of their thumbnail.
+	Thumbs []shard.Entry
+	// Sample is a fair sample of all images, at most Options.Sample of them.
+	Sample []shard.Entry
+}
+
+// Collect reads the rows of an output and returns what they say, and which images to read.
 //
 // The error is ErrTask if the answers are of a kind that there is no report on.
-func Collect(ctx context.Context, st store.Store, opt Options) (*Findings, []shard.Entry, error) {
+func Collect(ctx context.Context, st store.Store, opt Options) (*Findings, Entries, error) {
 	job, err := output.ExistingJob(ctx, st)
 	if err != nil {
-		return nil, nil, err
+		return nil, Entries{}, err
 	}
 	if task := job.Schema().Task; task != row.Classify {
-		return nil, nil, fmt.Errorf("%w: %s holds answers of the task %s", ErrTask, st, task.Name())
+		return nil, Entries{}, fmt.Errorf("%w: %s holds answers of the task %s", ErrTask, st, task.Name())
 	}
 	c, err := newCollecting(ctx, st, &job, opt)
 	if err != nil {
-		return nil, nil, err
+		return nil, Entries{}, err
 	}
 	defer c.close()
 	if err := output.Results(ctx, st, c.add); err != nil {
-		return nil, nil, err
+		return nil, Entries{}, err
 	}
-	f, entries, err := c.findings(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	return f, entries, nil
+	return c.findings(ctx)
 }
 
 // ErrTask means that an output holds answers of a kind that there is no report on.
@@ -95,6 +101,7 @@ func newCollecting(ctx context.Context, st store.Store, job *output.Job, opt Opt
 		return nil, err
 	}
 	g := newGalleries(cmp.Or(opt.PerGallery, defaultPerGallery))
+	g.sample = &choose.First[candidate]{N: max(opt.Sample, 1), Less: candidate.before}
 	g.seed, g.threshold, g.address, g.certainty = opt.Seed, cmp.Or(opt.Threshold, defaultThreshold), job.Address, certainty.Of
 	c := &collecting{st: st, job: job, opt: opt, tally: newTally(), shown: g}
 	if opt.Against != nil {
@@ -183,17 +190,20 @@ func answerOf(r *row.Row) evaluate.Answer {
 }
 
 // findings returns what all rows say.
-func (c *collecting) findings(ctx context.Context) (*Findings, []shard.Entry, error) {
+func (c *collecting) findings(ctx context.Context) (*Findings, Entries, error) {
 	f := &Findings{Version: Version, Output: c.st.String()}
 	c.tally.put(f)
-	var entries []shard.Entry
-	f.Galleries, entries = c.shown.list(f.Labels)
+	var entries Entries
+	f.Galleries, entries.Thumbs = c.shown.list(f.Labels)
+	for _, one := range c.shown.sample.Sorted() {
+		entries.Sample = append(entries.Sample, one.entry)
+	}
 	if c.opt.Truth != nil {
 		f.Truth = &Judgement{Result: c.truth.Result()}
 	}
 	if c.other != nil {
 		if err := c.other.rest(c.onlyThere); err != nil {
-			return nil, nil, err
+			return nil, Entries{}, err
 		}
 		f.Against = &Against{
 			Output: c.opt.Against.String(), Model: c.otherJob.Model, SameModel: c.otherJob.ModelDigest == c.job.ModelDigest,
@@ -202,10 +212,10 @@ func (c *collecting) findings(ctx context.Context) (*Findings, []shard.Entry, er
 	}
 	var err error
 	if f.Job, err = jobOf(ctx, c.st, c.job); err != nil {
-		return nil, nil, err
+		return nil, Entries{}, err
 	}
 	if err := f.completeness(ctx, c.st, c.job); err != nil {
-		return nil, nil, err
+		return nil, Entries{}, err
 	}
 	return f, entries, nil
 }

@@ -119,8 +119,8 @@ func collect(t *testing.T, out store.Store, opt review.Options) *review.Findings
 	}
 	f.Conclude()
 	f.EachPicture(func(p *review.Picture) {
-		if entries[p.Thumb].Path != p.Path {
-			t.Errorf("the thumbnail of %q is number %d, which is of %q", p.Path, p.Thumb, entries[p.Thumb].Path)
+		if entries.Thumbs[p.Thumb].Path != p.Path {
+			t.Errorf("the thumbnail of %q is number %d, which is of %q", p.Path, p.Thumb, entries.Thumbs[p.Thumb].Path)
 		}
 	})
 	return f

@@ -66,8 +66,13 @@ func (s *shelf) offer(g *galleries, sub *subject, key float64) {
 	if !s.Takes(c) {
 		return
 	}
-	c.picture, c.entry = g.picture(sub), shard.Entry{Path: strings.Clone(sub.entry.Path), Size: sub.entry.Size, ETag: strings.Clone(sub.entry.ETag)}
+	c.picture, c.entry = g.picture(sub), kept(sub.entry)
 	s.Add(c)
+}
+
+// kept returns what is needed to read an image. It keeps nothing of the part that the entry is in.
+func kept(e *shard.Entry) shard.Entry {
+	return shard.Entry{Path: strings.Clone(e.Path), Size: e.Size, ETag: strings.Clone(e.ETag)}
 }
 
 // galleries are all shelves.
@@ -81,6 +86,7 @@ type galleries struct {
 	random, surest, leastSure, atThreshold, mistakes, biggest *shelf
 	flips                                                     map[string]*shelf // by here and there
 	labels, statuses                                          map[string]*shelf
+	sample                                                    *choose.First[candidate] // without pictures
 }
 
 func newGalleries(n int) *galleries {
@@ -91,6 +97,10 @@ func newGalleries(n int) *galleries {
 // add offers an image to each gallery that it suits.
 func (g *galleries) add(sub *subject) {
 	sub.hash = choose.Hash(sub.entry.Path, g.seed)
+	if c := (candidate{hash: sub.hash}); g.sample.Takes(c) {
+		c.entry = kept(sub.entry)
+		g.sample.Add(c)
+	}
 	g.random.offer(g, sub, 0)
 	g.biggest.offer(g, sub, -float64(sub.row.Size))
 	if sub.answer == nil {

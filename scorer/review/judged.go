@@ -3,9 +3,11 @@ package review
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/batchscore/batchscore/deploy/shellquote"
+	"github.com/batchscore/batchscore/scorer/review/evaluate"
 )
 
 // judged are remarks on how the labels compare with the truth.
@@ -16,6 +18,10 @@ func (f *Findings) judged() {
 	}
 	if t.Judged == 0 {
 		f.remark(Bad, "truth", "The truth says nothing about any image with an answer. Compare how it spells names with the names of the rows.")
+		return
+	}
+	if t.Accuracy.Count == 0 && !f.sharesLabels() {
+		f.remark(Bad, "classes", "No label of the truth is one that the model gave. Are they spelled in the same way, and of this model?")
 		return
 	}
 	if t.Unmatched > 0 {
@@ -46,6 +52,11 @@ func (f *Findings) judged() {
 		f.remark(Look, "reliability", "The model is %s sure than it is right: its mean score is %.2f, and %s of its answers are right. "+
 			"Do not read scores as probabilities.", word, f.meanScore(), percent(float64(t.Accuracy.Value)))
 	}
+}
+
+// sharesLabels reports whether a label is both of the truth and of an answer.
+func (f *Findings) sharesLabels() bool {
+	return slices.ContainsFunc(f.Truth.Classes, func(c evaluate.ClassResult) bool { return c.Truth > 0 && c.Predicted > 0 })
 }
 
 // meanScore returns the mean score of the judged images; NaN without any.
