@@ -196,6 +196,23 @@ func TestIdleRankDoublesWhatASlowOneHas(t *testing.T) {
 			if !slices.ContainsFunc(names, form.races.MatchString) || !slices.Contains(names, form.end) {
 				t.Errorf("the claims are %q, want a match of %s and %s among them", names, form.races, form.end)
 			}
+			workers, err := output.ReadSummaries(t.Context(), out)
+			if err != nil || len(workers) != 2 {
+				t.Fatalf("%d summaries, %v, want 2", len(workers), err)
+			}
+			job, err := output.ReadJob(t.Context(), out)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, w := range workers {
+				if raced := w.Raced > 0; raced != (w.Worker.Rank == 1 && !job.Older()) {
+					t.Errorf("rank %d began %d chunks that another one held", w.Worker.Rank, w.Raced)
+				}
+				s := w.Stages
+				if (s == nil) != job.Older() || s != nil && (s.Seconds <= 0 || s.BusySeconds["infer"] <= 0 || s.Decoders < 1 || s.Lanes < 1) {
+					t.Errorf("rank %d says %+v of its stages", w.Worker.Rank, s)
+				}
+			}
 		})
 	}
 }

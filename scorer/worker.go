@@ -41,6 +41,7 @@ type worker struct {
 	// was not measured.
 	limit   float64
 	price   *cost.Price        // of the device; nil if it is not known
+	scoring time.Duration      // how long images were scored; 0 until that ends
 	gpu     GPU                // that the engine computes on; nil for none
 	sampler *telemetry.Sampler // of it, while images are scored; nil for none
 }
@@ -91,7 +92,9 @@ func (w *worker) work(ctx context.Context, start time.Time) (done bool, err erro
 	reporter := telemetry.Reporter{Counters: o.Counters, Progress: o.Progress, Log: o.Log,
 		Pools: telemetry.Pools{Decoders: o.Decoders, Lanes: o.Sessions}, Limit: w.limit, Sampler: w.sampler}
 	go reporter.Run(background)
+	begun := time.Now()
 	err = w.scoreChunks(ctx, taker)
+	w.scoring = time.Since(begun)
 	stop()
 	w.sampler.Stop()
 	o.Progress.Finish(time.Since(start))
@@ -155,12 +158,14 @@ func (w *worker) judge(ctx context.Context) (bool, error) {
 }
 
 func (w *worker) summary(started time.Time, took time.Duration, end error) output.WorkerSummary {
-	counts := w.opt.Counters.Snapshot().Counts
+	snapshot := w.opt.Counters.Snapshot()
+	counts := snapshot.Counts
 	s := output.WorkerSummary{
 		Worker: w.me, Device: w.engine.Device(), Batch: w.job.Batch, Decoding: preprocess.Decoding,
 		Started: started, Seconds: took.Seconds(),
 		Share: w.share, Scored: int(counts[telemetry.Images]), Statuses: w.statuses,
 		Chunks: int(counts[telemetry.Chunks]), Stolen: int(counts[telemetry.Stolen]), Lost: int(counts[telemetry.Lost]),
+		Raced: int(counts[telemetry.Raced]), Stages: w.stages(snapshot.BusySeconds),
 		BatchHalved: int(counts[telemetry.Halved]),
 		Storage:     w.storage(), End: "done", Versions: w.opt.Versions,
 	}
@@ -178,6 +183,14 @@ func (w *worker) summary(started time.Time, took time.Duration, end error) outpu
 		s.End = "failed"
 	}
 	return s
+}
+
+// stages says how busy the stages were; nil if no image was to be scored.
+func (w *worker) stages(busy map[string]float64) *output.Stages {
+	if w.scoring <= 0 {
+		return nil
+	}
+	return &output.Stages{Seconds: w.scoring.Seconds(), BusySeconds: busy, Decoders: w.opt.Decoders, Lanes: w.opt.Sessions}
 }
 
 // storage returns the statistics of this worker's stores, those that keep any.

@@ -1,8 +1,9 @@
 package ranks
 
 import (
-	"math"
 	"slices"
+
+	"github.com/batchscore/batchscore/shard/straggle"
 )
 
 // Options are what a log does not say.
@@ -29,7 +30,7 @@ type Judged struct {
 	Rank
 	Node int `json:"node"` // -1 if not known
 	// Straggles is true if this rank takes far longer per image than the others: see
-	// StragglerFactor.
+	// package straggle.
 	Straggles bool `json:"straggles"`
 }
 
@@ -94,19 +95,6 @@ type Report struct {
 	apart  float64
 }
 
-// StragglerFactor and StragglerLeast are the rule for stragglers: a rank
-// straggles when its seconds an image are above the median of all ranks by more
-// than StragglerFactor robust standard deviations (1.4826 times the median
-// absolute deviation) and by more than the share StragglerLeast of the median.
-// 3.5 is the bound that Iglewicz and Hoaglin recommend for this score (How to
-// Detect and Handle Outliers, 1993). Median and deviation hardly change as long as
-// fewer than half the ranks straggle. The second bound keeps small differences between
-// nearly equal ranks from counting.
-const (
-	StragglerFactor = 3.5
-	StragglerLeast  = 0.05
-)
-
 // Analyse returns the report on a job's ranks.
 func Analyse(all []Rank, o Options) Report {
 	r := Report{Asked: o.Asked, World: o.World, Stragglers: []int{}, Job: o.Job, all: all}
@@ -161,7 +149,7 @@ func Analyse(all []Rank, o Options) Report {
 		paid = 0 // not known
 	}
 	r.timed = len(perImage)
-	r.StragglesAbove = bound(perImage)
+	r.StragglesAbove = straggle.Above(perImage)
 	if len(perImage) == 2 {
 		r.apart = slices.Max(perImage) / slices.Min(perImage)
 	}
@@ -222,23 +210,4 @@ func (r *Report) count() {
 	if r.Job.Images == 0 && r.Job.Races > 0 {
 		r.Labelled, r.Twice, r.Surplus = r.Labelled-r.Surplus, r.Surplus, 0
 	}
-}
-
-// bound returns the value above which one of these straggles.
-func bound(values []float64) float64 {
-	if len(values) == 0 {
-		return 0
-	}
-	centre := median(values)
-	deviations := make([]float64, len(values))
-	for i, v := range values {
-		deviations[i] = math.Abs(v - centre)
-	}
-	return centre + max(StragglerFactor*1.4826*median(deviations), StragglerLeast*centre)
-}
-
-func median(values []float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
-	n := len(sorted)
-	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }

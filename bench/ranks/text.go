@@ -11,6 +11,7 @@ import (
 
 	"github.com/batchscore/batchscore/bench/result"
 	"github.com/batchscore/batchscore/scorer/telemetry/columns"
+	"github.com/batchscore/batchscore/shard/straggle"
 )
 
 // WriteTexts prints the reports of several jobs, each below a line that names its output.
@@ -165,7 +166,7 @@ func (r *Report) straggling() []string {
 	switch {
 	case r.timed < 2:
 		return nil
-	case r.timed == 2 && r.apart > 1+StragglerLeast:
+	case r.timed == 2 && r.apart > 1+straggle.Least:
 		return []string{fmt.Sprintf("one rank takes %.3g times as long per image as the other; the rule for stragglers needs three ranks", r.apart)}
 	case r.timed == 2:
 		return []string{"both ranks are about as fast"}
@@ -180,7 +181,7 @@ func (r *Report) straggling() []string {
 		nodes = ", on " + strings.Replace(Runs(r.StragglerNodes), "rank", "node", 1)
 	}
 	return []string{fmt.Sprintf("%s %s%s: above %.3g s an image, the median and %g robust deviations", Runs(r.Stragglers), verb, nodes,
-		r.StragglesAbove, StragglerFactor)}
+		r.StragglesAbove, straggle.Factor)}
 }
 
 // counted returns what the report says about the number of images.

@@ -12,6 +12,7 @@ import (
 	"github.com/batchscore/batchscore/bench/chart"
 	"github.com/batchscore/batchscore/bench/ranks"
 	"github.com/batchscore/batchscore/bench/result"
+	"github.com/batchscore/batchscore/shard/straggle"
 )
 
 func newBenchRead() *cobra.Command {
@@ -40,7 +41,7 @@ A rank straggles if its time per image exceeds the median of all ranks by more t
 robust standard deviations (1.4826 times the median absolute deviation) and by more
 than %g%%, if there are three ranks or more. Where ranks take chunks
 from one another, a rank is granted one more chunk. --chart shows how long each rank
-took, and marks those that straggle.`, ranks.StragglerFactor, 100*ranks.StragglerLeast),
+took, and marks those that straggle.`, straggle.Factor, 100*straggle.Least),
 		Example: `  batchscore bench read stdout.txt --asked 100000 --one-gpu 255m --ranks-per-node 4 --price 2
   batchscore bench read stdout.txt --chart ranks.png`,
 		RunE: func(cmd *cobra.Command, args []string) error {

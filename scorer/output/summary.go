@@ -42,6 +42,10 @@ type WorkerSummary struct {
 	Chunks int `json:"chunks"`
 	Stolen int `json:"stolen"`
 	Lost   int `json:"lost"`
+	// Raced is the number of chunks that it began while another worker held them, and Stages
+	// says how busy its stages were. Records of jobs that are Older have neither.
+	Raced  int     `json:"raced,omitempty"`
+	Stages *Stages `json:"stages,omitempty"`
 	// BatchHalved is how often it halved its batch, for want of memory on its device; 0 in
 	// records of jobs that are Older.
 	BatchHalved int `json:"batch_halved,omitempty"`
@@ -54,6 +58,17 @@ type WorkerSummary struct {
 	End      string            `json:"end"`
 	Versions map[string]string `json:"versions"`
 	Checksum string            `json:"checksum"`
+}
+
+// Stages says how busy the stages of a worker were while it scored images.
+type Stages struct {
+	// Seconds is how long it scored images.
+	Seconds float64 `json:"seconds"`
+	// BusySeconds by telemetry.Stage, summed over the goroutines of a stage: it has that many
+	// Decoders, and Lanes that call the device. There is one committer.
+	BusySeconds map[string]float64 `json:"busy_seconds"`
+	Decoders    int                `json:"decoders"`
+	Lanes       int                `json:"lanes"`
 }
 
 // EndFailing is the End of a worker that stopped because too many images of the job fail.
