@@ -102,10 +102,15 @@ func exists(ctx context.Context, st store.Store, name string) (bool, error) {
 	return true, body.Close()
 }
 
-// RetryStarted returns when retry n of an output was begun, by the store's clock.
-func RetryStarted(ctx context.Context, st store.Store, n int) (time.Time, error) {
-	_, o, err := readWhole(ctx, Generation(st, n), jobName, recordMost)
+// Started returns when the job that writes to st was begun, by the store's clock.
+func Started(ctx context.Context, st store.Store) (time.Time, error) {
+	_, o, err := readWhole(ctx, st, jobName, recordMost)
 	return o.Modified, err
+}
+
+// RetryStarted is Started for retry n of an output.
+func RetryStarted(ctx context.Context, st store.Store, n int) (time.Time, error) {
+	return Started(ctx, Generation(st, n))
 }
 
 // Generation returns the last retry whose rows are in the parts, 0 before the first.

@@ -135,6 +135,22 @@ func doneParts(ctx context.Context, st store.Store, names PartNames, c shard.Chu
 	return done, nil
 }
 
+// PartTimes calls fn with each chunk of a job that has a part, and when the part was created.
+// A retry that was put into the parts replaced some of them later.
+func PartTimes(ctx context.Context, st store.Store, job *Job, c shard.Chunks, fn func(chunk int, created time.Time)) error {
+	names := job.PartNames(c)
+	err := st.List(ctx, partPrefix, func(object store.Object) error {
+		if chunk, ok := names.chunk(object.Name); ok && chunk < c.Count() {
+			fn(chunk, object.Modified)
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, store.ErrNotExist) {
+		return fmt.Errorf("list the parts: %w", err)
+	}
+	return nil
+}
+
 // partsAhead is how many objects are read at once when all of many are read, so that
 // each does not cost a round trip to a distant store.
 const partsAhead = 16

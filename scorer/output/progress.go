@@ -352,14 +352,9 @@ func (o *Observer) stopped(p *Progress) bool {
 // new ones.
 func (o *Observer) parts(ctx context.Context) (map[int]time.Time, error) {
 	parts, names := map[int]time.Time{}, o.job.PartNames(*o.chunks)
-	err := o.st.List(ctx, partPrefix, func(object store.Object) error {
-		if chunk, ok := names.chunk(object.Name); ok && chunk < o.chunks.Count() {
-			parts[chunk] = object.Modified
-		}
-		return nil
-	})
+	err := PartTimes(ctx, o.st, o.job, *o.chunks, func(chunk int, created time.Time) { parts[chunk] = created })
 	if err != nil {
-		return nil, fmt.Errorf("list the parts: %w", err)
+		return nil, err
 	}
 	var unread []int
 	for chunk := range parts {

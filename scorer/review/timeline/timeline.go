@@ -1,12 +1,6 @@
 package timeline
 
-import (
-	"context"
-	"errors"
-	"time"
-
-	"github.com/batchscore/batchscore/scorer/store"
-)
+import "time"
 
 // A Timeline is who did what when.
 type Timeline struct {
@@ -21,8 +15,13 @@ type Timeline struct {
 	Images    int `json:"images"`
 	Chunks    int `json:"chunks"`
 	Committed int `json:"committed_chunks"`
-	// Copied is how many images of an increment have the rows of an earlier output.
-	Copied int `json:"copied_images,omitempty"`
+	// After is the place of the output that an increment continues; "" for other jobs. Copied is
+	// how many images of a complete increment have in its own parts the rows of earlier outputs.
+	After  string `json:"after,omitempty"`
+	Copied int    `json:"copied_images,omitempty"`
+
+	// World is how many ranks the job was started with the last time; 0 if nobody claimed a chunk.
+	World int `json:"world"`
 
 	Ranks []Rank `json:"ranks"`
 	// Rates are the images per second over at most MostSlots slots of equal length, from the
@@ -35,8 +34,8 @@ type Timeline struct {
 	// MostEvents of them; EventCounts counts all by kind.
 	Events      []Event        `json:"events"`
 	EventCounts map[string]int `json:"event_counts"`
-	// Straggling are the ranks that took more than StragglesAbove seconds an image: see
-	// scorer/review/straggle.
+	// Straggling are the ranks that took more than StragglesAbove seconds an image, by the rule of
+	// package straggle among ranks on the same device; StragglesAbove is 0 if devices differ.
 	Straggling     []int   `json:"straggling"`
 	StragglesAbove float64 `json:"straggles_above_seconds_per_image,omitempty"`
 	// Bound is what bound the throughput; nil if no worker reported it.
@@ -75,14 +74,18 @@ type Rank struct {
 	SecondsPerImage float64 `json:"seconds_per_image,omitempty"`
 	Straggles       bool    `json:"straggles,omitempty"`
 	// Busy are the times in which it held a chunk that was then committed, merged.
+	// Another rank may have committed a chunk that both held.
 	Busy []Interval `json:"busy"`
 }
 
 // How a process ended, besides what output.WorkerSummary.End says: "done", "stopped",
 // "failed", "too many failures".
 const (
-	EndKilled  = "killed"  // it left no summary, and no sign after another took its work
-	EndRunning = "running" // it left no summary, and the job is not complete
+	// EndKilled is of a process without a summary, of a job that is complete, or whose rank was
+	// started again or whose chunk was taken over since its last sign.
+	EndKilled = "killed"
+	// EndUnknown is of a process without a summary in any other job: it may run.
+	EndUnknown = ""
 )
 
 // A Process is one start of a rank.
@@ -131,6 +134,8 @@ const (
 	KindTakenOver = "taken over" // a rank claimed a chunk whose holder was silent
 	KindReleased  = "released"   // a rank gave a chunk up
 	KindPreempted = "preempted"  // a process was asked to end while it held a chunk
+	KindFinished  = "finished"   // a rank claimed the end of the job: to check the parts and write _SUCCESS
+	KindDelivered = "delivered"  // a rank claimed the file of the rows
 	KindDied      = "died"       // a process ended without a summary
 )
 
@@ -167,16 +172,4 @@ type Retry struct {
 	Ended      time.Time `json:"ended"`
 	Complete   bool      `json:"complete"`
 	Workers    int       `json:"workers"`
-}
-
-// Options are how much is read.
-type Options struct {
-	// Sample is how many chunks' claims are read at most; 0 means 20,000. Beyond that, evenly
-	// spread chunks are read, and Notes says so.
-	Sample int
-}
-
-// Read reads the timeline of an output, which may be that of a job that still runs.
-func Read(ctx context.Context, st store.Store, opt Options) (*Timeline, error) {
-	return nil, errors.New("timeline: not built yet")
 }
