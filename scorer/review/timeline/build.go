@@ -438,47 +438,40 @@ func (b *builder) gap() time.Duration {
 	return time.Duration(3 * every)
 }
 
-// stragglers finds the ranks that took far longer for an image than others on the same device.
-// As ranks take chunks from one another, a rank is granted one more chunk than it did.
+// enough is how many ranks on each device there must be for ranks to be compared with those on the
+// same device only.
+const enough = 3
+
+// stragglers finds the ranks that took far longer for an image than others. As ranks take chunks
+// from one another, a rank is granted one more chunk than it did.
 func (b *builder) stragglers(byRank map[int][]*process) {
-	type pace struct{ plain, granted float64 }
-	paces := map[string]map[int]pace{}
+	granted := map[int]float64{} // by index in Ranks
+	byDevice := map[string][]int{}
 	for i := range b.t.Ranks {
 		r := &b.t.Ranks[i]
-		took, images := 0.0, 0
-		for _, p := range byRank[r.Rank] {
-			w := p.summary
-			if w == nil {
-				continue
-			}
-			one := w.Seconds
-			if w.Stages != nil {
-				one = w.Stages.Seconds
-			}
-			took, images = took+one, images+max(w.Scored, w.Images)
-		}
+		took, images := pace(byRank[r.Rank])
 		if images == 0 || took <= 0 {
 			continue
 		}
-		r.SecondsPerImage = took / float64(images)
-		if paces[r.Device] == nil {
-			paces[r.Device] = map[int]pace{}
-		}
-		paces[r.Device][i] = pace{r.SecondsPerImage, took / float64(images+b.chunks.Size)}
+		r.SecondsPerImage, granted[i] = took/float64(images), took/float64(images+b.chunks.Size)
+		byDevice[r.Device] = append(byDevice[r.Device], i)
 	}
-	for _, device := range slices.Sorted(maps.Keys(paces)) {
+	groups := slices.Collect(maps.Values(byDevice))
+	if slices.ContainsFunc(groups, func(g []int) bool { return len(g) < enough }) && len(groups) > 1 {
+		groups = [][]int{slices.Concat(groups...)}
+		b.note("The ranks are on different devices, and are compared with one another all the same.")
+	}
+	for _, group := range groups {
 		var all []float64
-		for _, p := range paces[device] {
-			all = append(all, p.plain)
+		for _, i := range group {
+			all = append(all, b.t.Ranks[i].SecondsPerImage)
 		}
 		above := straggle.Above(all)
-		if len(paces) == 1 {
+		if len(groups) == 1 {
 			b.t.StragglesAbove = above
 		}
-		for _, i := range slices.Sorted(maps.Keys(paces[device])) {
-			if paces[device][i].granted > above {
-				b.t.Ranks[i].Straggles = true
-			}
+		for _, i := range group {
+			b.t.Ranks[i].Straggles = granted[i] > above
 		}
 	}
 	for _, r := range b.t.Ranks {
@@ -486,6 +479,23 @@ func (b *builder) stragglers(byRank map[int][]*process) {
 			b.t.Straggling = append(b.t.Straggling, r.Rank)
 		}
 	}
+}
+
+// pace returns for how long processes of a rank scored images, and how many, of those that
+// reported it.
+func pace(all []*process) (took float64, images int) {
+	for _, p := range all {
+		w := p.summary
+		if w == nil {
+			continue
+		}
+		one := w.Seconds
+		if w.Stages != nil {
+			one = w.Stages.Seconds
+		}
+		took, images = took+one, images+max(w.Scored, w.Images)
+	}
+	return took, images
 }
 
 // merge returns intervals that overlap, or lie no further apart than gap, as one. If there are

@@ -35,7 +35,8 @@ type Timeline struct {
 	Events      []Event        `json:"events"`
 	EventCounts map[string]int `json:"event_counts"`
 	// Straggling are the ranks that took more than StragglesAbove seconds an image, by the rule of
-	// package straggle among ranks on the same device; StragglesAbove is 0 if devices differ.
+	// package straggle: among ranks on the same device if there are three or more on each of several, and
+	// StragglesAbove is 0 then; else among all.
 	Straggling     []int   `json:"straggling"`
 	StragglesAbove float64 `json:"straggles_above_seconds_per_image,omitempty"`
 	// Bound is what bound the throughput; nil if no worker reported it.
