@@ -49,6 +49,7 @@ func TestHostileCommands(t *testing.T) {
 			{"--images", place, "--out", planted, "--model", planted}},
 		"launch":         {{"--dry-run", "--", "--images", images, "--out", out, "--model", planted}, {"--to", planted}, {"-f", planted}},
 		"jobs list":      {{}},
+		"view":           {{planted, "--listen", planted}, {place, "--images", place, "--every", "0s"}, {images}, {place, "--listen", "192.0.2.1:0", "--allow-other-machines"}},
 		"jobs logs":      {{planted}},
 		"jobs cancel":    {{planted}},
 		"jobs fetch":     {{planted, "new"}},

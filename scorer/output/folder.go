@@ -28,6 +28,19 @@ type folder struct {
 // openFolder opens a folder for reading. While the rows of a retry are being put
 // into the parts, the error is ErrIncomplete.
 func openFolder(ctx context.Context, st store.Store) (*folder, error) {
+	f, err := openSettled(ctx, st)
+	if err != nil {
+		return nil, err
+	}
+	if f.done, err = Done(ctx, st, &f.job, f.chunks); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// openSettled is openFolder without the listing of the parts.
+func openSettled(ctx context.Context, st store.Store) (*folder, error) {
 	job, err := ExistingJob(ctx, st)
 	if err != nil {
 		return nil, err
@@ -51,7 +64,7 @@ func openFolder(ctx context.Context, st store.Store) (*folder, error) {
 	return f, nil
 }
 
-// settle reads which rows the parts have, and which parts there are.
+// settle reads which rows the parts have.
 func (f *folder) settle(ctx context.Context) (err error) {
 	if f.state, err = readState(ctx, f.st, &f.job); err != nil {
 		return err
@@ -64,8 +77,7 @@ func (f *folder) settle(ctx context.Context) (err error) {
 		return err
 	}
 	f.manifest = m
-	f.done, err = Done(ctx, f.st, &f.job, f.chunks)
-	return err
+	return nil
 }
 
 func (f *folder) Close() {
@@ -204,6 +216,27 @@ func NewRows(ctx context.Context, st store.Store, fn func(row.Row) error) error 
 // Results is Rows with the manifest entry of each image.
 func Results(ctx context.Context, st store.Store, fn func(shard.Entry, row.Row) error) error {
 	return results(ctx, st, false, fn)
+}
+
+// Images returns the manifest of an output as its rows are now: images that were scored again have
+// the version of the retry. The caller closes it. The error is ErrIncomplete while there is no
+// manifest, and while the rows of a retry are being put into the parts.
+func Images(ctx context.Context, st store.Store) (*shard.Manifest, error) {
+	f, err := openSettled(ctx, st)
+	if err != nil {
+		return nil, err
+	}
+	if f.manifest != f.base {
+		f.base.Close()
+	}
+	return f.manifest, nil
+}
+
+// RowsOf returns the rows of chunk i of a job, as its part has them, and compares them with the
+// manifest.
+func RowsOf(ctx context.Context, st store.Store, job *Job, m *shard.Manifest, i int) ([]row.Row, error) {
+	p, err := readPart(ctx, st, job, m, i)
+	return p.rows, err
 }
 
 func results(ctx context.Context, st store.Store, onlyNew bool, fn func(shard.Entry, row.Row) error) error {

@@ -159,6 +159,9 @@ type Observer struct {
 	ends     map[string]WorkerSummary
 	retry    *Observer // of retry number retrying, nil if there is none
 	retrying int
+
+	onPart     func(SeenPart) error // see OnPart; nil if nobody asked
+	generation int                  // see Generation
 }
 
 // Observe returns an observer of the job that writes to st.
@@ -168,6 +171,26 @@ func Observe(st store.Store) *Observer {
 		statuses: map[string]int{}, judged: map[string]int{}, owners: map[int]claim.Owner{}, ends: map[string]WorkerSummary{},
 	}
 }
+
+// SeenPart is a part that an Observer has read. Its rows must not be kept, nor their texts.
+type SeenPart struct {
+	Chunk   int
+	First   int // index of its first row in the manifest
+	Created time.Time
+	Rows    []row.Row
+}
+
+// OnPart makes Look call fn once for each part, when it reads it to count its rows. So whoever
+// needs the rows as well costs the storage no further call. Parts come in no order. An error of fn
+// ends Look, which returns it.
+func (o *Observer) OnPart(fn func(SeenPart) error) { o.onPart = fn }
+
+// Job returns the record of the job, nil before Look has read it.
+func (o *Observer) Job() *Job { return o.job }
+
+// Generation returns the last retry whose rows are in the parts, according to the last Look. Once
+// it grows, parts are others than those that the Observer has read.
+func (o *Observer) Generation() int { return o.generation }
 
 // Look returns the present progress of the job. The error is store.ErrNotExist if the
 // place has no job record, and ErrMismatch if a record or part is damaged.
@@ -238,6 +261,7 @@ func (o *Observer) Look(ctx context.Context) (Progress, error) {
 	}
 	p.Last, p.Rate = o.rate(parts)
 	if complete {
+		o.generation = success.Generation()
 		p.Stage, p.Rate, p.MakespanSeconds = Complete, success.ImagesPerSecond, success.MakespanSeconds
 		p.Increment = success.Increment
 		p.WorkedSeconds, p.WorkedRate = success.WorkedSeconds, success.WorkedImagesPerSecond
@@ -388,6 +412,9 @@ func (o *Observer) parts(ctx context.Context) (map[int]time.Time, error) {
 			}
 		}
 		o.read.Add(unread[i])
+		if o.onPart != nil {
+			return o.onPart(SeenPart{Chunk: unread[i], First: first, Created: parts[unread[i]], Rows: rows})
+		}
 		return nil
 	})
 	return parts, err

@@ -1,0 +1,257 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"net/url"
+
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/review/thumbnail"
+	"github.com/batchscore/batchscore/scorer/row"
+	"github.com/batchscore/batchscore/scorer/telemetry/printable"
+	"github.com/batchscore/batchscore/shard"
+)
+
+// rows answers which rows match.
+func (s *Server) rows(w http.ResponseWriter, r *http.Request) error {
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errQuestion, err)
+	}
+	q, err := parseQuestion(values)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errQuestion, err)
+	}
+	var a answer
+	err = s.asking.do(r.Context(), func() error {
+		return s.watch.with(func(v *shown) (err error) {
+			a, err = v.rows.ask(r.Context(), q, v.images)
+			return err
+		})
+	})
+	if err != nil {
+		return err
+	}
+	return answerJSON(w, &a)
+}
+
+// numberOf returns the row that a request names, and what else it says.
+func numberOf(r *http.Request, name string, v *shown) (int, error) {
+	n, err := number(r.URL.Query().Get(name), math.MaxInt32)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", errQuestion, err)
+	}
+	if n >= v.images.Len() {
+		return 0, fmt.Errorf("%w: the collection has %d images", errQuestion, v.images.Len())
+	}
+	return n, nil
+}
+
+// details are all that a row says.
+type details struct {
+	Row     int      `json:"row"`
+	Path    string   `json:"path"`
+	Address string   `json:"address"`
+	Bytes   int64    `json:"bytes"`
+	Status  string   `json:"status,omitempty"` // empty if the image has no row yet
+	Error   string   `json:"error,omitempty"`
+	Label   string   `json:"label,omitempty"`
+	Score   *float32 `json:"score,omitempty"`
+	Margin  *float32 `json:"margin,omitempty"`
+	Classes []class  `json:"classes,omitempty"`
+	// Values are those of an answer of another kind.
+	Values []value `json:"values,omitempty"`
+}
+
+type class struct {
+	Label string  `json:"label"`
+	Score float32 `json:"score"`
+}
+
+type value struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+type partKey struct{ version, chunk int }
+
+// row answers what one row says.
+func (s *Server) row(w http.ResponseWriter, r *http.Request) error {
+	var d details
+	var n, chunk, version int
+	var job *output.Job
+	has := false
+	err := s.watch.with(func(v *shown) error {
+		var err error
+		if n, err = numberOf(r, "row", v); err != nil {
+			return err
+		}
+		e, err := v.images.At(n)
+		if err != nil {
+			return err
+		}
+		c := v.job.Chunks(v.images.Len())
+		job, chunk, version = v.job, n/c.Size, v.version
+		d = details{Row: n, Path: e.Path, Address: printable.Line(s.opt.clean(v.job.Address(e.Path))), Bytes: e.Size}
+		v.rows.mu.RLock()
+		p, _ := v.rows.find(n)
+		v.rows.mu.RUnlock()
+		has = p != nil
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if has {
+		rows, first, err := s.part(r.Context(), partKey{version, chunk})
+		if err != nil {
+			return err
+		}
+		if i := n - first; i >= 0 && i < len(rows) {
+			d.add(job, &rows[i])
+		}
+	}
+	return answerJSON(w, &d)
+}
+
+// part returns the rows of a part and the number of the first.
+func (s *Server) part(ctx context.Context, key partKey) (rows []row.Row, first int, err error) {
+	rows, err = s.parts.get(ctx, key, func() ([]row.Row, int64, error) {
+		ctx, cancel := context.WithTimeout(s.watch.ctx, workTime)
+		defer cancel()
+		var rows []row.Row
+		err := s.reading.do(ctx, func() error {
+			return s.watch.with(func(v *shown) (err error) {
+				if v.version != key.version {
+					return errMoved
+				}
+				rows, err = output.RowsOf(ctx, s.opt.Out, v.job, v.images, key.chunk)
+				return err
+			})
+		})
+		return rows, int64(len(rows)), err
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	err = s.watch.with(func(v *shown) error {
+		first, _ = v.job.Chunks(v.images.Len()).Range(key.chunk)
+		return nil
+	})
+	return rows, first, err
+}
+
+// errMoved means that the rows have changed since they were asked for.
+var errMoved = fmt.Errorf("%w: the rows are being replaced; ask again", output.ErrIncomplete)
+
+// add adds what a row says.
+func (d *details) add(job *output.Job, r *row.Row) {
+	d.Status, d.Error = r.Status, printable.Line(r.Error)
+	if r.Status != row.StatusOK {
+		return
+	}
+	a, ok := r.Answer.(*row.Classification)
+	if !ok {
+		for _, c := range job.Schema().Columns() {
+			switch c.Name {
+			case "path", "size", "status", "error":
+			default:
+				d.Values = append(d.Values, value{c.Name, c.Cell(r)})
+			}
+		}
+		return
+	}
+	d.Label, d.Score = a.Label, finite(a.Score)
+	if m, ok := a.Margin(); ok {
+		d.Margin = finite(m)
+	}
+	for _, c := range a.TopK {
+		if score := finite(c.Score); score != nil {
+			d.Classes = append(d.Classes, class{c.Label, *score})
+		}
+	}
+}
+
+// finite returns nil for what JSON cannot hold.
+func finite(v float32) *float32 {
+	if f := float64(v); math.IsNaN(f) || math.IsInf(f, 0) {
+		return nil
+	}
+	return &v
+}
+
+type pictureKey struct {
+	version, row, side int
+}
+
+// picture is an image made small, or why there is none. Both are kept: neither changes.
+type picture struct {
+	jpeg []byte
+	why  error
+}
+
+// errNoPicture means that an image cannot be shown.
+var errNoPicture = errors.New("no picture")
+
+// image answers with the picture of a row.
+func (s *Server) image(w http.ResponseWriter, r *http.Request) error {
+	key := pictureKey{side: thumbnail.SideSmall}
+	switch r.URL.Query().Get("size") {
+	case "small":
+	case "large":
+		key.side = thumbnail.SideLarge
+	default:
+		return fmt.Errorf("%w: size is small or large", errQuestion)
+	}
+	var e shard.Entry
+	var of Images
+	if err := s.watch.with(func(v *shown) (err error) {
+		if v.noImages != "" {
+			return fmt.Errorf("%w: %s", errNoPicture, v.noImages)
+		}
+		key.version, of = v.version, v.pictures
+		if key.row, err = numberOf(r, "row", v); err != nil {
+			return err
+		}
+		e, err = v.images.At(key.row)
+		return err
+	}); err != nil {
+		return err
+	}
+	p, err := s.pictures.get(r.Context(), key, func() (picture, int64, error) {
+		ctx, cancel := context.WithTimeout(s.watch.ctx, workTime)
+		defer cancel()
+		var p picture
+		err := s.making.do(ctx, func() (err error) {
+			p, err = makePicture(ctx, of, e, key.side)
+			return err
+		})
+		return p, int64(len(p.jpeg)) + 200, err
+	})
+	if err != nil {
+		return err
+	}
+	if p.why != nil {
+		return fmt.Errorf("%w: %w", errNoPicture, p.why)
+	}
+	w.Header().Set("Content-Type", "image/jpeg")
+	_, _ = w.Write(p.jpeg)
+	return nil
+}
+
+// makePicture reads and decodes an image.
+func makePicture(ctx context.Context, of Images, e shard.Entry, side int) (picture, error) {
+	opt := of.Pictures
+	opt.Side, opt.Workers = side, 1
+	if of.Copies {
+		e.ETag = ""
+	}
+	var p picture
+	err := thumbnail.Make(ctx, of.Store, []shard.Entry{e}, opt, func(_ int, t thumbnail.Thumb) {
+		p = picture{jpeg: t.JPEG, why: t.Err}
+	})
+	return p, err
+}
