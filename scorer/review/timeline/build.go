@@ -84,7 +84,9 @@ func (f *facts) timeline() (*Timeline, error) {
 		return nil, err
 	}
 	b.allEvents()
-	b.t.Bound = bound(b.workers, len(b.processes), f.job.Simulated())
+	if b.t.Bound = bound(b.workers, len(b.processes), f.job.Simulated()); b.t.Bound == nil {
+		b.note("What bound the job is not known: no worker has reported how busy its stages were.")
+	}
 	return &b.t, nil
 }
 
@@ -110,9 +112,9 @@ func (b *builder) meet() {
 		}
 	}
 	delete(b.processes, "") // of claims that cannot be understood
-	if b.claimed > len(b.histories) {
+	if b.known > len(b.histories) {
 		b.note("The claims on %d of %d chunks were read: those that were renewed, taken over or raced for, and evenly spread ones. "+
-			"What a process without a summary did is counted in these.", len(b.histories), b.claimed)
+			"What a process without a summary did is counted in these.", len(b.histories), b.known)
 	}
 }
 
@@ -187,10 +189,13 @@ func (b *builder) knowCommits() {
 // follow finds who held a chunk when.
 func (b *builder) follow(h *claim.History) {
 	var held []tenure
+	at, known := b.commits[h.Chunk]
 	for i := range h.Links {
 		l := &h.Links[i]
+		// Who had not seen yet that the chunk has its part claimed it for nothing.
+		late := known && l.At.After(at) || b.success != nil && l.At.After(b.success.Ended)
 		p := b.processes[l.Worker.ID]
-		if p == nil {
+		if p == nil || late && len(held) > 0 {
 			continue
 		}
 		open := len(held) > 0 && held[len(held)-1].process == p && held[len(held)-1].to.IsZero()
@@ -213,7 +218,6 @@ func (b *builder) follow(h *claim.History) {
 			b.event(KindReleased, l.At, p, h.Chunk, -1)
 		}
 	}
-	at, known := b.commits[h.Chunk]
 	_, committed := b.parts[h.Chunk]
 	if n := len(held); n > 0 && held[n-1].to.IsZero() {
 		one := &held[n-1]
@@ -431,15 +435,14 @@ func (b *builder) process(p *process, last bool) Process {
 // gap returns how long nothing need be known of a rank for it to count as busy all the same: if
 // some claims only were read, as long as it takes to commit the chunks between two of them.
 func (b *builder) gap() time.Duration {
-	if b.claimed <= len(b.histories) || len(b.histories) == 0 || len(b.processes) == 0 {
+	if b.known <= len(b.histories) || len(b.histories) == 0 || len(b.processes) == 0 {
 		return 0
 	}
 	every := float64(b.t.Ended.Sub(b.t.Started)) * float64(len(b.processes)) / float64(len(b.histories))
 	return time.Duration(3 * every)
 }
 
-// enough is how many ranks on each device there must be for ranks to be compared with those on the
-// same device only.
+// enough is how many ranks there must be to compare them with one another.
 const enough = 3
 
 // stragglers finds the ranks that took far longer for an image than others. As ranks take chunks
@@ -467,6 +470,9 @@ func (b *builder) stragglers(byRank map[int][]*process) {
 			all = append(all, b.t.Ranks[i].SecondsPerImage)
 		}
 		above := straggle.Above(all)
+		if len(group) < enough {
+			continue // nobody can tell which of two is as it should be
+		}
 		if len(groups) == 1 {
 			b.t.StragglesAbove = above
 		}

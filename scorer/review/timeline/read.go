@@ -75,7 +75,7 @@ type facts struct {
 	parts     map[int]time.Time
 	workers   []output.WorkerSummary
 	histories []claim.History
-	claimed   int // chunks that were claimed
+	known     int // chunks that were claimed
 	end       *claim.Link
 	delivery  *claim.Link
 	retries   []Retry
@@ -133,7 +133,7 @@ func (r *Reader) claims(ctx context.Context, f *facts) error {
 		return err
 	}
 	chunks := ledger.Chunks()
-	f.claimed = len(chunks)
+	f.known = len(chunks)
 	var unread []int
 	for _, chunk := range sample(chunks, r.opt.Sample, ledger.Plain) {
 		if h, ok := r.histories[chunk]; ok {
