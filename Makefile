@@ -72,6 +72,7 @@ demo: demo-says build ## score 26 sample images on two ranks, and say what came 
 	@if [ -d demo-out/_batchscore ]; then rm -rf demo-out; fi
 	bin/batchscore launch --to local -n $(RANKS) -- \
 		--images '$(CACHE)/demo' --out demo-out --model '$(MODEL)' --log-level warn --max-errors 3
+	@bin/batchscore report demo-out -o demo-report.html --force >/dev/null && echo 'Look at    $(CURDIR)/demo-report.html'
 
 .PHONY: demo-model
 demo-model: build
@@ -465,5 +466,5 @@ fuzz-seeds: ## add to testdata/fuzz those inputs of former runs that reach code 
 
 .PHONY: clean
 clean: ## remove build results and the demo's output, but not what was fetched
-	rm -rf bin
+	rm -rf bin demo-report.html
 	@if [ -d demo-out/_batchscore ]; then rm -rf demo-out; fi

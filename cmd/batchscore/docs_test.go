@@ -485,7 +485,9 @@ func TestReadme(t *testing.T) {
 		t.Errorf("labels.csv has %d lines (%v), want 28", n, err)
 	}
 	r := execute(t, `
-		bin/batchscore launch --to local -n 2 -- --images elsewhere/demo --out demo-out --model moderation.onnx --log-level warn --max-errors 3`)
+		bin/batchscore launch --to local -n 2 -- --images elsewhere/demo --out demo-out --model moderation.onnx --log-level warn --max-errors 3
+		bin/batchscore report demo-out -o demo-report.html >/dev/null
+		echo "Look at    $PWD/demo-report.html"`)
 	got := demoLines(r.stderr+r.stdout, folder)
 	for _, line := range demo {
 		if !slices.Contains(got, line) {
