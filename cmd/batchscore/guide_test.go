@@ -289,3 +289,26 @@ func TestPractitionerGuide(t *testing.T) {
 		t.Errorf("labels.jsonl after the guide has %d lines (%v), want 24", bytes.Count(labels, []byte("\n")), err)
 	}
 }
+
+// TestJudgingGuide executes docs/judging.md, on images in two folders, one of them broken.
+func TestJudgingGuide(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	for i := range 24 {
+		body := picture(t, i)
+		if i == 7 {
+			body = body[:len(body)/2]
+		}
+		folder := filepath.Join(o.folder, "photos", []string{"cat", "dog"}[i%2])
+		if err := os.MkdirAll(folder, 0o777); err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, filepath.Join(folder, fmt.Sprintf("%04d.jpg", i)), body)
+	}
+	o.through(t, "judging.md")
+	for _, page := range []string{"report.html", "report-truth.html", "changes.html"} {
+		if body, err := os.ReadFile(filepath.Join(o.folder, page)); err != nil || !bytes.HasSuffix(bytes.TrimSpace(body), []byte("</html>")) {
+			t.Errorf("%s is not a whole page: %d bytes, %v", page, len(body), err)
+		}
+	}
+}
