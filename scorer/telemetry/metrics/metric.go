@@ -25,10 +25,12 @@ const (
 	OfRank Scope = "rank"
 	// OfJob metrics are those of a job, read from its output.
 	OfJob Scope = "job"
+	// OfReport metrics are those of a result, as a report or a gate judges it.
+	OfReport Scope = "report"
 )
 
 // common are the labels that each metric of a scope begins with.
-var common = map[Scope][]string{OfRank: {"job_id", "rank"}, OfJob: {"place"}}
+var common = map[Scope][]string{OfRank: {"job_id", "rank"}, OfJob: {"place"}, OfReport: {"place"}}
 
 // Labels returns the labels that each metric of the scope has.
 func (s Scope) Labels() []string { return slices.Clone(common[s]) }
@@ -70,4 +72,8 @@ func rankHistogram(name, help string, labels ...string) *Metric {
 
 func jobGauge(name, help string, labels ...string) *Metric {
 	return define(OfJob, Gauge, "batchscore_job_"+name, help, labels)
+}
+
+func reportGauge(name, help string, labels ...string) *Metric {
+	return define(OfReport, Gauge, "batchscore_report_"+name, help, labels)
 }

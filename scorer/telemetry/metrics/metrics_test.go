@@ -122,7 +122,7 @@ func TestUnknown(t *testing.T) {
 // TestNames checks names by the conventions, and that each is defined once.
 func TestNames(t *testing.T) {
 	t.Parallel()
-	form := regexp.MustCompile(`^batchscore_[a-z][a-z_]*[a-z]$`)
+	form := regexp.MustCompile(`^batchscore_[a-z][a-z_]*[a-z0-9]$`)
 	seen := map[string]bool{}
 	for _, m := range metrics.All() {
 		if seen[m.Name] || !form.MatchString(m.Name) {
