@@ -169,19 +169,20 @@ func TestScreenOfAJob(t *testing.T) {
 	model := tiny(t, graphtest.Options{})
 	for _, width := range screenWidths {
 		folder := screenFolder(t)
-		env := []string{"XDG_STATE_HOME=" + folder, "HOME=" + folder}
+		env := []string{"XDG_STATE_HOME=" + folder, "HOME=" + folder, "LC_ALL=C.UTF-8"}
 		in := filepath.Join(folder, "photos")
-		if err := os.CopyFS(in, os.DirFS(pictures(t, 4))); err != nil {
+		if err := os.CopyFS(in, os.DirFS(pictures(t, 12))); err != nil {
 			t.Fatal(err)
 		}
-		job := []string{"launch", "--images", in, "--out", filepath.Join(folder, "labels"), "--model", model}
+		job := []string{"launch", "--images", in, "--out", filepath.Join(folder, "labels"), "--model", model, "--", "--chunk", "1", "--batch", "1"}
 		if r := finish(t, command(t, env, job...)); r.code != 0 {
 			t.Fatalf("launch: %v", r)
 		}
+		history := newMask(`[▁▂▃▄▅▆▇█]{4}  [\d.]+ to [\d.]+ images/s, in 4 steps of [\d.]+ s`, "▂▄██  4.00 to 16.0 images/s, in 4 steps of 0.3 s")
 		rate := newMask(`\b[\d.]+ images/s, took 0:00:\d\d(?:\.\d+)?`, "10.0 images/s, took 0:00:01.234567")
 		term := newTerminal(t, width, screenHeight, command(t, env, "jobs", "status", "photos"))
 		term.exitCode()
-		term.keep("status-job", rate, newMask(`(?m)^(0 {5}.{20}).{8}.{9}.{7}  \d+s +`, "${1}       1        4      0  1s "))
+		term.keep("status-job", rate, history, newMask(`(?m)^(0 {5}.{20}).{8}.{9}.{7}  \d+s +`, "${1}      12       12      0  1s "))
 	}
 }
 

@@ -130,6 +130,7 @@ func (s *screen) show(r *report) {
 		b.WriteString(alternateScreen)
 	}
 	s.last = r
+	r.bars = utf8Locale(os.Getenv)
 	b.WriteString(home)
 	drawn := r.lines(width, height-1)
 	if len(drawn) < height-2 {
@@ -334,6 +335,9 @@ func (r *report) progressLines(s *page) {
 	}
 	if pace := r.pace(); pace != nil {
 		say("Rate", "%s", strings.Join(pace, ", "))
+	}
+	if h := p.History; h != nil {
+		say("Over time", "%s", historyText(h, r.bars))
 	}
 	if text := costText(p.Hours, p.Cost, p.Simulated); text != "" {
 		say("Cost", "%s", printable.Field(text))

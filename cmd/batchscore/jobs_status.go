@@ -48,6 +48,7 @@ type report struct {
 	Check *checked `json:"check,omitempty"`
 
 	now    time.Time
+	bars   bool  // where the report goes, bars can be shown
 	gone   bool  // the engine knows no such job
 	unread error // why there is no progress
 }
@@ -98,7 +99,8 @@ func newJobsStatus() *cobra.Command {
 		Use:   "status [JOB | OUT]",
 		Short: "Show the progress of a job, by default the newest",
 		Long: `status shows the state of a job on its engine, and its progress as read from the output:
-images done, rate, time left, failures and what each rank does. It reads the output
+images done, rate, time left, failures and what each rank does. A line shows the rate
+since the start, as bars where the terminal takes UTF-8. status reads the output
 even if the engine does not answer. For a job that is not on record, give the place of
 its result. Without any name it is the job launched last. Of a folder of runs, such as
 --after takes, it lists the runs, the newest last: their images, how many of them were new
@@ -175,6 +177,8 @@ func (r *report) print(w io.Writer, asJSON bool) error {
 	if asJSON {
 		return printJSON(w, r)
 	}
+	_, terminal := terminalOf(w)
+	r.bars = terminal && utf8Locale(os.Getenv)
 	_, err := fmt.Fprintln(w, strings.Join(r.lines(widthOf(w), 0), "\n"))
 	return err
 }
@@ -268,7 +272,7 @@ func (r *report) bury() {
 		}
 	}
 	if p.Alive() == 0 && (p.Stage == output.Scoring || p.Stage == output.Checking) {
-		p.Stage, p.Rate, p.LeftSeconds = output.Stopped, 0, 0
+		p.Stage, p.Rate, p.LeftSeconds, p.History = output.Stopped, 0, 0, nil
 	}
 }
 

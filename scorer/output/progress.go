@@ -63,6 +63,9 @@ type Progress struct {
 	// between runs; 0 before, and of jobs of older releases.
 	WorkedSeconds float64 `json:"worked_seconds,omitempty"`
 	WorkedRate    float64 `json:"worked_images_per_second,omitempty"`
+	// History is the rate over the time so far; nil where Rate is 0, and before there are
+	// some parts.
+	History *History `json:"history,omitempty"`
 	// GPUs are the models of the job's GPUs, as far as they are recorded, and GPUKinds
 	// those of a complete job as Success.GPUKinds has them.
 	GPUs     []string `json:"gpus,omitempty"`
@@ -260,8 +263,10 @@ func (o *Observer) Look(ctx context.Context) (Progress, error) {
 		p.Judged = o.judged
 	}
 	p.Last, p.Rate = o.rate(parts)
+	p.History = o.history(parts, p.Last, nil)
 	if complete {
 		o.generation = success.Generation()
+		p.History = o.history(parts, p.Last, &success)
 		p.Stage, p.Rate, p.MakespanSeconds = Complete, success.ImagesPerSecond, success.MakespanSeconds
 		p.Increment = success.Increment
 		p.WorkedSeconds, p.WorkedRate = success.WorkedSeconds, success.WorkedImagesPerSecond
@@ -270,7 +275,7 @@ func (o *Observer) Look(ctx context.Context) (Progress, error) {
 		return p, err
 	}
 	if !complete && o.stopped(&p) {
-		p.Stage, p.Rate = Stopped, 0
+		p.Stage, p.Rate, p.History = Stopped, 0, nil
 	}
 	if complete {
 		// The Observer does not see parts that were replaced since it read them.
@@ -591,7 +596,7 @@ func (o *Observer) lookAtRetry(ctx context.Context, p *Progress, s *Success) err
 	if err != nil {
 		return err
 	}
-	p.Stage, p.Retry, p.Ranks = Retrying, &retry, retry.Ranks
+	p.Stage, p.Retry, p.Ranks, p.History = Retrying, &retry, retry.Ranks, retry.History
 	p.Rate, p.LeftSeconds, p.MakespanSeconds, p.WorkedSeconds, p.WorkedRate = retry.Rate, retry.LeftSeconds, 0, 0, 0
 	return nil
 }

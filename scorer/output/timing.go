@@ -2,6 +2,7 @@ package output
 
 import (
 	"context"
+	"math"
 	"slices"
 	"time"
 
@@ -272,3 +273,36 @@ func work(workers []WorkerSummary, signs []claim.Sign, price *cost.Price) []cost
 
 // machine returns what distinguishes the machine of a worker from others.
 func machine(w *claim.Worker) string { return w.Host + " " + w.BootID }
+
+// History is the rate of a job over its time so far, in equal steps from its start to its
+// last part. Images count when their part is written.
+type History struct {
+	StepSeconds float64   `json:"step_seconds"`
+	Rates       []float64 `json:"images_per_second"`
+}
+
+const (
+	mostSteps    = 24
+	partsPerStep = 3 // at least, in the mean: fewer show the size of chunks
+	leastSteps   = 4
+)
+
+// history returns the rates of a job by the times of its parts; nil if there are too few
+// parts, and if the parts of a complete job are not as old as the job: they were copied.
+func (o *Observer) history(parts map[int]time.Time, last time.Time, s *Success) *History {
+	took := last.Sub(o.started)
+	steps := min(mostSteps, len(parts)/partsPerStep)
+	if steps < leastSteps || took <= 0 {
+		return nil
+	}
+	if s != nil && math.Abs(took.Seconds()-s.MakespanSeconds) > max(0.2*s.MakespanSeconds, 2) {
+		return nil
+	}
+	h := &History{StepSeconds: took.Seconds() / float64(steps), Rates: make([]float64, steps)}
+	for chunk, at := range parts {
+		first, end := o.chunks.Range(chunk)
+		step := int(float64(steps) * at.Sub(o.started).Seconds() / took.Seconds())
+		h.Rates[min(max(step, 0), steps-1)] += float64(end-first) / h.StepSeconds
+	}
+	return h
+}
