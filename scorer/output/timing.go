@@ -306,3 +306,35 @@ func (o *Observer) history(parts map[int]time.Time, last time.Time, s *Success) 
 	}
 	return h
 }
+
+// rate returns the time of the last part, and the images per second of the last parts.
+func (o *Observer) rate(parts map[int]time.Time) (last time.Time, rate float64) {
+	type part struct {
+		at     time.Time
+		images int
+	}
+	var all []part
+	for chunk, at := range parts {
+		first, end := o.chunks.Range(chunk)
+		all = append(all, part{at, end - first})
+	}
+	if len(all) == 0 {
+		return time.Time{}, 0
+	}
+	slices.SortFunc(all, func(a, b part) int { return a.at.Compare(b.at) })
+	last = all[len(all)-1].at
+	// Rate counts from the part before the recent ones.
+	from := o.started
+	if len(all) > recentParts {
+		all = all[len(all)-recentParts-1:]
+		from, all = all[0].at, all[1:]
+	}
+	images := 0
+	for _, p := range all {
+		images += p.images
+	}
+	if took := last.Sub(from).Seconds(); took > 0 {
+		rate = float64(images) / took
+	}
+	return last, rate
+}
