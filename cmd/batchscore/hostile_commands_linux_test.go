@@ -82,6 +82,9 @@ func TestHostileCommands(t *testing.T) {
 		"cluster delete": {{planted}},
 		"version":        {{}, {planted}},
 		"completion":     {{planted}},
+		"export": {{planted, "--to", "csv", "-o", "-"}, {place, "--to", planted, "-o", planted}, {out, "--to", "csv", "-o", "-", "--label", planted},
+			{out, "--to", "label-studio", "-o", planted, "--where", planted}, {out, "--to", "cvat", "-o", filepath.Join(place, "cvat"), "--truth", planted},
+			{out, "--to", "yolo", "-o", filepath.Join(place, "yolo")}, {place, "--to", "csv", "-o", "-", "--score", planted, "--urls", planted}},
 	}
 	for _, cmd := range leaves(newRoot(nil)) {
 		path := strings.TrimPrefix(cmd.CommandPath(), "batchscore ")

@@ -17,7 +17,7 @@ import (
 func newMerge() *cobra.Command {
 	var f mergeFlags
 	cmd := &cobra.Command{
-		SuggestFor: []string{"export", "concat", "join"},
+		SuggestFor: []string{"concat", "join"},
 		Use:        "merge OUT -o FILE",
 		Short:      "Write all rows of an output folder to one file, in manifest order",
 		Long: `merge writes the parts of a complete output folder to one file. The file depends only on

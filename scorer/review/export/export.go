@@ -61,8 +61,11 @@ type Collection struct {
 	// their bytes.
 	Labels []string
 	// ClassIDs are the numbers of the model's classes that are called as Labels, the lowest
-	// where several are; -1 for a label that is no class in the answer of any of the images.
+	// where several are; -1 for a label that no answer of the images lists.
 	ClassIDs []int
+	// Classes are Labels and all labels that the answers of the output list, sorted: what a
+	// person may choose from.
+	Classes []string
 	// HasTruth reports whether there is a truth.
 	HasTruth bool
 	// Options are those of the export.

@@ -8,6 +8,8 @@ import (
 // Formats are the forms in which results are exported, one per line. Each is declared in
 // the file of its name.
 var Formats = []Format{
+	labelStudioFormat,
+	cvatFormat,
 	csvFormat,
 	cocoFormat,
 	fiftyoneFormat,

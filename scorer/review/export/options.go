@@ -2,8 +2,11 @@ package export
 
 // Options say what formats write, where a user can choose.
 type Options struct {
-	// URLs says how addresses of images are spelled; see URLForms.
+	// URLs is one of URLForms: how addresses of images are spelled for tools that load
+	// them; empty chooses by where the images are.
 	URLs string
+	// Served is the folder that a tool serves files of this machine from.
+	Served string
 	// Link makes copies of images in the folder links to them, where the collection is a
 	// folder of this machine.
 	Link bool

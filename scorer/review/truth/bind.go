@@ -9,10 +9,10 @@ import (
 )
 
 // Bind finds the images that names belong to. each calls its argument for the path of each
-// image; Bind calls it once, and once more if there are names that are no path. Nothing
+// image; Bind calls it once, and once more if some names are not paths. Nothing
 // matched is ErrNoMatch, with an example of each side.
 //
-// A name that is no path and no address belongs to an image if it ends, in whole
+// A name that is neither a path nor an address belongs to an image if it ends, in whole
 // components, as the path of that image alone, or if the path of that image alone ends as
 // the name does. If two images or two names come into question, none is taken.
 func (s *Set) Bind(each func(fn func(path string) error) error) error {
@@ -27,8 +27,8 @@ func (s *Set) Bind(each func(fn func(path string) error) error) error {
 		if example == "" {
 			example = strings.Clone(path)
 		}
-		if k, ok := s.names[h]; ok && k.flags&met == 0 {
-			k.flags |= met
+		if k, ok := s.names[h]; ok && k&met == 0 {
+			k |= met
 			s.names[h] = k
 		}
 		return nil
@@ -60,13 +60,13 @@ func (s *Set) count() {
 	s.found = Matches{Names: len(s.names)}
 	for _, k := range s.names {
 		switch {
-		case k.flags&unsure != 0:
+		case k&unsure != 0:
 			s.found.Ambiguous++
-		case k.flags&met == 0:
+		case k&met == 0:
 			s.found.Unmatched++
-		case k.flags&byTail != 0:
+		case k&byTail != 0:
 			s.found.Tail++
-		case k.flags&byAddress != 0:
+		case k&byAddress != 0:
 			s.found.Address++
 		default:
 			s.found.Exact++
@@ -74,12 +74,12 @@ func (s *Set) count() {
 	}
 }
 
-// bindTails finds images for names that are no path, by their tails. paths are the sorted
+// bindTails finds images for the other names, by their tails. paths are the sorted
 // hashes of all paths.
 func (s *Set) bindTails(paths []uint64, each func(fn func(path string) error) error) error {
 	open := 0
 	for _, k := range s.names {
-		if k.flags&met == 0 {
+		if k&met == 0 {
 			open++
 		}
 	}
@@ -91,7 +91,7 @@ func (s *Set) bindTails(paths []uint64, each func(fn func(path string) error) er
 	meet := func(name, path uint64) {
 		if was, ok := candidate[name]; ok && was != path {
 			k := s.names[name]
-			k.flags |= unsure
+			k |= unsure
 			s.names[name] = k
 		}
 		candidate[name] = path
@@ -101,7 +101,7 @@ func (s *Set) bindTails(paths []uint64, each func(fn func(path string) error) er
 		var h uint64
 		for tail := range tailsOf(path) {
 			name := maphash.String(s.seed, tail)
-			if k, ok := s.names[name]; ok && k.flags&met == 0 {
+			if k, ok := s.names[name]; ok && k&met == 0 {
 				if h == 0 {
 					h = maphash.String(s.seed, path)
 				}
@@ -134,27 +134,27 @@ func (s *Set) takeTails(candidate map[uint64]uint64) {
 	torn := map[uint64]bool{} // paths with two labels
 	for name, path := range candidate {
 		k := s.names[name]
-		if k.flags&unsure != 0 {
+		if k&unsure != 0 {
 			continue
 		}
 		was, ok := s.tails[path]
-		if exact, has := s.names[path]; has && exact.flags&met != 0 {
-			was, ok = exact.labels, true
+		if exact, has := s.names[path]; has && exact&met != 0 {
+			was, ok = exact.labels(), true
 		}
-		if ok && was != k.labels {
+		if ok && was != k.labels() {
 			torn[path] = true
 		}
-		s.tails[path] = k.labels
+		s.tails[path] = k.labels()
 	}
 	for name, path := range candidate {
 		k := s.names[name]
 		switch {
-		case k.flags&unsure != 0:
+		case k&unsure != 0:
 		case torn[path]:
-			k.flags |= unsure
+			k |= unsure
 			delete(s.tails, path)
 		default:
-			k.flags |= met | byTail
+			k |= met | byTail
 		}
 		s.names[name] = k
 	}
@@ -181,7 +181,7 @@ func (s *Set) eachOpen(ctx context.Context, fn func(key string, name uint64) err
 		if err := src.read(ctx, func(name, label string, _ int) error {
 			key, _ := s.key(name)
 			h := maphash.String(s.seed, key)
-			if k, ok := s.names[h]; ok && label != "" && k.flags&met == 0 {
+			if k, ok := s.names[h]; ok && label != "" && k&met == 0 {
 				return fn(key, h)
 			}
 			return nil

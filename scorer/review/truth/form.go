@@ -115,7 +115,7 @@ func openInput(path, columns string) (*input, error) {
 		return in, nil
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%w: %s is no regular file: it is read more than once", ErrForm, path)
+		return nil, fmt.Errorf("%w: %s is not a regular file, which can be read more than once", ErrForm, path)
 	}
 	if in.file, err = os.Open(path); err != nil {
 		return nil, err

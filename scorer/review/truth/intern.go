@@ -6,7 +6,7 @@ import (
 )
 
 // mostLabels is how many different labels, and sets of alternatives, a truth has at most.
-const mostLabels = 1_000_000
+const mostLabels = 1 << labelBits
 
 // intern numbers labels, and sets of labels that are alternatives. The number of a label
 // is that of the set which holds it alone.

@@ -21,7 +21,7 @@ func elements[T any](in *input, fn func(n int, element *T) error) error {
 	}
 	dec := json.NewDecoder(skipped)
 	if t, err := dec.Token(); err != nil || t != json.Delim('[') {
-		return fmt.Errorf("%w: it is no array in JSON: %w", ErrForm, orEnd(err))
+		return fmt.Errorf("%w: it is not an array in JSON: %w", ErrForm, orEnd(err))
 	}
 	return array(dec, src, fn)
 }

@@ -11,7 +11,7 @@ var labelStudio = form{
 	name: "a Label Studio export (JSON)", unit: "task",
 	is: func(in *input) bool {
 		keys, array := in.keys()
-		return array && slices.Contains(keys, "data") && (slices.Contains(keys, "annotations") || slices.Contains(keys, "completions"))
+		return array && slices.Contains(keys, "data") && (slices.Contains(keys, "annotations") || slices.Contains(keys, "predictions"))
 	},
 	read: readLabelStudio,
 }

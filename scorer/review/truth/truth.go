@@ -22,7 +22,7 @@ import (
 	"github.com/batchscore/batchscore/shard"
 )
 
-// Folders is the text that stands for FolderNames where a user names a file.
+// Folders is what a user writes for FolderNames in place of a file.
 const Folders = "folder-names"
 
 // Errors of truths, wrapped with what is wrong and where.
@@ -59,20 +59,31 @@ type Set struct {
 	bound  bool
 }
 
-// known is what a file says of one name.
-type known struct {
-	labels uint32 // in Set.labels
-	at     uint32 // number of the line, the task or the like
-	source uint16
-	flags  uint8
-}
+// known is what a file says of one name, in 8 bytes: from the lowest bit, flags, the source,
+// the number in Set.labels, and the number of the line, the task or the like.
+type known uint64
 
+// The flags of a name.
 const (
-	byAddress uint8 = 1 << iota // the name was the address of an image
+	byAddress known = 1 << iota // the name was the address of an image
 	met                         // an image has the name
 	byTail                      // it has it as its tail, or as that of the name
 	unsure                      // it may be that of two images
 )
+
+const (
+	flagBits   = 4
+	sourceBits = 8
+	labelBits  = 20
+)
+
+func newKnown(source int, labels uint32, at int, flags known) known {
+	return flags | known(source)<<flagBits | known(labels)<<(flagBits+sourceBits) | known(uint32(at))<<(flagBits+sourceBits+labelBits)
+}
+
+func (k known) source() int    { return int(k >> flagBits & (1<<sourceBits - 1)) }
+func (k known) labels() uint32 { return uint32(k >> (flagBits + sourceBits) & (1<<labelBits - 1)) }
+func (k known) at() int        { return int(k >> (flagBits + sourceBits + labelBits)) }
 
 // Matches counts names of a truth by how images were found for them.
 type Matches struct {
@@ -95,7 +106,10 @@ func FolderNames() *Set { return &Set{byFolder: true, bound: true} }
 // binds it to the images of the output in st.
 func Load(ctx context.Context, st store.Store, job *output.Job, path, columns string) (*Set, error) {
 	if path == Folders {
-		return FolderNames(), nil
+		s := FolderNames()
+		return s, s.anyFolder(func(fn func(path string) error) error {
+			return output.Results(ctx, st, func(e shard.Entry, _ row.Row) error { return fn(e.Path) })
+		})
 	}
 	s, err := Read(ctx, Options{Images: job.ImagesPlace(), Columns: columns}, path)
 	if err != nil {
@@ -106,10 +120,40 @@ func Load(ctx context.Context, st store.Store, job *output.Job, path, columns st
 	})
 }
 
+// errFound ends a search.
+var errFound = errors.New("found")
+
+// anyFolder returns an error if no image is in a folder.
+func (s *Set) anyFolder(each func(fn func(path string) error) error) error {
+	example := ""
+	err := each(func(path string) error {
+		if example == "" {
+			example = strings.Clone(path)
+		}
+		if _, ok := s.Of(path); ok {
+			return errFound
+		}
+		return nil
+	})
+	switch {
+	case errors.Is(err, errFound):
+		return nil
+	case err == nil && example != "":
+		err = fmt.Errorf("%w: no image of the output is in a folder whose name would be its label, such as %.300q", ErrNoMatch, example)
+	}
+	return err
+}
+
+// mostSources is how many files and folders are read at most.
+const mostSources = 1 << sourceBits
+
 // Read reads files and folders of this machine. Bind has to be called before names that
 // are not exactly paths of images are found.
 func Read(ctx context.Context, opt Options, paths ...string) (*Set, error) {
 	s := &Set{seed: maphash.MakeSeed(), places: placesOf(opt.Images), names: map[uint64]known{}, tails: map[uint64]uint32{}}
+	if len(paths) > mostSources {
+		return nil, fmt.Errorf("%w: %d files; at most %d are read", ErrForm, len(paths), mostSources)
+	}
 	for i, path := range paths {
 		src, err := open(path, opt.Columns)
 		if err != nil {
@@ -147,31 +191,32 @@ func (s *Set) add(source int, name, label string, at int) error {
 	}
 	key, address := s.key(name)
 	h := maphash.String(s.seed, key)
-	is := known{at: uint32(at), source: uint16(source)}
+	var flags known
 	if address {
-		is.flags = byAddress
+		flags = byAddress
 	}
 	was, ok := s.names[h]
+	var labels uint32
 	var err error
 	switch {
 	case !ok:
-		is.labels, err = s.labels.of(label)
-	case slices.Contains(s.labels.sets[was.labels], label):
+		labels, err = s.labels.of(label)
+	case slices.Contains(s.labels.sets[was.labels()], label):
 		return nil
-	case was.at == is.at && was.source == is.source:
-		is.labels, err = s.labels.with(was.labels, label)
+	case was.at() == at && was.source() == source:
+		labels, err = s.labels.with(was.labels(), label)
 	default:
 		before := ""
-		if was.source != is.source {
-			before = s.sources[was.source].path + ", "
+		if was.source() != source {
+			before = s.sources[was.source()].path + ", "
 		}
 		return fmt.Errorf("%w: %s%s %d says that %.200q is %.200q, and %s %d that it is %.200q", ErrContradiction,
-			before, s.sources[was.source].form.unit, was.at, name, s.labels.sets[was.labels][0], unit, at, label)
+			before, s.sources[was.source()].form.unit, was.at(), name, s.labels.sets[was.labels()][0], unit, at, label)
 	}
 	if err != nil {
 		return err
 	}
-	s.names[h] = is
+	s.names[h] = newKnown(source, labels, at, flags)
 	return nil
 }
 
@@ -179,12 +224,14 @@ func (s *Set) add(source int, name, label string, at int) error {
 // right. It is false if none is known. The caller must not change the labels.
 func (s *Set) Of(path string) (labels []string, ok bool) {
 	if s.byFolder {
-		label := folderOf(path)
-		return []string{label}, label != ""
+		if label := folderOf(path); label != "" {
+			return []string{label}, true
+		}
+		return nil, false
 	}
 	h := maphash.String(s.seed, path)
 	if k, ok := s.names[h]; ok {
-		return s.labels.sets[k.labels], true
+		return s.labels.sets[k.labels()], true
 	}
 	if n, ok := s.tails[h]; ok {
 		return s.labels.sets[n], true
