@@ -57,7 +57,8 @@ type HeatRow struct {
 	Cells  []HeatCell
 }
 
-// HeatCell is one number. Level is from 0 to 9, by its share of the line.
+// HeatCell is one number. Level is from 0 to 9, by the root of its share of the line, so that
+// small shares can be seen.
 type HeatCell struct {
 	Images, Level int
 	Same          bool
@@ -79,7 +80,7 @@ func newHeat(id, title, down, across string, m evaluate.Matrix) HeatTable {
 		}
 		for j, n := range counts {
 			share := share(n, r.Sum)
-			r.Cells = append(r.Cells, HeatCell{Images: n, Level: int(math.Ceil(share * levels)), Same: i == j && !r.Others, Share: share})
+			r.Cells = append(r.Cells, HeatCell{Images: n, Level: int(math.Ceil(math.Sqrt(share) * levels)), Same: i == j && !r.Others, Share: share})
 		}
 		t.Of += r.Sum
 		t.Rows = append(t.Rows, r)

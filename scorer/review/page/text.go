@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/batchscore/batchscore/scorer/telemetry"
@@ -93,7 +92,7 @@ func percent(share float64) string {
 		if p > 99.99 && p < 100 {
 			return ">99.99%"
 		}
-		return strings.TrimSuffix(fmt.Sprintf("%.2f", p), "0") + "%"
+		return fmt.Sprintf("%.2f%%", p)
 	case p == 100:
 		return "100%"
 	default:
