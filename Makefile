@@ -140,6 +140,11 @@ test: test-deps format-check tidy-check vet cross-check lint generate-check cpus
 	ONNXRUNTIME_LIB='$(LIBRARY)' GORACE='atexit_sleep_ms=0 $(GORACE)' go test -race -count=1 -vet=off -timeout 20m -json ./... | \
 		go run ./deploy/testlog $(if $(filter true,$(CI)),-no-skips)
 
+.PHONY: review-check
+review-check: ## check the pages of reports in a browser in all their forms (minutes; make test checks some)
+	@deploy/deps/fetch.sh browser
+	go test -count=1 -tags reviewcheck ./scorer/review/page
+
 CORPUS := $(CACHE)/corpus
 
 .PHONY: corpus-check

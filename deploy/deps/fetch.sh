@@ -17,7 +17,8 @@
 #	system    mpirun and libjpeg-turbo, from the distribution
 #	protoc    the protocol buffer compiler, from the distribution; only on request
 #	tmux      a terminal to look at screens in, from the distribution, for the tests
-#	browser   chromium, from the distribution, which shows the charts in the tests
+#	browser   chromium, from the distribution, which shows charts and reports in the
+#	          tests, and axe-core, which checks the latter   CACHE/axe/axe.min.js
 #	checkers  shellcheck, systemd-analyze and jq, from the distribution, for the tests
 #	monitoring  Prometheus with promtool, and Alertmanager, from the distribution, for
 #	          the tests: unpacked into CACHE/monitoring/ and not installed, as their
@@ -382,6 +383,15 @@ get_slurm() {
 }
 
 get_browser() {
+	local target=$cache/axe/axe.min.js
+	if ! holds "$target" "$axe_script_sha256"; then
+		pack "$axe_package" "$axe_version" "$axe_sha256" "$axe_size" "axe-core $axe_version"
+		tar -xzf "$packed" -C "$scratch" package/axe.min.js
+		rm "$packed"
+		holds "$scratch/package/axe.min.js" "$axe_script_sha256" || die 'package/axe.min.js is not the pinned script (deploy/deps/pins.sh)'
+		place "$scratch/package/axe.min.js" "$target"
+		say "axe-core $axe_version: $target"
+	fi
 	have chromium || have google-chrome || have chromium-browser && return
 	have apt-get || die 'chromium is missing, and this system has no apt-get: install it by hand'
 	apt_install chromium,chromium-browser

@@ -45,3 +45,11 @@ declare -A gallery_sha256=(
 	[locomotion-house-cat]=56416e1863a4ca86ad6c0d448378408784e3128ae7a064d9b95d61e270702e34
 	[nagasaki-boats]=1030ff1cbfb834f71a83956730c6395ccb4fcfe3a51333f58ce9beb429db8005
 )
+
+# axe-core (MPL 2.0), which checks in the tests whether everybody can use the pages of
+# reports. Only its script is kept.
+axe_version=4.14.1
+axe_package=axe-core
+axe_size='0.7 MiB'
+axe_sha256=e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745
+axe_script_sha256=29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c

@@ -179,3 +179,33 @@ func full() *review.Findings {
 		review.Remark{Level: "look", Text: "The shares of the labels have changed.", Where: "drift"}, review.Remark{Level: "look", Text: "2 ranks straggle.", Where: "ranks"})
 	return f
 }
+
+// less returns findings with everything that there may be, and little of each.
+func less() *review.Findings {
+	f := full()
+	f.Labels, f.Timeline = f.Labels[:3], ranks(3)
+	names := []string{f.Labels[0].Label, f.Labels[1].Label, f.Labels[2].Label}
+	f.Truth, f.Against = judgement(names), against(names)
+	var few []review.Gallery
+	for _, g := range f.Galleries {
+		g.Pictures = g.Pictures[:2]
+		if len(few) == 0 || g.ID != "label-4" {
+			few = append(few, g)
+		}
+	}
+	f.Galleries = few
+	f.Timeline.Slowest, f.Timeline.Rates = f.Timeline.Slowest[:2], f.Timeline.Rates[:10]
+	return f
+}
+
+// large returns findings with many labels and ranks.
+func large(labels, workers int) *review.Findings {
+	f := example(labels)
+	f.Galleries = f.Galleries[:1]
+	var names []string
+	for _, l := range f.Labels {
+		names = append(names, l.Label)
+	}
+	f.Truth, f.Against, f.Timeline = judgement(names), against(names), ranks(workers)
+	return f
+}

@@ -126,14 +126,8 @@ func gallery(id, title string, n int, set func(p *review.Picture, i int)) review
 // examples are the findings that the page must show.
 func examples() map[string]*review.Findings {
 	all := map[string]*review.Findings{"usual": example(12), "one-label": example(1)}
-	all["full"] = full()
-	large := example(1000)
-	var names []string
-	for _, l := range large.Labels {
-		names = append(names, l.Label)
-	}
-	large.Truth, large.Against, large.Timeline = judgement(names), against(names), ranks(1024)
-	all["many"] = large
+	all["full"], all["small"] = full(), less()
+	all["many"], all["hundred"] = large(1000, 1024), large(100, 64)
 	all["empty"] = &review.Findings{Version: review.Version, Output: "out", Complete: true, Job: review.Job{Model: "m", Images: "i"}}
 	failed := example(0)
 	failed.OK, failed.Failed, failed.Images, failed.Statuses, failed.Scores, failed.Margins = 0, 12, 12, map[string]int{"truncated": 12}, nil, nil
