@@ -94,9 +94,11 @@ func (d *Decoder) DecodeWithin(ctx context.Context, dst, src []byte, taken int64
 	}
 	var part budget.Part
 	defer func() {
-		if p := recover(); p == errMeasured {
+		switch p := recover(); p.(type) {
+		case nil:
+		case measuredSize:
 			err = errMeasured
-		} else if p != nil {
+		default:
 			err = &codec.Failure{Status: codec.StatusPanic, Reason: fmt.Sprint(p)}
 		}
 		if err != nil {

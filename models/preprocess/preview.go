@@ -76,8 +76,10 @@ func (p *Previewer) Size(ctx context.Context, src []byte) (width, height int, er
 	return 0, 0, err
 }
 
-// errMeasured ends a decode whose size only was wanted.
+// errMeasured is the error of a decode whose size only was wanted, and measuredSize what ends it.
 var errMeasured = errors.New("measured")
+
+type measuredSize struct{}
 
 // shown is how the canvas of a Previewer shows its image.
 type shown struct {
@@ -91,7 +93,7 @@ type shown struct {
 func (s *shown) prepare(width, height int, o codec.Orientation) (w, h int) {
 	s.w, s.h, s.imageW, s.imageH = s.size(width, height, o)
 	if s.measure {
-		panic(errMeasured)
+		panic(measuredSize{})
 	}
 	return s.w, s.h
 }

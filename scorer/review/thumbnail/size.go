@@ -36,7 +36,7 @@ func Sizes(ctx context.Context, images store.Store, entries []shard.Entry, opt O
 			return ofDecoder(err)
 		}
 		var fail *codec.Failure
-		for n := int64(headersFirst); n <= headersMost && n < e.Size && e.ETag != ""; n *= 4 {
+		for n := int64(headersFirst); n <= headersMost && n < e.Size; n *= 4 {
 			// What fails may only be cut.
 			if err := r.part(ctx, e, n, size); !errors.As(err, &fail) {
 				return s, err

@@ -83,20 +83,22 @@ func (o *Options) workers() int {
 // It returns an error that wraps ErrNoAccess, after few calls of the store, if the place cannot
 // be read, and the context's error when that ends. fn was not called for every image then.
 func Make(ctx context.Context, images store.Store, entries []shard.Entry, opt Options, fn func(i int, t Thumb)) error {
-	return each(ctx, images, entries, &opt, cmp.Or(opt.Side, SideSmall), func(ctx context.Context, r *reader, p *preprocess.Previewer, e shard.Entry) (Thumb, error) {
-		var t Thumb
-		err := r.whole(ctx, e, func(src []byte) error {
+	quality := cmp.Or(opt.Quality, defaultQuality)
+	look := func(ctx context.Context, r *reader, p *preprocess.Previewer, e shard.Entry) (t Thumb, err error) {
+		err = r.whole(ctx, e, func(src []byte) error {
 			v, err := p.Preview(ctx, src)
 			t.ImageWidth, t.ImageHeight = v.ImageWidth, v.ImageHeight
 			if err != nil {
 				return ofDecoder(err)
 			}
 			t.Width, t.Height = v.Width, v.Height
-			t.JPEG, err = encode(v, cmp.Or(opt.Quality, defaultQuality))
+			t.JPEG, err = encode(v, quality)
 			return err
 		})
 		return t, err
-	}, func(t *Thumb, err error) { t.JPEG, t.Err = nil, err }, fn)
+	}
+	bad := func(t *Thumb, err error) { t.JPEG, t.Err = nil, err }
+	return each(ctx, images, entries, &opt, cmp.Or(opt.Side, SideSmall), look, bad, fn)
 }
 
 // encode returns a picture as JPEG.

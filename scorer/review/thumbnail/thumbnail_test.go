@@ -240,20 +240,20 @@ func TestMake_NoAccess(t *testing.T) {
 		fail func(name string, n int64) error
 		most int64 // calls
 	}{
-		{"denied", func(string, int64) error { return denied }, 4},
-		{"denied later", func(_ string, n int64) error {
+		{name: "denied", fail: func(string, int64) error { return denied }, most: 4},
+		{name: "denied later", fail: func(_ string, n int64) error {
 			if n > 20 {
 				return denied
 			}
 			return nil
-		}, 24},
-		{"down", func(string, int64) error { return down }, 4},
-		{"down later", func(_ string, n int64) error {
+		}, most: 24},
+		{name: "down", fail: func(string, int64) error { return down }, most: 4},
+		{name: "down later", fail: func(_ string, n int64) error {
 			if n > 20 {
 				return down
 			}
 			return nil
-		}, 27},
+		}, most: 27},
 	} {
 		p := newPlace()
 		entry := p.put(t, "good", jpegOf(t, 20, 20))
@@ -353,6 +353,15 @@ func TestSizes(t *testing.T) {
 	}
 	if n := p.read.Load(); n > headersFirst || int64(len(big)) < 4*headersFirst {
 		t.Errorf("%d of %d bytes were read, want %d at most", n, len(big), headersFirst)
+	}
+	p.read.Store(0)
+	copied := entries[0]
+	copied.ETag = "" // of a copy, that has another one
+	if err := Sizes(t.Context(), p, []shard.Entry{copied}, Options{}, func(i int, s Size) { got[i] = s }); err != nil || got[0].Width != 800 {
+		t.Fatal(got[0], err)
+	}
+	if n := p.read.Load(); n > headersFirst+1 {
+		t.Errorf("%d bytes of a copy were read", n)
 	}
 	if err := Sizes(t.Context(), p, entries, Options{}, func(i int, s Size) { got[i] = s }); err != nil {
 		t.Fatal(err)

@@ -71,6 +71,7 @@ func (b *Bound) text(simulated bool) string {
 		return fmt.Sprintf("Reading images bound the job: %.1f were being read at a time, and the decoders were busy %.0f%% of the time. %s.",
 			b.Busy[telemetry.Fetch.String()], share(telemetry.Decode), waited)
 	}
-	return fmt.Sprintf("Nothing bound the job for most of the time: its start, its end and pauses count for much. The %s was busy %.0f%% of the time, and the decoders %.0f%%.",
+	return fmt.Sprintf("Nothing bound the job for most of the time: its start, its end and pauses count for much. "+
+		"The %s was busy %.0f%% of the time, and the decoders %.0f%%.",
 		device, share(telemetry.Infer), share(telemetry.Decode))
 }

@@ -388,6 +388,7 @@ func (b *builder) ranks() {
 		busy[h.process.worker.Rank] = append(busy[h.process.worker.Rank], Interval{h.from.UTC(), h.to.UTC()})
 	}
 	gap := b.gap()
+	most := min(MostIntervals, max(fewIntervals, allIntervals/max(len(byRank), 1)))
 	var latest time.Time
 	for _, rank := range slices.Sorted(maps.Keys(byRank)) {
 		all := byRank[rank]
@@ -407,7 +408,7 @@ func (b *builder) ranks() {
 				latest, b.t.World = p.first, p.worker.World
 			}
 		}
-		r.Busy = merge(busy[rank], gap)
+		r.Busy = merge(busy[rank], gap, most)
 		b.t.Ranks = append(b.t.Ranks, r)
 	}
 	b.stragglers(byRank)
@@ -504,9 +505,16 @@ func pace(all []*process) (took float64, images int) {
 	return took, images
 }
 
+// allIntervals are the most intervals of all ranks together, unless there are so many ranks that
+// each has fewIntervals.
+const (
+	allIntervals = 20_000
+	fewIntervals = 10
+)
+
 // merge returns intervals that overlap, or lie no further apart than gap, as one. If there are
-// more than MostIntervals, it joins those that lie closest.
-func merge(all []Interval, gap time.Duration) []Interval {
+// more than most, it joins those that lie closest.
+func merge(all []Interval, gap time.Duration, most int) []Interval {
 	slices.SortFunc(all, func(x, y Interval) int { return cmp.Or(x.From.Compare(y.From), x.To.Compare(y.To)) })
 	join := func(all []Interval, gap time.Duration) []Interval {
 		merged := []Interval{}
@@ -520,13 +528,13 @@ func merge(all []Interval, gap time.Duration) []Interval {
 		return merged
 	}
 	merged := join(all, gap)
-	if n := len(merged); n > MostIntervals {
+	if n := len(merged); n > most {
 		var gaps []time.Duration
 		for i := 1; i < n; i++ {
 			gaps = append(gaps, merged[i].From.Sub(merged[i-1].To))
 		}
 		slices.Sort(gaps)
-		merged = join(merged, gaps[n-1-MostIntervals])
+		merged = join(merged, gaps[n-1-most])
 	}
 	return merged
 }

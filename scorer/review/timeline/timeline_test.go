@@ -152,7 +152,8 @@ func TestTimeline(t *testing.T) {
 		t.Errorf("straggling: %v of %+v, above %v", tl.Straggling, tl.Ranks, tl.StragglesAbove)
 	}
 	s := tl.Slowest
-	if len(s) != 15 || s[0].Chunk != 12 || s[0].Seconds != 5 || s[0].First != "0000120.jpg" || s[0].Rank != 3 || s[1].Chunk != 13 || s[2].Chunk != 14 || !s[2].Doubled {
+	if len(s) != 15 || s[0].Chunk != 12 || s[0].Seconds != 5 || s[0].First != "0000120.jpg" || s[0].Rank != 3 ||
+		s[1].Chunk != 13 || s[2].Chunk != 14 || !s[2].Doubled {
 		t.Errorf("slowest: %+v", s)
 	}
 	images := 0
@@ -181,12 +182,15 @@ func TestBound(t *testing.T) {
 		busy map[string]float64 // of 10 s, of 4 decoders and 2 lanes
 		want string
 	}{
-		{"infer", map[string]float64{"infer": 19, "decode": 10}, "The device bound the job: it was busy 95% of the time; the decoders were busy 25% of it."},
-		{"commit", map[string]float64{"commit": 9, "infer": 4}, "Writing parts bound the job: it took 90% of the time, one part after the other."},
-		{"fetch", map[string]float64{"fetch": 75, "infer": 4, "decode": 4}, "Reading images bound the job: 7.5 were being read at a time, and the decoders were busy 10% of the time. " +
-			"The device waited for images 80% of the time."},
-		{"", map[string]float64{"infer": 4, "decode": 4}, "Nothing bound the job for most of the time: its start, its end and pauses count for much. " +
-			"The device was busy 20% of the time, and the decoders 10%."},
+		{name: "infer", busy: map[string]float64{"infer": 19, "decode": 10},
+			want: "The device bound the job: it was busy 95% of the time; the decoders were busy 25% of it."},
+		{name: "commit", busy: map[string]float64{"commit": 9, "infer": 4}, want: "Writing parts bound the job: it took 90% of the time, one part after the other."},
+		{name: "fetch", busy: map[string]float64{"fetch": 75, "infer": 4, "decode": 4},
+			want: "Reading images bound the job: 7.5 were being read at a time, and the decoders were busy 10% of the time. " +
+				"The device waited for images 80% of the time."},
+		{name: "", busy: map[string]float64{"infer": 4, "decode": 4},
+			want: "Nothing bound the job for most of the time: its start, its end and pauses count for much. " +
+				"The device was busy 20% of the time, and the decoders 10%."},
 	} {
 		b := bound([]output.WorkerSummary{{Scored: 100, Stages: &output.Stages{Seconds: 10, Decoders: 4, Lanes: 2, BusySeconds: c.busy}}, {}}, 2, false)
 		if b.Stage != c.name || b.Text != c.want || b.Workers != 1 {
@@ -278,10 +282,12 @@ func TestMany(t *testing.T) {
 			t.Errorf("rank %d: %d intervals", r.Rank, len(r.Busy))
 		}
 	}
-	if len(tl.Ranks) != world || len(tl.Events) > MostEvents || tl.EventCounts[KindStolen] < 2*MostEvents || len(tl.Rates) != MostSlots || len(tl.Slowest) != MostSlowest {
+	if len(tl.Ranks) != world || len(tl.Events) > MostEvents || tl.EventCounts[KindStolen] < 2*MostEvents ||
+		len(tl.Rates) != MostSlots || len(tl.Slowest) != MostSlowest {
 		t.Errorf("%d ranks, %d events of %v, %d rates, %d slowest", len(tl.Ranks), len(tl.Events), tl.EventCounts, len(tl.Rates), len(tl.Slowest))
 	}
-	if notes := strings.Join(tl.Notes, "\n"); !strings.Contains(notes, "The claims on 3000 of 6000 chunks were read") || !strings.Contains(notes, "events are listed") {
+	if notes := strings.Join(tl.Notes, "\n"); !strings.Contains(notes, "The claims on 3000 of 6000 chunks were read") ||
+		!strings.Contains(notes, "events are listed") {
 		t.Errorf("notes: %s", notes)
 	}
 	body, err := json.Marshal(tl)
@@ -297,10 +303,10 @@ func TestMerge(t *testing.T) {
 		}
 		return all
 	}
-	if got := merge(at(5, 6, 0, 2, 1, 3, 3, 4), 0); !reflect.DeepEqual(got, at(0, 4, 5, 6)) {
+	if got := merge(at(5, 6, 0, 2, 1, 3, 3, 4), 0, 9); !reflect.DeepEqual(got, at(0, 4, 5, 6)) {
 		t.Errorf("%v", got)
 	}
-	if got := merge(at(0, 1, 2, 3, 9, 10), time.Second); !reflect.DeepEqual(got, at(0, 3, 9, 10)) {
+	if got := merge(at(0, 1, 2, 3, 9, 10), time.Second, 9); !reflect.DeepEqual(got, at(0, 3, 9, 10)) {
 		t.Errorf("%v", got)
 	}
 	var many []float64
@@ -311,7 +317,7 @@ func TestMerge(t *testing.T) {
 		}
 		many = append(many, gap, gap+1)
 	}
-	if got := merge(at(many...), 0); len(got) > MostIntervals || !got[0].From.Equal(origin) {
+	if got := merge(at(many...), 0, 100); len(got) > 100 || !got[0].From.Equal(origin) {
 		t.Errorf("%d intervals", len(got))
 	}
 }
