@@ -131,6 +131,8 @@ func (w *watcher) look(done chan struct{}) {
 		}
 	case errors.Is(err, store.ErrNotExist) && !w.known:
 		w.trouble = "No rank has written anything yet: " + err.Error()
+	case errors.Is(err, store.ErrNotExist):
+		w.trouble = "The output was removed or moved: " + err.Error()
 	default:
 		w.trouble = err.Error()
 	}
@@ -158,7 +160,7 @@ func (w *watcher) read(ctx context.Context) (output.Progress, error) {
 	switch {
 	case errors.Is(err, store.ErrNotExist) && r.looked:
 		w.anew() // what comes next is another job
-		return p, fmt.Errorf("the output was removed or moved: %w", err)
+		return p, err
 	case err != nil:
 		return p, err
 	case p.ChunksDone < r.rows.count():
