@@ -140,8 +140,21 @@ test: test-deps format-check tidy-check vet cross-check lint generate-check cpus
 	ONNXRUNTIME_LIB='$(LIBRARY)' GORACE='atexit_sleep_ms=0 $(GORACE)' go test -race -count=1 -vet=off -timeout 20m -json ./... | \
 		go run ./deploy/testlog $(if $(filter true,$(CI)),-no-skips)
 
+REVIEW := $(CACHE)/review
+REVIEW_TOOLS := scorer/review/export/testdata/tools
+
+.PHONY: review-tools-check
+review-tools-check: ## read exports with pycocotools, datumaro, datasets, FiftyOne and, with TORCH=1, ultralytics (1.5 GB of disk; 6 GB more)
+	@for name in tools $(if $(TORCH),torch); do \
+		test -x '$(REVIEW)'/$$name/bin/python || python3 -m venv '$(REVIEW)'/$$name; \
+		'$(REVIEW)'/$$name/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+			-r $(REVIEW_TOOLS)/$$name.txt || exit 1; \
+	done
+	BATCHSCORE_REVIEW_TOOLS='$(REVIEW)/tools/bin/python' BATCHSCORE_REVIEW_TORCH='$(if $(TORCH),$(REVIEW)/torch/bin/python)' \
+		go test -count=1 -timeout 20m -run '^TestTools$$' -v ./scorer/review/export
+
 .PHONY: review-check
-review-check: ## check the pages of reports in a browser in all their forms (minutes; make test checks some)
+review-check: review-tools-check ## check the pages of reports in a browser in all their forms (minutes; make test checks some)
 	@deploy/deps/fetch.sh browser
 	go test -count=1 -tags reviewcheck ./scorer/review/page
 

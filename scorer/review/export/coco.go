@@ -1,8 +1,12 @@
 package export
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"io"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -14,6 +18,7 @@ import (
 const (
 	cocoInstances = "annotations/instances_default.json"
 	cocoResults   = "predictions.json"
+	cocoFolder    = "images/README.txt"
 )
 
 var cocoFormat = Format{
@@ -30,7 +35,9 @@ const firstUnknownCategory = 1_000_000
 // annotation whose box is the whole image. The annotations are the truth, if there is one, and
 // else the labels of the model; the results are all classes that rows list.
 //
-// The id of a category is the number of the model's class.
+// The id of a category is the number of the model's class and 1, because some tools take 0 for the
+// background. It is that of the lowest where classes have the same label: tools want categories of
+// different names.
 type cocoWriter struct {
 	c       Collection
 	files   []io.WriteCloser
@@ -39,14 +46,13 @@ type cocoWriter struct {
 
 	n           int64
 	annotations []cocoAnnotation // written after the images
-	names       map[int32]string // of classes
-	labels      []string         // of the collection, sorted
+	categories  map[string]int32 // ids by label
 }
 
 // cocoAnnotation is an annotation until it is written.
 type cocoAnnotation struct {
 	image         uint32
-	category      int32 // a class or, below zero, the complement of an index in labels
+	category      int32
 	width, height int32
 	score         float32 // NaN for a truth
 }
@@ -78,7 +84,7 @@ type cocoBox struct {
 
 type cocoResult struct {
 	Image    int64     `json:"image_id"`
-	Category int       `json:"category_id"`
+	Category int32     `json:"category_id"`
 	Box      [4]int    `json:"bbox"`
 	Score    jsonScore `json:"score"`
 }
@@ -89,8 +95,31 @@ type cocoCategory struct {
 	Super string `json:"supercategory"`
 }
 
+// describeFolder makes the folder that tools look for images in, with a text about it.
+func (w *cocoWriter) describeFolder(to Folder) error {
+	file, err := to.Create(cocoFolder)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(file, "The images are not in this folder. They are below\n%s\nunder the names that file_name has in the annotations. "+
+		"Give that place to a tool\nthat asks for images, or put the images or a link here.\n", validText(w.c.Job.ImagesPlace()))
+	return errors.Join(err, file.Close())
+}
+
 func (w *cocoWriter) Begin(c Collection, to Folder) error {
-	w.c, w.names, w.labels = c, map[int32]string{}, c.Labels
+	w.c, w.categories = c, map[string]int32{}
+	unknown := int32(firstUnknownCategory)
+	for i, label := range c.Labels {
+		if id := c.ClassIDs[i]; id >= 0 {
+			w.categories[label] = int32(id) + 1
+			continue
+		}
+		w.categories[label] = unknown
+		unknown++
+	}
+	if err := w.describeFolder(to); err != nil {
+		return err
+	}
 	for _, out := range []struct {
 		name string
 		list *jsonList
@@ -118,66 +147,61 @@ func (w *cocoWriter) Add(_ context.Context, it *Item) error {
 	w.images.add(cocoImage{ID: w.n, FileName: validText(it.Entry.Path), Width: it.Width, Height: it.Height,
 		URL: validText(w.c.Address(it)), PathBase64: exactName(it.Entry.Path)})
 	a := cocoAnnotation{image: uint32(w.n), width: int32(it.Width), height: int32(it.Height)}
-	answer, ok := it.Row.Answer.(*row.Classification)
-	if ok && answer != nil && it.Row.Status == row.StatusOK {
-		w.class(answer.ClassID, answer.Label)
-		classes := answer.TopK
-		if len(classes) == 0 {
-			classes = []row.Class{{ClassID: answer.ClassID, Label: answer.Label, Score: answer.Score}}
-		}
-		for _, c := range classes {
-			w.class(c.ClassID, c.Label)
-			w.results.add(cocoResult{w.n, c.ClassID, [4]int{0, 0, it.Width, it.Height}, jsonScore(c.Score)})
+	if answer, ok := it.Row.Answer.(*row.Classification); ok && answer != nil && it.Row.Status == row.StatusOK {
+		w.result(it, row.Class{ClassID: answer.ClassID, Label: answer.Label, Score: answer.Score})
+		for i, c := range answer.TopK {
+			// The best class, and one of several with the same label, is written once.
+			if !slices.ContainsFunc(append(answer.TopK[:i:i], row.Class{Label: answer.Label}), func(b row.Class) bool { return b.Label == c.Label }) {
+				w.result(it, c)
+			}
 		}
 		if !w.c.HasTruth {
-			a.category, a.score = int32(answer.ClassID), answer.Score
+			a.category, a.score = w.category(answer.Label, answer.ClassID), answer.Score
 			w.annotations = append(w.annotations, a)
 		}
 	}
 	for _, label := range it.Truth {
-		i, ok := slices.BinarySearch(w.labels, label)
-		if !ok {
-			i, ok = slices.BinarySearch(w.labels, validText(label))
-		}
-		if ok {
-			a.category, a.score = ^int32(i), float32(math.NaN())
-			w.annotations = append(w.annotations, a)
-		}
+		a.category, a.score = w.category(label, firstUnknownCategory-1), float32(math.NaN())
+		w.annotations = append(w.annotations, a)
 	}
 	return w.fail()
 }
 
-// class takes down the name of a class.
-func (w *cocoWriter) class(id int, name string) {
-	if _, ok := w.names[int32(id)]; !ok {
-		w.names[int32(id)] = strings.Clone(name)
+// result writes one class that the model gives an image.
+func (w *cocoWriter) result(it *Item, c row.Class) {
+	w.results.add(cocoResult{w.n, w.category(c.Label, c.ClassID), [4]int{0, 0, it.Width, it.Height}, jsonScore(c.Score)})
+}
+
+// category returns the id of a label: that of its class unless the label has one already.
+func (w *cocoWriter) category(label string, class int) int32 {
+	known, ok := w.categories[label]
+	if !ok {
+		known = int32(class) + 1
+		w.categories[strings.Clone(label)] = known
 	}
+	return known
 }
 
 func (w *cocoWriter) End() error {
-	ids := w.categories()
 	boxes := jsonList{jsonWriter: w.images.jsonWriter}
 	boxes.text("\n],\"annotations\":[")
 	for i, a := range w.annotations {
 		box := cocoBox{ID: int64(i) + 1, Image: a.image, Category: a.category, Box: [4]int32{0, 0, a.width, a.height},
 			Area: int64(a.width) * int64(a.height), Outline: []int{}}
-		if a.category < 0 {
-			box.Category = ids[w.labels[^a.category]]
-		} else {
-			score := jsonScore(a.score)
+		if score := jsonScore(a.score); !math.IsNaN(float64(a.score)) {
 			box.Score = &score
 		}
 		boxes.add(box)
 	}
 	categories := jsonList{jsonWriter: w.images.jsonWriter}
 	categories.text("\n],\"categories\":[")
-	order := make([]int32, 0, len(w.names))
-	for id := range w.names {
-		order = append(order, id)
-	}
-	slices.Sort(order)
-	for _, id := range order {
-		categories.add(cocoCategory{ID: id, Name: validText(w.names[id])})
+	labels := slices.SortedFunc(maps.Keys(w.categories), func(a, b string) int { return cmp.Compare(w.categories[a], w.categories[b]) })
+	for _, label := range labels {
+		name := validText(label)
+		if name == "" { // no tool takes it
+			name = fmt.Sprintf("class %d", w.categories[label]-1)
+		}
+		categories.add(cocoCategory{ID: w.categories[label], Name: name})
 	}
 	categories.text("\n]}\n")
 	w.results.text("\n]\n")
@@ -190,28 +214,6 @@ func (w *cocoWriter) End() error {
 		}
 	}
 	return nil
-}
-
-// categories returns the ids of all labels: those of classes, the lowest where classes have the
-// same name, and for all other labels ids of their own.
-func (w *cocoWriter) categories() map[string]int32 {
-	ids := map[string]int32{}
-	for id, name := range w.names {
-		if have, ok := ids[name]; !ok || id < have {
-			ids[name] = id
-		}
-	}
-	next := int32(firstUnknownCategory)
-	for id := range w.names {
-		next = max(next, id+1)
-	}
-	for _, label := range w.labels {
-		if _, ok := ids[label]; !ok {
-			ids[label], w.names[next] = next, label
-			next++
-		}
-	}
-	return ids
 }
 
 func (w *cocoWriter) fail() error {

@@ -2,6 +2,7 @@ package export
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"testing"
 )
@@ -53,7 +54,10 @@ func TestCOCO(t *testing.T) {
 		names[c.ID] = c.Name
 	}
 	for i, it := range append(hostile(), image("z.jpg", nil, class(7, "cat", 1))) {
-		label, score, _ := it.Label()
+		label, id, score, _ := it.class()
+		if label == "" {
+			label = fmt.Sprintf("class %d", id)
+		}
 		a, image := all.Annotations[i], all.Images[i]
 		if names[a.Category] != label || *a.Score != jsonScore(score) || a.Box != [4]int32{0, 0, 40, 30} || a.Area != 1200 || a.Image != uint32(i+1) || a.ID != int64(i+1) {
 			t.Errorf("%q: annotation %+v of category %q", it.Entry.Path, a, names[a.Category])
@@ -68,10 +72,27 @@ func TestCOCO(t *testing.T) {
 		t.Errorf("categories %+v", all.Categories)
 	}
 	last := all.Annotations[len(all.Annotations)-2:]
-	if last[0].Category != firstUnknownCategory || last[1].Category != 7 || last[0].Image != last[1].Image || last[0].Score != nil {
+	if last[0].Category != firstUnknownCategory || last[1].Category != 8 || last[0].Image != last[1].Image || last[0].Score != nil {
 		t.Errorf("annotations of two labels: %+v", last)
 	}
 	if len(all.Annotations) != 6+2 {
 		t.Errorf("%d annotations of the truth", len(all.Annotations))
+	}
+}
+
+// TestCOCOSameLabel checks that classes of the same label are one category.
+func TestCOCOSameLabel(t *testing.T) {
+	items := []*Item{image("x.jpg", nil, class(5, "crane", 0.5), class(3, "crane", 0.25), class(4, "dog", 0.125))}
+	files := write(t, "coco", items, collect(items))
+	var results []cocoResult
+	if err := json.Unmarshal([]byte(files[cocoResults]), &results); err != nil {
+		t.Fatal(err)
+	}
+	var all cocoFile
+	if err := json.Unmarshal([]byte(files[cocoInstances]), &all); err != nil {
+		t.Fatal(err)
+	}
+	if len(results) != 2 || results[0].Category != 4 || results[0].Score != 0.5 || all.Annotations[0].Category != 4 || len(all.Categories) != 2 {
+		t.Errorf("results %+v, annotations %+v, categories %+v", results, all.Annotations, all.Categories)
 	}
 }

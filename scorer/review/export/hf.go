@@ -65,7 +65,7 @@ func (c *Collection) hfSplitOf(it *Item) string {
 
 // ImageName implements Namer.
 func (w *hfWriter) ImageName(it *Item) (string, error) {
-	return path.Join(w.c.hfSplitOf(it), hfName(KeyedName(it.Entry.Path))), nil
+	return path.Join(w.c.hfSplitOf(it), hfName(withEnding(KeyedName(it.Entry.Path)))), nil
 }
 
 // splitWord is a word by which the library finds splits in names of folders and files.

@@ -78,8 +78,11 @@ func TestHFParquet(t *testing.T) {
 	for i, it := range items {
 		r := rows[i]
 		label, of, _ := trainingLabel(it)
-		if names[r.Label] != label || r.LabelOf != of || r.Path != validText(it.Entry.Path) || string(r.Image.Bytes) != string(it.Body) {
-			t.Errorf("%q: %+v, label %q", it.Entry.Path, r, names[r.Label])
+		if r.Label == nil {
+			t.Fatalf("%q has no class: %+v", it.Entry.Path, r)
+		}
+		if names[*r.Label] != label || r.LabelOf != of || r.Path != validText(it.Entry.Path) || string(r.Image.Bytes) != string(it.Body) {
+			t.Errorf("%q: %+v, label %q", it.Entry.Path, r, names[*r.Label])
 		}
 	}
 }

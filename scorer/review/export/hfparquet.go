@@ -43,9 +43,11 @@ type hfFile struct {
 	w            *parquet.GenericWriter[hfRow]
 }
 
+// hfRow is a row. The library ignores its own features of columns that cannot be null: those of
+// pictures and classes can.
 type hfRow struct {
 	Image      hfImage `parquet:"image,optional"`
-	Label      int64   `parquet:"label,optional,snappy"`
+	Label      *int64  `parquet:"label,optional,snappy"`
 	LabelOf    string  `parquet:"label_of,dict,snappy"`
 	Predicted  string  `parquet:"predicted,dict,snappy"`
 	ClassID    int64   `parquet:"class_id,snappy"`
@@ -113,7 +115,7 @@ func (w *hfParquetWriter) Add(_ context.Context, it *Item) error {
 	if err != nil {
 		return err
 	}
-	if _, err := f.w.Write([]hfRow{{Image: hfImage{it.Body, hfName(FlatName(it.Entry.Path))}, Label: class, LabelOf: l.LabelOf, Predicted: l.Predicted,
+	if _, err := f.w.Write([]hfRow{{Image: hfImage{it.Body, hfName(withEnding(FlatName(it.Entry.Path)))}, Label: &class, LabelOf: l.LabelOf, Predicted: l.Predicted,
 		ClassID: int64(l.ClassID), Score: float32(l.Score), Path: l.Path, PathBase64: l.PathBase64, Address: l.Address}}); err != nil {
 		return err
 	}

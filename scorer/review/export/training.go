@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"encoding/binary"
 	"errors"
+	"path"
 	"slices"
+	"strings"
 
 	"github.com/batchscore/batchscore/scorer/review/choose"
 )
@@ -22,6 +24,18 @@ func trainingLabel(it *Item) (label, of string, err error) {
 		return "", "", errors.New("it has no label")
 	}
 	return label, "model", nil
+}
+
+// loadedEndings are the endings of files that loaders of folders take for pictures.
+var loadedEndings = []string{".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
+
+// withEnding returns the name of a file with an ending that loaders take for that of a picture.
+// They find out from the bytes which kind it is.
+func withEnding(name string) string {
+	if slices.Contains(loadedEndings, strings.ToLower(path.Ext(name))) {
+		return name
+	}
+	return name + ".jpg"
 }
 
 // validationSeed is the seed by which images are chosen for validation.

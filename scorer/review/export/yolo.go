@@ -34,7 +34,8 @@ type yoloWriter struct {
 	to      Folder
 	file    io.WriteCloser
 	table   *csv.Writer
-	folders map[string]string // of labels
+	folders map[string]string          // of labels
+	splits  map[string]map[string]bool // that images of a label are in
 }
 
 // ImageName implements Namer.
@@ -47,7 +48,7 @@ func (w *yoloWriter) ImageName(it *Item) (string, error) {
 	if w.c.Options.validates(it) {
 		split = "val"
 	}
-	return path.Join(split, w.folders[label], FlatName(it.Entry.Path)), nil
+	return path.Join(split, w.folders[label], withEnding(FlatName(it.Entry.Path))), nil
 }
 
 // labelFolders returns a folder for each label. Their names are different on systems that take
@@ -93,7 +94,7 @@ func escapeCapitals(name string) string {
 }
 
 func (w *yoloWriter) Begin(c Collection, to Folder) error {
-	w.c, w.to, w.folders = c, to, labelFolders(c.Labels)
+	w.c, w.to, w.folders, w.splits = c, to, labelFolders(c.Labels), map[string]map[string]bool{}
 	var err error
 	if w.file, err = to.Create(yoloImages); err != nil {
 		return err
@@ -107,6 +108,11 @@ func (w *yoloWriter) Add(_ context.Context, it *Item) error {
 	if err != nil {
 		return err
 	}
+	split, _, _ := strings.Cut(it.File, "/")
+	if w.splits[label] == nil {
+		w.splits[strings.Clone(label)] = map[string]bool{}
+	}
+	w.splits[label][split] = true
 	record := []string{it.File, validText(it.Entry.Path), exactName(it.Entry.Path), validText(label), of, "", "", validText(w.c.Address(it))}
 	if predicted, score, ok := it.Label(); ok {
 		record[5], record[6] = validText(predicted), strconv.FormatFloat(float64(score), 'f', -1, 32)
@@ -114,7 +120,25 @@ func (w *yoloWriter) Add(_ context.Context, it *Item) error {
 	return w.table.Write(record)
 }
 
+// checkSplits returns an error if a label is in one of two splits only: loaders number the labels of
+// each by themselves.
+func (w *yoloWriter) checkSplits() error {
+	if w.c.Options.Validation == 0 {
+		return nil
+	}
+	for _, label := range w.c.Labels {
+		if len(w.splits[label]) == 1 {
+			return fmt.Errorf("the label %q has images for training only, or for validation only, and loaders number the labels of each by themselves: "+
+				"export more images of it, leave it out with --label, or export without a share for validation", label)
+		}
+	}
+	return nil
+}
+
 func (w *yoloWriter) End() error {
+	if err := w.checkSplits(); err != nil {
+		return errors.Join(err, w.file.Close())
+	}
 	w.table.Flush()
 	if err := errors.Join(w.table.Error(), w.file.Close()); err != nil {
 		return err

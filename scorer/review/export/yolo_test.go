@@ -2,6 +2,7 @@ package export
 
 import (
 	"encoding/csv"
+	"fmt"
 	"path"
 	"strings"
 	"testing"
@@ -11,6 +12,12 @@ import (
 // one it is.
 func TestYOLO(t *testing.T) {
 	items := hostile()
+	for i := range 20 { // so that each label is in both splits
+		for _, it := range hostile() {
+			it.Entry.Path = fmt.Sprintf("more/%d/", i) + it.Entry.Path
+			items = append(items, it)
+		}
+	}
 	c := collect(items)
 	c.Options.Validation = 0.5
 	files := write(t, "yolo", items, c)
@@ -45,5 +52,28 @@ func TestYOLO(t *testing.T) {
 	}
 	if len(splits) != 2 || splits["train"]+splits["val"] != len(items) || splits["val"] < 3 || splits["train"] < 3 {
 		t.Errorf("images: %v", splits)
+	}
+}
+
+// TestYOLOSplits checks that no label is in one split only.
+func TestYOLOSplits(t *testing.T) {
+	items := []*Item{image("a.jpg", nil, class(0, "cat", 1)), image("b.jpg", nil, class(0, "cat", 1)), image("c.jpg", nil, class(1, "dog", 1))}
+	c := collect(items)
+	c.Options.Validation = 0.5
+	to, w := memory{}, yoloFormat.New()
+	err := w.Begin(c, to)
+	for _, it := range items {
+		if err == nil {
+			it.File, err = w.(Namer).ImageName(it)
+		}
+		if err == nil {
+			err = w.Add(t.Context(), it)
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.End(); err == nil || !strings.Contains(err.Error(), `"dog"`) {
+		t.Errorf("the error is %v, want one that names dog", err)
 	}
 }

@@ -153,3 +153,19 @@ func TestFormsThatSayNothing(t *testing.T) {
 		t.Errorf("a file in two folders: %v", err)
 	}
 }
+
+// TestFilesOfTools checks what is read from files that the tools wrote: the Parquet of datasets 5.2,
+// the labels of datumaro 1.13 and the samples of FiftyOne 1.22.
+func TestFilesOfTools(t *testing.T) {
+	images := []string{"a/x.png", "y.png", "z.png"}
+	for _, name := range []string{"datasets.parquet", "datumaro.json", "fiftyone.json"} {
+		s, err := bound(t, Options{Images: "/srv/photos"}, filepath.Join("testdata", "tools", name), images...)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if got := labelsOf(s, images...); got != "hot dog cat -" {
+			t.Errorf("%s: labels are %q", name, got)
+		}
+	}
+}
