@@ -21,18 +21,10 @@ func edge(bin, bins int) float64 {
 }
 
 // binOf returns the bin from edge(i) to below edge(i+1) that a score is in, 1 being in the last
-// one. What is outside of 0 to 1 is in the first or last one.
-func binOf(score float64, bins int) int {
-	i := int(min(max(score, 0), 1) * float64(bins))
-	i = min(i, bins-1)
-	// The product is rounded. The edges decide.
-	switch {
-	case i > 0 && score < edge(i, bins):
-		i--
-	case i < bins-1 && score >= edge(i+1, bins):
-		i++
-	}
-	return i
+// one. What is outside of 0 to 1 is in the first or last one. The score has 24 bits, so that the
+// product is exact.
+func binOf(score float32, bins int) int {
+	return min(int(float64(min(max(score, 0), 1))*float64(bins)), bins-1)
 }
 
 // finite reports whether a score is a number.
@@ -45,7 +37,7 @@ func (c *calibration) add(score float32, right bool) {
 	if v < 0 || v > 1 {
 		c.outside++
 	}
-	b := &c.bins[binOf(v, ReliabilityBins)]
+	b := &c.bins[binOf(score, ReliabilityBins)]
 	b.sum += v
 	if right {
 		b.right++
