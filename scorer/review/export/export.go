@@ -70,6 +70,8 @@ type Collection struct {
 	HasTruth bool
 	// Options are those of the export.
 	Options Options
+
+	ends labelEnds // of the images, by the label that a model should learn
 }
 
 // Address returns the full address of an image, without a secret: an absolute path, or

@@ -57,7 +57,7 @@ func (c *Collection) line(it *Item) (hfLine, error) {
 
 // hfSplitOf returns the name of the split that an image is in.
 func (c *Collection) hfSplitOf(it *Item) string {
-	if c.Options.validates(it) {
+	if c.validates(it) {
 		return "validation"
 	}
 	return "train"

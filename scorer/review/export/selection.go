@@ -88,6 +88,7 @@ type plan struct {
 
 	classes map[string]modelClass // of all rows, by label
 	labels  map[string]bool       // of the taken images
+	ends    labelEnds
 }
 
 // modelClass is a class of the model.
@@ -100,14 +101,16 @@ type modelClass struct {
 type picked struct {
 	key   key
 	label string
+	ok    bool // it has a label
 	truth []string
+	split uint64 // its splitHash
 }
 
 func before(a, b picked) bool { return bytes.Compare(a.key[:], b.key[:]) < 0 }
 
 // makePlan passes over the rows.
 func makePlan(ctx context.Context, r *Request) (*plan, error) {
-	p := &plan{classes: map[string]modelClass{}, labels: map[string]bool{}}
+	p := &plan{classes: map[string]modelClass{}, labels: map[string]bool{}, ends: labelEnds{}}
 	groups := map[string]*choose.First[picked]{}
 	err := r.Rows(ctx, func(it *Item) error {
 		p.rows++
@@ -123,10 +126,7 @@ func makePlan(ctx context.Context, r *Request) (*plan, error) {
 		p.fitting++
 		if !r.Select.sampled() {
 			p.taken++
-			p.have(label, ok)
-			for _, t := range it.Truth {
-				p.have(t, true)
-			}
+			p.have(picked{label: label, ok: ok, truth: it.Truth, split: splitHash(it.Entry.Path)})
 			return nil
 		}
 		group := ""
@@ -144,7 +144,7 @@ func makePlan(ctx context.Context, r *Request) (*plan, error) {
 			first = &choose.First[picked]{N: n, Less: before}
 			groups[strings.Clone(group)] = first
 		}
-		if one := (picked{key: r.Select.key(it), truth: it.Truth}); first.Takes(one) {
+		if one := (picked{key: r.Select.key(it), ok: ok, truth: it.Truth, split: splitHash(it.Entry.Path)}); first.Takes(one) {
 			if ok {
 				one.label = p.classes[label].label
 			}
@@ -163,10 +163,7 @@ func makePlan(ctx context.Context, r *Request) (*plan, error) {
 	}
 	for _, one := range all.Items {
 		p.keys = append(p.keys, one.key)
-		p.have(one.label, one.label != "")
-		for _, t := range one.truth {
-			p.have(t, true)
-		}
+		p.have(one)
 	}
 	p.taken = len(p.keys)
 	slices.SortFunc(p.keys, func(a, b key) int { return bytes.Compare(a[:], b[:]) })
@@ -194,10 +191,24 @@ func (p *plan) see(it *Item) {
 	}
 }
 
-// have notes a label of an image that is taken.
-func (p *plan) have(label string, ok bool) {
-	if ok && !p.labels[label] {
-		p.labels[strings.Clone(label)] = true
+// have notes the labels of an image that is taken.
+func (p *plan) have(one picked) {
+	note := func(label string) {
+		if !p.labels[label] {
+			p.labels[strings.Clone(label)] = true
+		}
+	}
+	if one.ok {
+		note(one.label)
+	}
+	for _, label := range one.truth {
+		note(label)
+	}
+	switch {
+	case len(one.truth) > 0:
+		p.ends.add(one.truth[0], one.split)
+	case one.ok:
+		p.ends.add(one.label, one.split)
 	}
 }
 
@@ -219,7 +230,7 @@ func (p *plan) takes(r *Request, it *Item) bool {
 
 // collection returns what the taken images have in common.
 func (p *plan) collection(r *Request) Collection {
-	c := Collection{Job: r.Job, Images: p.taken, HasTruth: r.HasTruth, Options: r.Options}
+	c := Collection{Job: r.Job, Images: p.taken, HasTruth: r.HasTruth, Options: r.Options, ends: p.ends}
 	seen := map[string]bool{}
 	for label := range p.labels {
 		c.Labels = append(c.Labels, label)

@@ -2,13 +2,10 @@ package export
 
 import (
 	"cmp"
-	"encoding/binary"
 	"errors"
 	"path"
 	"slices"
 	"strings"
-
-	"github.com/batchscore/batchscore/scorer/review/choose"
 )
 
 // What the forms have in common that people train models with.
@@ -36,16 +33,6 @@ func withEnding(name string) string {
 		return name
 	}
 	return name + ".jpg"
-}
-
-// validationSeed is the seed by which images are chosen for validation.
-const validationSeed = 0
-
-// validates reports whether an image belongs to the share of images that are for validation. That
-// depends on its name alone, so that it stays there in every export.
-func (o *Options) validates(it *Item) bool {
-	sum := choose.Hash(it.Entry.Path, validationSeed)
-	return float64(binary.BigEndian.Uint32(sum[:])) < o.Validation*(1<<32)
 }
 
 // classNames returns the labels in the order of the model's classes, and after them those that are

@@ -45,7 +45,7 @@ func (w *yoloWriter) ImageName(it *Item) (string, error) {
 		return "", err
 	}
 	split := "train"
-	if w.c.Options.validates(it) {
+	if w.c.validates(it) {
 		split = "val"
 	}
 	return path.Join(split, w.folders[label], withEnding(FlatName(it.Entry.Path))), nil
@@ -95,6 +95,9 @@ func escapeCapitals(name string) string {
 
 func (w *yoloWriter) Begin(c Collection, to Folder) error {
 	w.c, w.to, w.folders, w.splits = c, to, labelFolders(c.Labels), map[string]map[string]bool{}
+	if label, ok := c.single(); ok {
+		return fmt.Errorf("one image only has the label %q, and training and validation each want one: leave it out with --label, or export without --validation", label)
+	}
 	var err error
 	if w.file, err = to.Create(yoloImages); err != nil {
 		return err
@@ -129,7 +132,7 @@ func (w *yoloWriter) checkSplits() error {
 	for _, label := range w.c.Labels {
 		if len(w.splits[label]) == 1 {
 			return fmt.Errorf("the label %q has images for training only, or for validation only, and loaders number the labels of each by themselves: "+
-				"export more images of it, leave it out with --label, or export without a share for validation", label)
+				"leave it out with --label, or export without --validation", label)
 		}
 	}
 	return nil

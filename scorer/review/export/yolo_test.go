@@ -6,6 +6,8 @@ import (
 	"path"
 	"strings"
 	"testing"
+
+	"github.com/batchscore/batchscore/scorer/output"
 )
 
 // TestYOLO checks that each image is in the folder of its label, and that the tables say which
@@ -55,8 +57,43 @@ func TestYOLO(t *testing.T) {
 	}
 }
 
-// TestYOLOSplits checks that no label is in one split only.
+// TestYOLOSplits checks that each label is in both splits, and that a label of one image is refused.
 func TestYOLOSplits(t *testing.T) {
+	var items []*Item
+	for i := range 40 {
+		items = append(items, image(fmt.Sprintf("%d.jpg", i), nil, class(i/2, fmt.Sprint("label", i/2), 1)))
+	}
+	items[0].Truth = []string{"label7"} // and label0 has one image
+	for _, share := range []float64{0.01, 0.5, 1} {
+		r := Request{Job: &output.Job{Images: "/photos"}, Rows: rowsIn(items), HasTruth: true, Format: yoloFormat}
+		r.Options.Validation = share
+		if _, err := Run(t.Context(), &r, memory{}); err == nil || !strings.Contains(err.Error(), `"label0"`) {
+			t.Errorf("the error is %v, want one that names label0", err)
+		}
+		p, err := makePlan(t.Context(), &r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, found := p.collection(&r), map[string]int{}
+		for i, it := range items {
+			if i == 1 { // the one image of label0
+				continue
+			}
+			label, _, _ := trainingLabel(it)
+			if c.validates(it) {
+				found["val "+label]++
+			} else {
+				found["train "+label]++
+			}
+		}
+		if len(found) != 2*19 {
+			t.Errorf("with a share of %v, %d labels are in a split, want %d: %v", share, len(found), 2*19, found)
+		}
+	}
+}
+
+// TestYOLOSplitsOfSample checks that no label is in one split only where images cannot be read.
+func TestYOLOSplitsOfSample(t *testing.T) {
 	items := []*Item{image("a.jpg", nil, class(0, "cat", 1)), image("b.jpg", nil, class(0, "cat", 1)), image("c.jpg", nil, class(1, "dog", 1))}
 	c := collect(items)
 	c.Options.Validation = 0.5
