@@ -1,0 +1,312 @@
+package embedding
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"slices"
+	"sort"
+	"sync"
+	"sync/atomic"
+
+	"github.com/batchscore/batchscore/scorer/review/choose"
+)
+
+const (
+	// exactRows is how many images are all compared with each other, which makes 5*10^9
+	// pairs. Of more, a sample is compared with all, of up to as many pairs as mostPairs.
+	exactRows = 100_000
+	mostPairs = 1_000_000_000
+	mostFound = 200     // near duplicates of one image that are counted
+	mostKept  = 1 << 24 // numbers of the vectors of a sample
+)
+
+// rounding is more than what float32 loses of the squared distance of two vectors.
+const rounding = 1e-4
+
+// pair is two rows, the lower one first.
+type pair struct {
+	a, b       int
+	similarity float64
+}
+
+// duplicates are the near duplicates that were found.
+type duplicates struct {
+	compared, with, pairs, crowded int
+	listed                         []pair
+	groups                         []group
+}
+
+// duplicates compares images with each other.
+func (j *judgement) duplicates(ctx context.Context) (*duplicates, error) {
+	rows := j.comparable()
+	if len(rows) < 2 {
+		return &duplicates{compared: len(rows)}, nil
+	}
+	axes, err := j.findAxes(rows)
+	if err != nil {
+		return nil, err
+	}
+	f := &finder{j: j, axes: axes, bound: float32(2*(1-j.similar) + rounding), connected: newConnected(j.v.rows)}
+	if f.wanted = rows; len(rows) > j.exact {
+		f.wanted = f.wanted[:0:0]
+		for _, s := range j.sample.Sorted() {
+			if j.inverse[s.row] > 0 {
+				f.wanted = append(f.wanted, int32(s.row))
+			}
+		}
+	}
+	if err := f.index(); err != nil {
+		return nil, err
+	}
+	if len(f.wanted) == len(rows) {
+		err = f.allPairs(ctx)
+	} else {
+		err = f.againstAll(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return f.found(), nil
+}
+
+// sampleSize is how many images are compared with all if there are too many.
+func (j *judgement) sampleSize() int {
+	return max(1, min(mostPairs/max(j.v.rows, 1), mostKept/j.v.dims))
+}
+
+// finder finds near duplicates of the wanted rows.
+type finder struct {
+	j      *judgement
+	axes   axes
+	bound  float32 // of the squared distance along the axes
+	wanted []int32 // rows, in the order of where they are along the first axis
+	where  []float32
+
+	mu        sync.Mutex
+	connected *connected
+	pairs     int
+	crowded   int
+	listed    choose.First[pair]
+}
+
+// at returns where a wanted row is along the axes.
+func (f *finder) at(i int) []float32 { return f.where[i*len(f.axes) : (i+1)*len(f.axes)] }
+
+// index sorts the wanted rows along the first axis.
+func (f *finder) index() error {
+	n := len(f.axes)
+	slices.Sort(f.wanted)
+	where := make([]float32, len(f.wanted)*n)
+	r := reader{v: f.j.v}
+	order := make([]int, len(f.wanted))
+	for i, row := range f.wanted {
+		vector, err := r.read(int(row), 1)
+		if err != nil {
+			return err
+		}
+		f.axes.project(where[i*n:(i+1)*n], vector, f.j.inverse[row])
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(where[a*n], where[b*n]) })
+	sorted := make([]int32, len(order))
+	f.where = make([]float32, len(where))
+	for i, from := range order {
+		sorted[i] = f.wanted[from]
+		copy(f.at(i), where[from*n:(from+1)*n])
+	}
+	f.wanted = sorted
+	f.listed = first(f.j.o.Duplicates)
+	return nil
+}
+
+// first keeps the most similar pairs.
+func first(n int) choose.First[pair] {
+	return choose.First[pair]{N: n, Less: func(a, b pair) bool {
+		return cmp.Or(cmp.Compare(b.similarity, a.similarity), cmp.Compare(a.a, b.a), cmp.Compare(a.b, b.b)) < 0
+	}}
+}
+
+// near reports whether two rows may be near duplicates.
+func (f *finder) near(a, b []float32) bool {
+	var sum float32
+	b = b[:len(a)]
+	for len(a) >= 8 {
+		x, y := a[:8], b[:8]
+		d0, d1, d2, d3 := x[0]-y[0], x[1]-y[1], x[2]-y[2], x[3]-y[3]
+		d4, d5, d6, d7 := x[4]-y[4], x[5]-y[5], x[6]-y[6], x[7]-y[7]
+		sum += (d0*d0 + d1*d1) + (d2*d2 + d3*d3) + (d4*d4 + d5*d5) + (d6*d6 + d7*d7)
+		if sum > f.bound {
+			return false
+		}
+		a, b = a[8:], b[8:]
+	}
+	for i := range a {
+		d := a[i] - b[i]
+		sum += d * d
+	}
+	return sum <= f.bound
+}
+
+// allPairs compares all wanted rows with each other, each with those behind it in the order
+// along the first axis that are near enough on it.
+func (f *finder) allPairs(ctx context.Context) error {
+	readers := sync.Pool{New: func() any { return &[2]reader{{v: f.j.v}, {v: f.j.v}} }}
+	var failed atomic.Pointer[error]
+	f.each(len(f.wanted), func(i int) {
+		if failed.Load() != nil {
+			return
+		}
+		r := readers.Get().(*[2]reader)
+		if err := cmp.Or(ctx.Err(), f.behind(i, &r[0], &r[1])); err != nil {
+			failed.Store(&err)
+		}
+		readers.Put(r)
+	})
+	if err := failed.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// behind compares a wanted row with those behind it.
+func (f *finder) behind(i int, one, other *reader) error {
+	here, far := f.at(i), float32(math.Sqrt(float64(f.bound)))
+	var vector []float32
+	var found []pair
+	crowded := false
+	for k := i + 1; k < len(f.wanted); k++ {
+		there := f.at(k)
+		if there[0]-here[0] > far {
+			break
+		}
+		if !f.near(here, there) {
+			continue
+		}
+		var err error
+		if vector == nil {
+			if vector, err = one.read(int(f.wanted[i]), 1); err != nil {
+				return err
+			}
+		}
+		v, err := other.read(int(f.wanted[k]), 1)
+		if err != nil {
+			return err
+		}
+		if c := cosine(vector, v); c >= f.j.similar {
+			if len(found) == mostFound {
+				crowded = true
+				break
+			}
+			found = append(found, f.pair(f.wanted[i], f.wanted[k], c))
+		}
+	}
+	f.add(found, crowded)
+	return nil
+}
+
+func (f *finder) pair(a, b int32, similarity float64) pair {
+	return pair{int(min(a, b)), int(max(a, b)), similarity}
+}
+
+// add adds near duplicates. Their order does not matter.
+func (f *finder) add(found []pair, crowded bool) {
+	if len(found) == 0 && !crowded {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.pairs += len(found)
+	if crowded {
+		f.crowded++
+	}
+	for _, p := range found {
+		f.listed.Add(p)
+		f.connected.join(int32(p.a), int32(p.b))
+	}
+}
+
+// againstAll compares the wanted rows with all rows, which it reads once.
+func (f *finder) againstAll(ctx context.Context) error {
+	dims, n := f.j.v.dims, len(f.axes)
+	kept := make([]float32, len(f.wanted)*dims)
+	r := reader{v: f.j.v}
+	wanted := map[int32]bool{}
+	for i, row := range f.wanted {
+		vector, err := r.read(int(row), 1)
+		if err != nil {
+			return err
+		}
+		copy(kept[i*dims:], vector)
+		wanted[row] = true
+	}
+	counts := make([]int, len(f.wanted))
+	far := float32(math.Sqrt(float64(f.bound)))
+	return f.j.v.blocks(func(first int, vectors []float32) error {
+		where := make([]float32, len(vectors)/dims*n)
+		f.each(len(vectors)/dims, func(i int) {
+			f.axes.project(where[i*n:(i+1)*n], vectors[i*dims:(i+1)*dims], f.j.inverse[first+i])
+		})
+		var order []int // of the rows of the block, along the first axis
+		for i := range len(vectors) / dims {
+			if f.j.inverse[first+i] > 0 {
+				order = append(order, i)
+			}
+		}
+		slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(where[a*n], where[b*n]) })
+		f.each(len(f.wanted), func(k int) {
+			here := f.at(k)
+			from := sort.Search(len(order), func(i int) bool { return where[order[i]*n] >= here[0]-far })
+			var found []pair
+			crowded := false
+			for _, i := range order[from:] {
+				if where[i*n] > here[0]+far || counts[k] > mostFound {
+					break
+				}
+				// Two wanted rows meet twice, and count once.
+				row := int32(first + i)
+				if row == f.wanted[k] || wanted[row] && row < f.wanted[k] || !f.near(here, where[i*n:(i+1)*n]) {
+					continue
+				}
+				if c := cosine(kept[k*dims:(k+1)*dims], vectors[i*dims:(i+1)*dims]); c >= f.j.similar {
+					if counts[k]++; counts[k] > mostFound {
+						crowded = true
+						break
+					}
+					found = append(found, f.pair(row, f.wanted[k], c))
+				}
+			}
+			f.add(found, crowded)
+		})
+		return ctx.Err()
+	})
+}
+
+// each calls fn for the numbers below n, by all workers.
+func (f *finder) each(n int, fn func(i int)) {
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	const some = 64
+	for range min(f.j.o.Workers, (n+some-1)/some) {
+		workers.Go(func() {
+			for from := int(next.Add(some)) - some; from < n; from = int(next.Add(some)) - some {
+				for i := from; i < min(from+some, n); i++ {
+					fn(i)
+				}
+			}
+		})
+	}
+	workers.Wait()
+}
+
+// found returns what was found.
+func (f *finder) found() *duplicates {
+	d := &duplicates{compared: len(f.wanted), pairs: f.pairs, crowded: f.crowded, listed: f.listed.Sorted()}
+	d.groups = f.connected.largest(f.j.o.Groups)
+	for _, row := range f.wanted {
+		if f.connected.size[f.connected.root(row)] > 1 {
+			d.with++
+		}
+	}
+	return d
+}
