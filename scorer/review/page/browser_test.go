@@ -56,6 +56,7 @@ func TestBrowser(t *testing.T) {
 			})
 		}
 	}
+	t.Run("screens", func(t *testing.T) { checkScreens(t, open, "small") })
 	t.Run("filters", func(t *testing.T) { checkFilters(t, open(t, "full", browsertest.Options{})) })
 	t.Run("tables", func(t *testing.T) { checkTables(t, open(t, "hundred", browsertest.Options{}), 100, 64) })
 	if everything {
@@ -274,6 +275,7 @@ func checkKeyboard(t *testing.T, tab *browsertest.Tab) {
 	if got := look().Title; !strings.Contains(got, "label 3") || !strings.Contains(got, "0.950") {
 		t.Errorf("the viewer's heading is %q", got)
 	}
+	keep(t, "viewer.png", tab.Screenshot())
 	tab.Press(kb.ArrowRight)
 	tab.Press(kb.ArrowRight)
 	want("two arrows to the right", viewer{Open: true, Inside: true, At: "5 of 24", Picture: true})
@@ -304,11 +306,7 @@ func checkPaper(t *testing.T, tab *browsertest.Tab) {
 	if !bytes.HasPrefix(pdf, []byte("%PDF")) || pages < 8 || pages > 60 {
 		t.Errorf("%d bytes of PDF with %d pages", len(pdf), pages)
 	}
-	if dir := os.Getenv("BATCHSCORE_SCREENS"); dir != "" {
-		if err := os.WriteFile(filepath.Join(dir, "full.pdf"), pdf, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	keep(t, "paper.pdf", pdf)
 	tab.Run(emulation.SetEmulatedMedia().WithMedia("print").WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}))
 	type paper struct{ Back, Ink, Contents, Tools string }
 	got := browsertest.Evaluate[paper](tab, `(() => { const s = (q, p) => getComputedStyle(document.querySelector(q))[p]; return {
@@ -324,6 +322,7 @@ func checkNoScript(t *testing.T, tab *browsertest.Tab) {
 		t.Errorf("%d controls are shown that need scripts", n)
 	}
 	tab.Run(chromedp.Click(`#pictures-random-3 summary`, chromedp.ByQuery))
+	keep(t, "no-scripts.png", tab.Screenshot())
 	type opened struct {
 		Open         bool
 		Width, Table float64

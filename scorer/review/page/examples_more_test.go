@@ -59,7 +59,7 @@ func judgement(names []string) *review.Judgement {
 		res.Calibration.Bins = append(res.Calibration.Bins, bin)
 	}
 	res.Calibration.ECE, res.Calibration.MCE, res.Calibration.Brier, res.Thresholds = 0.0712, 0.134, 0.101, thresholds(23450)
-	return &review.Judgement{From: "It is from labels.csv, by the names of images.", Unmatched: 2, Examples: []string{"a/b.jpg", "c.jpg"}, Result: res}
+	return &review.Judgement{From: "labels.csv, a table (CSV) with a header: 23456 images with 24 labels, 23456 found by name", Unmatched: 2, Examples: []string{"a/b.jpg", "c.jpg"}, Result: res}
 }
 
 // matrix returns counts by two labels.

@@ -60,7 +60,7 @@ func pixels(all *review.Pixels) *PixelChart {
 	var points outline
 	for _, s := range all.Sides {
 		if s[0] > 0 && s[1] > 0 {
-			points.box(at(s[0])-1.5, square-at(s[1])-1.5, 3, 3)
+			points.box(at(s[0])-2, square-at(s[1])-2, 4, 4)
 		}
 	}
 	c.Points = points.String()

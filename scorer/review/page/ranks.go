@@ -60,6 +60,8 @@ var eventKinds = []struct{ kind, class, what string }{
 	{kind: timeline.KindTakenOver, class: "e-taken", what: "took over a chunk whose holder was silent"},
 	{kind: timeline.KindPreempted, class: "e-preempted", what: "was asked to end while it held a chunk"},
 	{kind: timeline.KindDied, class: "e-died", what: "ended without a summary: it was killed"},
+	{kind: timeline.KindFinished, class: "e-finished", what: "checked all parts and wrote _SUCCESS: every complete job has one"},
+	{kind: timeline.KindDelivered, class: "e-finished", what: "wrote the file of all rows"},
 	{kind: timeline.KindReleased, class: "e-released", what: "gave a chunk up"},
 }
 

@@ -33,6 +33,7 @@ var functions = template.FuncMap{
 	"plus": func(a, b int) int { return a + b }, "group": newGroup, "figure": figure, "atLeast": atLeast,
 	"value": value, "valuePercent": valuePercent, "bounds": bounds, "sortable": sortable, "whisker": whisker, "heat": newHeat, "reliability": reliability,
 	"threshold": func(f float32) string { return strconv.FormatFloat(float64(f), 'f', 4, 32) }, "scoreBars": scoreBars, "points": points, "psi": psi,
+	"wanted": func(f float64) string { return strconv.FormatFloat(math.Round(1e6*f)/1e4, 'f', -1, 64) + "%" },
 	"change": func(v evaluate.Value) string { return exact(float64(v)) }, "seconds": seconds,
 	"decimal":  func(f float64) string { return strconv.FormatFloat(f, 'f', digits(f), 64) },
 	"decimal4": func(f float64) string { return strconv.FormatFloat(f, 'f', 4, 64) },
