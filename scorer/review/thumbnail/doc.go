@@ -4,6 +4,6 @@
 // upright, and with its way to see transparent pixels. The pictures are JPEG, and the same
 // image always gives the same bytes.
 //
-// An image is shown only in the version that was scored. One that was replaced since has no
-// thumbnail, since its picture would be that of another image.
+// An image is shown only in the version that was listed and, but for --rescore, scored. One that
+// was replaced since has no thumbnail, since its picture would be that of another image.
 package thumbnail

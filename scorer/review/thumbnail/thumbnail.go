@@ -23,8 +23,8 @@ var (
 	// ErrNoAccess means that the place of the images cannot be read from here. What wraps it
 	// says why.
 	ErrNoAccess = errors.New("the images cannot be read from here")
-	// ErrChanged is the Err of an image that was replaced after it was scored.
-	ErrChanged = errors.New("changed since it was scored")
+	// ErrChanged is the Err of an image that was replaced after it was listed.
+	ErrChanged = errors.New("changed since it was listed")
 	// ErrGone is the Err of an image that is not there any more.
 	ErrGone = errors.New("not there any more")
 )

@@ -32,6 +32,7 @@ type place struct {
 	opened atomic.Int64
 	read   atomic.Int64
 	fail   func(name string, n int64) error // n is the number of the call
+	longer string                           // an object that has a byte more than it is said to have
 }
 
 func (p *place) Open(ctx context.Context, name, etag string) (io.ReadCloser, store.Object, error) {
@@ -39,6 +40,12 @@ func (p *place) Open(ctx context.Context, name, etag string) (io.ReadCloser, sto
 		return nil, store.Object{}, err
 	}
 	r, o, err := p.Store.Open(ctx, name, etag)
+	if err == nil && name == p.longer {
+		r = struct {
+			io.Reader
+			io.Closer
+		}{io.MultiReader(r, strings.NewReader("x")), r}
+	}
 	return p.count(r), o, err
 }
 
@@ -210,14 +217,15 @@ func TestMake_Bad(t *testing.T) {
 		}
 		return nil
 	}
+	p.longer = "longer"
 	entries := []shard.Entry{
-		fine, replaced, grown, shrunk,
+		fine, replaced, grown, shrunk, p.put(t, p.longer, good),
 		{Path: "gone", Size: 7, ETag: "x"}, p.put(t, "cut", good[:len(good)/2]), p.put(t, "text", []byte("<html>")),
 		p.put(t, "large", codectest.PNGHeader(9000, 9000)), closed, {Path: "huge", Size: 1 << 40, ETag: "x"},
 	}
 	all := makeAll(t, p, entries, Options{Decode: preprocess.Options{MaxPixels: 1 << 20}})
 	for i, want := range []string{
-		"", ErrChanged.Error(), ErrChanged.Error(), ErrChanged.Error(), ErrGone.Error(), "truncated: ", "not_image: ", "too_large: 9000x9000",
+		"", ErrChanged.Error(), ErrChanged.Error(), ErrChanged.Error(), ErrChanged.Error(), ErrGone.Error(), "truncated: ", "not_image: ", "too_large: 9000x9000",
 		"cannot be read: permission denied", "too_large: ",
 	} {
 		err := all[i].Err
@@ -226,8 +234,8 @@ func TestMake_Bad(t *testing.T) {
 		}
 	}
 	var fail *codec.Failure
-	if !errors.As(all[5].Err, &fail) || fail.Status != codec.StatusTruncated || all[5].ImageWidth != 200 {
-		t.Errorf("a truncated image: %+v", all[5])
+	if !errors.As(all[6].Err, &fail) || fail.Status != codec.StatusTruncated || all[6].ImageWidth != 200 {
+		t.Errorf("a truncated image: %+v", all[6])
 	}
 }
 
