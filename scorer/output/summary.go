@@ -122,18 +122,22 @@ func ReadSummaries(ctx context.Context, st store.Store) ([]WorkerSummary, error)
 		return nil, fmt.Errorf("list the worker summaries: %w", err)
 	}
 	var all []WorkerSummary
-	for _, name := range names {
-		s, err := readSummary(ctx, st, name)
+	if err := inOrder(ctx, len(names), func(ctx context.Context, i int) (*WorkerSummary, error) {
+		s, err := readSummary(ctx, st, names[i])
 		if errors.Is(err, store.ErrNotExist) { // a link that leads nowhere
-			continue
+			return nil, nil
 		}
 		if errors.Is(err, ErrMismatch) {
-			return nil, recordError(name, st.String(), err, repairAdvice(st))
+			err = recordError(names[i], st.String(), err, repairAdvice(st))
 		}
-		if err != nil {
-			return nil, err
+		return &s, err
+	}, func(_ int, s *WorkerSummary) error {
+		if s != nil {
+			all = append(all, *s)
 		}
-		all = append(all, s)
+		return nil
+	}); err != nil {
+		return nil, err
 	}
 	slices.SortFunc(all, func(a, b WorkerSummary) int {
 		if a.Worker.Rank != b.Worker.Rank {

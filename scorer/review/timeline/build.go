@@ -73,6 +73,9 @@ func (f *facts) timeline() (*Timeline, error) {
 	}
 	b.meet()
 	b.knowCommits()
+	if b.known == 0 && len(b.parts) > 0 {
+		b.note("The claims of the job are gone: when its ranks were busy, and which chunks took longest, is not known.")
+	}
 	slices.SortFunc(b.histories, func(x, y claim.History) int { return x.Chunk - y.Chunk })
 	for i := range b.histories {
 		b.follow(&b.histories[i])

@@ -248,6 +248,12 @@ func TestReplaced(t *testing.T) {
 	if len(tl.Slowest) != 3 || tl.Rates[0].Images != 30 || tl.Ranks[0].Chunks != 4 || !strings.HasPrefix(tl.Notes[0], "Retries replaced 1 of 4 parts.") {
 		t.Errorf("a retry: %+v", tl)
 	}
+	claims, known := f.histories, f.known
+	f.histories, f.known = nil, 0
+	if tl, err = f.timeline(); err != nil || !strings.Contains(strings.Join(tl.Notes, "\n"), "The claims of the job are gone") {
+		t.Errorf("without claims: %+v, %v", tl, err)
+	}
+	f.histories, f.known = claims, known
 	f.success.Retry = nil
 	for i := range 4 {
 		f.parts[i] = second(99)
