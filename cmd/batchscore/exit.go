@@ -38,6 +38,8 @@ const exitCodesHelp = `Exit codes:
        only with --strict-drift
   6    stopped before it was complete, because more images fail than --max-errors
        allows; the message says why, and how to continue; everything committed is kept
+  7    of 'report': a figure of the result is not as --fail-on wants it; the message
+       names it
   10   the output folder is damaged, or of another model or kind of device (simulated
        or real); 'batchscore repair' restores parts, _SUCCESS and digests. Only 'verify'
        ends so, too, if the job is not finished: 'batchscore run' continues it
@@ -75,6 +77,8 @@ func exitCode(err error, sig os.Signal) int {
 		return 4
 	case errors.Is(err, scorer.ErrFailing):
 		return 6
+	case errors.Is(err, errBroken):
+		return 7
 	case errors.Is(err, errStillGoing):
 		return 5
 	case errors.Is(err, output.ErrMismatch), errors.Is(err, claim.ErrVanished):

@@ -80,6 +80,8 @@ func TestHostileCommands(t *testing.T) {
 		"cluster show":   {{planted}},
 		"cluster resize": {{planted}},
 		"cluster delete": {{planted}},
+		"report": {{planted, "-o", planted}, {place, "--json"}, {out, "--json"}, {out, "-o", "-", "--truth", "folder-names"}, {out, "--fail-on", planted},
+			{out, "--fail-on", "share[" + planted + "]>0.5"}, {out, "--json", "--against", place}, {out, "-o", "-", "--truth", planted}},
 		"version":        {{}, {planted}},
 		"completion":     {{planted}},
 		"export": {{planted, "--to", "csv", "-o", "-"}, {place, "--to", planted, "-o", planted}, {out, "--to", "csv", "-o", "-", "--label", planted},

@@ -13,6 +13,7 @@ import (
 
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/review"
+	"github.com/batchscore/batchscore/scorer/review/gate"
 	reportpage "github.com/batchscore/batchscore/scorer/review/page"
 	"github.com/batchscore/batchscore/scorer/review/timeline"
 	"github.com/batchscore/batchscore/scorer/review/truth"
@@ -40,8 +41,11 @@ Pictures are read from where the record of OUT says that the images are, or from
 --images. A report without access to them has no pictures and says so. The page is at
 most --max-megabytes large: beyond that, galleries show fewer pictures.
 
---json prints the figures for programs instead of a page, or as well. --fail-on lets the
-exit code tell whether a figure is as it should be: ` + "7 if one is not." + `
+--json prints the figures for programs instead of a page, or as well. --fail-on makes the
+exit code 7 if a figure is not as it should be, so that a night can end before its labels
+are used. The figures are:
+
+` + gate.List() + `
 
 The same output and flags make the same page, byte for byte.
 
@@ -69,6 +73,8 @@ The same output and flags make the same page, byte for byte.
 	fs.Float64Var(&f.threshold, "threshold", 0.5, "show images whose score is nearest to `SCORE` in a gallery")
 	fs.Float64Var(&f.maxMegabytes, "max-megabytes", 25, "let the page be at most `N` megabytes large")
 	fs.Uint64Var(&f.seed, "seed", 1, "`NUMBER` that chooses which images samples have")
+	fs.StringVar(&f.failOn, "fail-on", "", "exit with code 7 if one of the `CONDITIONS` holds, as in 'drift>0.2,accuracy<0.9,failed>1%'")
+	fs.StringVar(&f.metricsFile, "metrics-file", "", "write the figures to `FILE`.prom, for the textfile collector of node_exporter")
 	fs.BoolVar(&f.replace.given, "force", false, "replace the file if it exists and holds something else")
 	groupFlags(cmd, "Storage flags", func() {
 		f.places.register(cmd)
@@ -87,6 +93,8 @@ type reportFlags struct {
 	threshold, maxMegabytes            float64
 	seed                               uint64
 	replace                            consent
+	failOn, metricsFile                string
+	conditions                         gate.Conditions // of failOn
 }
 
 // mostPerGallery is how many images a gallery has at most: a page is to be looked at.
@@ -94,7 +102,7 @@ const mostPerGallery = 500
 
 func (f *reportFlags) check(out string) error {
 	switch {
-	case f.file == "" && !f.json:
+	case f.file == "" && !f.json && f.failOn == "" && f.metricsFile == "":
 		return usagef("-o is missing: the file to write the page to, or --json for the figures alone")
 	case f.file == "-" && f.json:
 		return usagef("-o - and --json would both write to standard output: name a file for the page")
@@ -106,8 +114,9 @@ func (f *reportFlags) check(out string) error {
 		return invalid("max-megabytes", f.maxMegabytes, "a number above 0")
 	case f.truthColumns != "" && f.truth == "":
 		return usagef("--truth-columns needs --truth")
-	case f.file == "" || f.file == "-":
-		return nil
+	}
+	if err := f.checkGate(); err != nil || f.file == "" || f.file == "-" {
+		return err
 	}
 	return notOwnedBy("-o", f.file, out)
 }
@@ -159,15 +168,21 @@ func (f *reportFlags) run(ctx context.Context, stdout, stderr io.Writer, out str
 		}
 	}
 	found.Conclude()
+	f.addFigures(found)
 	if f.file != "" {
 		if err := f.write(ctx, stdout, found, seen); err != nil {
 			return err
 		}
 	}
 	if f.json {
-		return printJSON(stdout, found)
+		if err := printJSON(stdout, found); err != nil {
+			return err
+		}
 	}
-	return nil
+	if err := f.writeMetrics(found); err != nil {
+		return err
+	}
+	return f.judge(stdout, found)
 }
 
 // collect reads all rows, with a progress bar.
