@@ -43,9 +43,7 @@ most --max-megabytes large: beyond that, galleries show fewer pictures.
 
 --json prints the figures for programs instead of a page, or as well. --fail-on makes the
 exit code 7 if a figure is not as it should be, so that a night can end before its labels
-are used. The figures are:
-
-` + gate.List() + `
+are used. 'batchscore help figures' lists all figures.
 
 The same output and flags make the same page, byte for byte.
 
@@ -56,6 +54,7 @@ The same output and flags make the same page, byte for byte.
   batchscore report result --against last-week --fail-on 'drift>0.2,failed>1%'`,
 		Args: oneArg("OUT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			f.gated = cmd.Flags().Changed("fail-on")
 			f.replace.ask = asker(cmd.InOrStdin(), cmd.ErrOrStderr())
 			return f.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), args[0])
 		},
@@ -83,6 +82,16 @@ The same output and flags make the same page, byte for byte.
 	return cmd
 }
 
+// figuresTopic is what 'help figures' prints.
+func figuresTopic() string {
+	return `The figures of a result, for 'report --fail-on'. Conditions have commas between them, such
+as 'failed>1%' or 'recall[cat]<0.8'. Operators are <, <=, > and >=. A condition that holds
+makes the exit code 7. A figure that the result does not have is wrong usage, never a pass.
+
+` + gate.List() + `
+'report --json' prints them all, and --metrics-file writes them for Prometheus.`
+}
+
 // reportFlags say what to report, and where to write it.
 type reportFlags struct {
 	places                             placeFlags
@@ -94,7 +103,8 @@ type reportFlags struct {
 	seed                               uint64
 	replace                            consent
 	failOn, metricsFile                string
-	conditions                         gate.Conditions // of failOn
+	conditions                         gate.Conditions // of failOn, if it was given
+	gated                              bool
 }
 
 // mostPerGallery is how many images a gallery has at most: a page is to be looked at.
@@ -102,7 +112,7 @@ const mostPerGallery = 500
 
 func (f *reportFlags) check(out string) error {
 	switch {
-	case f.file == "" && !f.json && f.failOn == "" && f.metricsFile == "":
+	case f.file == "" && !f.json && !f.gated && f.metricsFile == "":
 		return usagef("-o is missing: the file to write the page to, or --json for the figures alone")
 	case f.file == "-" && f.json:
 		return usagef("-o - and --json would both write to standard output: name a file for the page")

@@ -17,8 +17,13 @@ var errBroken = errors.New("not good enough")
 
 // checkGate reads --fail-on, before any row is read.
 func (f *reportFlags) checkGate() (err error) {
-	if f.conditions, err = gate.Parse(f.failOn); err == nil {
-		err = f.conditions.Check(f.truth != "", f.against != "")
+	if f.gated {
+		if f.conditions, err = gate.Parse(f.failOn); err == nil {
+			err = f.conditions.Check(f.truth != "", f.against != "")
+		}
+	}
+	if unknown := new(gate.UnknownError); errors.As(err, &unknown) {
+		err = fmt.Errorf("%w%s; 'batchscore help figures' lists them", err, didYouMean(unknown.Name, unknown.Known()))
 	}
 	if err != nil {
 		return usagef("--fail-on: %w", err)

@@ -133,6 +133,7 @@ was stopped continues where it was when you start it again.`,
 	groupCommands(root, "This program", newVersion(), newCompletion())
 	root.AddCommand(
 		&cobra.Command{Use: "exit-codes", Short: "What each exit code means, and what to do", Long: exitCodesHelp},
+		&cobra.Command{Use: "figures", Short: "The figures of a result that --fail-on judges", Long: figuresTopic()},
 		&cobra.Command{Use: "places", Short: "How places are written, and how to sign in to storage", Long: placesTopic},
 	)
 	layOutHelp(root)

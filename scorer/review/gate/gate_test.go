@@ -137,7 +137,7 @@ func TestErrors(t *testing.T) {
 		in         *Input
 	}{
 		{"", "begins with the name of a figure", in},
-		{"acuracy<0.9", "\"acuracy\" is no figure. The figures are:\n  images ", in},
+		{"acuracy<0.9", "\"acuracy\" is not a figure", in},
 		{"accuracy<0.9,", "begins with the name", in},
 		{"accuracy=0.9", "after the name comes <", in},
 		{"accuracy", "after the name comes <", in},

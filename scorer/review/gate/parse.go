@@ -50,6 +50,19 @@ func Parse(text string) (Conditions, error) {
 	}
 }
 
+// UnknownError is the name of a figure that does not exist.
+type UnknownError struct{ Name string }
+
+func (e *UnknownError) Error() string { return quoted(e.Name) + " is not a figure" }
+
+// Known returns the names of all figures.
+func (e *UnknownError) Known() (all []string) {
+	for _, f := range All() {
+		all = append(all, f.Name())
+	}
+	return all
+}
+
 // parseOne reads the condition at the beginning of a text, and returns what is after it.
 func parseOne(text string) (c Condition, rest string, err error) {
 	end := strings.IndexFunc(text, func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') && (r < '0' || r > '9') })
@@ -59,9 +72,9 @@ func parseOne(text string) (c Condition, rest string, err error) {
 	name := text[:end]
 	if c.Figure = find(name); c.Figure == nil {
 		if name == "" {
-			return c, "", fmt.Errorf("%s: a condition begins with the name of a figure, such as failed>1%%. The figures are:\n%s", quoted(text), List())
+			return c, "", fmt.Errorf("%s: a condition begins with the name of a figure, such as failed>1%%", quoted(text))
 		}
-		return c, "", fmt.Errorf("%s is no figure. The figures are:\n%s", quoted(name), List())
+		return c, "", &UnknownError{name}
 	}
 	rest = strings.TrimSpace(text[end:])
 	if c.Key, rest, err = parseKey(c.Figure, rest); err != nil {

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/batchscore/batchscore/scorer/review"
+)
+
+// TestReport writes pages of a small output, and judges it.
+func TestReport(t *testing.T) {
+	t.Parallel()
+	images, out := scoredOnce(t)
+	folder := t.TempDir()
+	file := filepath.Join(folder, "report.html")
+	read := func() []byte {
+		t.Helper()
+		body, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return body
+	}
+
+	r := must(t, 0, "report", out, "-o", file)
+	says(t, r, file+" shows what ")
+	first := read()
+	if n := bytes.Count(first, []byte("data:image/jpeg;base64,")); n == 0 {
+		t.Error("the page has no picture")
+	}
+	must(t, 0, "report", out, "-o", file) // it holds that already
+	if !bytes.Equal(first, read()) {
+		t.Error("the same output gives another page")
+	}
+	says(t, must(t, 78, "report", out, "-o", file, "--no-pictures"), "exists already and holds something else", "--force")
+	says(t, must(t, 0, "report", out, "-o", file, "--no-pictures", "--force"), "it has no pictures: they were not asked for")
+	if bytes.Contains(read(), []byte("data:image/jpeg")) {
+		t.Error("the page has pictures that were not asked for")
+	}
+	says(t, must(t, 0, "report", out, "-o", file, "--max-megabytes", "0.001", "--force"), "left out to keep it below --max-megabytes")
+
+	// The images are somewhere else, or nowhere.
+	moved := filepath.Join(folder, "moved")
+	if err := os.Rename(images, moved); err != nil {
+		t.Fatal(err)
+	}
+	says(t, must(t, 0, "report", out, "-o", file, "--force"), "it has no pictures: ")
+	must(t, 0, "report", out, "-o", file, "--force", "--images", moved)
+	if !bytes.Contains(read(), []byte("data:image/jpeg;base64,")) {
+		t.Error("the page has no picture of the images that were moved")
+	}
+
+	var found review.Findings
+	if err := json.Unmarshal([]byte(must(t, 0, "report", out, "--json", "--against", out, "--truth", "folder-names").stdout), &found); err != nil {
+		t.Fatal(err)
+	}
+	if found.Images == 0 || found.Figures["images"] != float64(found.Images) || found.Against.Both != found.Images || found.Truth == nil || found.Verified == nil {
+		t.Errorf("the figures are %+v", found)
+	}
+}
+
+// TestReportFailsOn checks the exit codes of --fail-on, and the figures for Prometheus.
+func TestReportFailsOn(t *testing.T) {
+	t.Parallel()
+	out := animals(t, crafted{})
+	says(t, must(t, 0, "report", out, "--fail-on", "failed>1,images<40"), "is good enough: failed is 1, images is 40")
+	r := must(t, 7, "report", out, "--fail-on", "failed>1%, share[dog]>0.9 ,images>=40", "--json")
+	says(t, processResult{stdout: r.stderr}, "failed is 1, which is 2.5% of images, above 1%; images is 40, not below 40")
+	if !json.Valid([]byte(r.stdout)) {
+		t.Error("with a condition that holds, the figures are no JSON")
+	}
+	must(t, 0, "report", out, "--against", out, "--fail-on", "drift>0,flips>0,js>0")
+	for conditions, want := range map[string]string{
+		"acuracy<1":        "accuracy",
+		"accuracy<0.9":     "accuracy needs --truth",
+		"drift>0.1":        "drift needs --against",
+		"share[zebra]<0.1": "no share for that label",
+		"failed":           "failed",
+		"failed>":          "failed",
+		"mean_score<200%":  "mean_score",
+	} {
+		says(t, must(t, 64, "report", out, "--fail-on", conditions), "--fail-on: ", want)
+	}
+
+	file := filepath.Join(t.TempDir(), "report.prom")
+	must(t, 7, "report", out, "--fail-on", "failed>0", "--metrics-file", file)
+	body, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range strings.Split(string(body), "\n") {
+		if strings.HasPrefix(line, "batchscore_report_failed_images{") || strings.HasPrefix(line, "batchscore_report_failed{") {
+			if !strings.HasSuffix(line, " 1") {
+				t.Errorf("%q, want 1", line)
+			}
+			return
+		}
+	}
+	t.Errorf("there is no metric of failed images:\n%s", body)
+}
+
+// TestReportRefuses: what makes no sense is wrong usage, before any row is read.
+func TestReportRefuses(t *testing.T) {
+	t.Parallel()
+	out := animals(t, crafted{})
+	for _, test := range []struct {
+		flags []string
+		want  string
+	}{
+		{want: "-o is missing"},
+		{flags: []string{"-o", "-", "--json"}, want: "standard output"},
+		{flags: []string{"-o", "report.pdf"}, want: "end the name in .html"},
+		{flags: []string{"--json", "--per-gallery", "0"}, want: "per-gallery"},
+		{flags: []string{"--json", "--max-megabytes", "0"}, want: "max-megabytes"},
+		{flags: []string{"--json", "--truth-columns", "a,b"}, want: "--truth-columns needs --truth"},
+		{flags: []string{"-o", filepath.Join(out, "_batchscore", "x.html")}, want: "belongs to the output folder"},
+		{flags: []string{"--metrics-file", "x.txt"}, want: ".prom"},
+	} {
+		says(t, must(t, 64, append([]string{"report", out}, test.flags...)...), test.want)
+	}
+	must(t, 78, "report", t.TempDir(), "--json")
+	must(t, 78, "report", out, "--json", "--against", t.TempDir())
+}
