@@ -13,7 +13,7 @@ import (
 )
 
 // paths are all that the server answers.
-var paths = []string{"/", "/page.css", "/page.js", "/progress", "/rows", "/row?row=0", "/image?size=small&row=0"}
+var paths = []string{"/", "/page.css", "/page.js", "/icon.svg", "/progress", "/rows", "/row?row=0", "/image?size=small&row=0"}
 
 func TestTokenIsExchangedForACookie(t *testing.T) {
 	s := startJob(begin(t, 20))

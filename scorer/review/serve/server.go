@@ -155,6 +155,7 @@ var files = map[string]struct{ name, kind string }{
 	"/":         {"page.html", "text/html; charset=utf-8"},
 	"/page.css": {"page.css", "text/css; charset=utf-8"},
 	"/page.js":  {"page.js", "text/javascript; charset=utf-8"},
+	"/icon.svg": {"icon.svg", "image/svg+xml"},
 }
 
 // route answers a request that the guard let pass. Paths are compared as they are.

@@ -264,10 +264,12 @@ function found() {
 
 function card(r) {
   const frame = make("span", { class: "frame" });
-  if (!seen || !seen.no_images) {
+  const failed = r.status !== "ok";
+  if (failed) {
+    frame.textContent = "no picture";
+  } else if (!seen || !seen.no_images) {
     frame.append(make("img", { loading: "lazy", decoding: "async", alt: "", src: "image?size=small&row=" + r.row, error: (e) => retry(e.target, frame) }));
   }
-  const failed = r.status !== "ok";
   return make("li", {}, make("button", { type: "button", title: r.path, click: () => open(r.row) }, frame,
     make("span", { class: failed ? "says failed" : "says" }, make("bdi", {}, failed ? r.status : r.label || ""), make("span", { class: "n" }, failed ? "" : score(r.score))),
     make("bdi", { class: "path" }, r.path)));
