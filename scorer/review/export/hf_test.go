@@ -45,9 +45,10 @@ func TestHF(t *testing.T) {
 
 // TestHFParquet checks rows and classes, and that the bytes are always the same.
 func TestHFParquet(t *testing.T) {
-	items := hostile()
+	items, size := hostile(), 0
 	for i, it := range items {
-		it.Body = []byte(strings.Repeat("x", i))
+		it.Body = []byte(strings.Repeat(string(rune('a'+i)), 50_000*i))
+		size += len(it.Body)
 	}
 	c := collect(items)
 	files := write(t, "hf-parquet", items, c)
@@ -55,6 +56,9 @@ func TestHFParquet(t *testing.T) {
 		t.Error("the same images give other bytes")
 	}
 	body := files["data/train-00000.parquet"]
+	if len(body) > size+100_000 {
+		t.Errorf("%d bytes for images of %d", len(body), size)
+	}
 	file, err := parquet.OpenFile(strings.NewReader(body), int64(len(body)))
 	if err != nil {
 		t.Fatal(err)

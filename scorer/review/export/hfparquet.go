@@ -1,11 +1,13 @@
 package export
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/parquet-go/parquet-go"
 )
@@ -37,10 +39,11 @@ type hfParquetWriter struct {
 
 // hfFile is the file of a split that is being written.
 type hfFile struct {
-	number, rows int
-	group, all   int64 // bytes
-	file         io.WriteCloser
-	w            *parquet.GenericWriter[hfRow]
+	number     int
+	rows       []hfRow // of the group
+	group, all int64   // bytes
+	file       io.WriteCloser
+	w          *parquet.GenericWriter[hfRow]
 }
 
 // hfRow is a row. The library ignores its own features of columns that cannot be null: those of
@@ -115,20 +118,33 @@ func (w *hfParquetWriter) Add(_ context.Context, it *Item) error {
 	if err != nil {
 		return err
 	}
-	if _, err := f.w.Write([]hfRow{{Image: hfImage{it.Body, hfName(withEnding(FlatName(it.Entry.Path)))}, Label: &class, LabelOf: l.LabelOf, Predicted: l.Predicted,
-		ClassID: int64(l.ClassID), Score: float32(l.Score), Path: l.Path, PathBase64: l.PathBase64, Address: l.Address}}); err != nil {
-		return err
-	}
-	f.rows++
+	f.rows = append(f.rows, hfRow{Image: hfImage{bytes.Clone(it.Body), hfName(withEnding(FlatName(it.Entry.Path)))}, Label: &class, LabelOf: l.LabelOf,
+		Predicted: strings.Clone(l.Predicted), ClassID: int64(l.ClassID), Score: float32(l.Score), Path: strings.Clone(l.Path),
+		PathBase64: l.PathBase64, Address: l.Address})
 	f.group += int64(len(it.Body) + len(l.Path) + len(l.Address))
-	if f.group < hfGroupBytes && f.rows < hfGroupRows {
+	if f.group < hfGroupBytes && len(f.rows) < hfGroupRows {
 		return nil
 	}
-	f.all += f.group
-	f.rows, f.group = 0, 0
+	if err := f.flush(); err != nil {
+		return err
+	}
 	if f.all >= hfFileBytes {
 		return f.close()
 	}
+	return nil
+}
+
+// flush writes the group.
+func (f *hfFile) flush() error {
+	if len(f.rows) == 0 {
+		return nil
+	}
+	if _, err := f.w.Write(f.rows); err != nil {
+		return err
+	}
+	clear(f.rows)
+	f.all += f.group
+	f.rows, f.group = f.rows[:0], 0
 	return f.w.Flush()
 }
 
@@ -139,13 +155,15 @@ func (w *hfParquetWriter) open(split string, f *hfFile) error {
 		return err
 	}
 	f.number++
-	f.w = parquet.NewGenericWriter[hfRow](f.file, parquet.CreatedBy("batchscore", "1", "parquet-go"))
+	f.w = parquet.NewGenericWriter[hfRow](f.file, parquet.CreatedBy("batchscore", "1", "parquet-go"),
+		// The bounds of pages are whole images.
+		parquet.SkipPageStatistics("image", "bytes"), parquet.SkipPageBounds("image", "bytes"))
 	f.w.SetKeyValueMetadata("huggingface", w.features)
 	return nil
 }
 
 func (f *hfFile) close() error {
-	err := errors.Join(f.w.Close(), f.file.Close())
+	err := errors.Join(f.flush(), f.w.Close(), f.file.Close())
 	f.w, f.all = nil, 0
 	return err
 }
