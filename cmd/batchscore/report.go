@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/review"
+	"github.com/batchscore/batchscore/scorer/review/embedding"
 	"github.com/batchscore/batchscore/scorer/review/gate"
 	reportpage "github.com/batchscore/batchscore/scorer/review/page"
 	"github.com/batchscore/batchscore/scorer/review/timeline"
@@ -64,6 +66,7 @@ The same output and flags make the same page, byte for byte.
 	fs.StringVar(&f.truth, "truth", "", "compare the labels with those in `FILE` (CSV, Parquet, or the export of an annotation tool), or with folder-names")
 	fs.StringVar(&f.truthColumns, "truth-columns", "", "the `COLUMNS` of --truth that hold the image and its label, as in file,class (default by their names)")
 	fs.StringVar(&f.against, "against", "", "compare the rows with those of the output in `PLACE`")
+	fs.StringVar(&f.embeddings, "embeddings", "", "find near duplicates and outliers by the vectors in `FILE`, a .npy with a row for each image in the order of the rows")
 	fs.BoolVar(&f.json, "json", false, "print the figures as JSON")
 	fs.BoolVar(&f.noPictures, "no-pictures", false, "read no images: the page has no pictures")
 	fs.BoolVar(&f.noVerify, "no-verify", false, "do not prove that the rows match the manifest, which reads all parts once more")
@@ -102,6 +105,7 @@ type reportFlags struct {
 	threshold, maxMegabytes            float64
 	seed                               uint64
 	replace                            consent
+	embeddings                         string
 	failOn, metricsFile                string
 	conditions                         gate.Conditions // of failOn, if it was given
 	gated                              bool
@@ -156,6 +160,11 @@ func (f *reportFlags) run(ctx context.Context, stdout, stderr io.Writer, out str
 			return err
 		}
 	}
+	if f.embeddings != "" {
+		if opt.Vectors, err = f.judgeVectors(ctx, st); err != nil {
+			return err
+		}
+	}
 	found, entries, err := f.collect(ctx, stderr, st, opt)
 	if err != nil {
 		return err
@@ -206,6 +215,23 @@ func (f *reportFlags) collect(ctx context.Context, stderr io.Writer, st store.St
 	found, entries, err := review.Collect(ctx, st, opt)
 	bar.end()
 	return found, entries, err
+}
+
+// judgeVectors finds near duplicates and outliers.
+func (f *reportFlags) judgeVectors(ctx context.Context, st store.Store) (*embedding.Result, error) {
+	if err := localOnly("--embeddings", f.embeddings); err != nil {
+		return nil, err
+	}
+	v, err := embedding.Open(f.embeddings)
+	if err != nil {
+		return nil, config(fmt.Errorf("--embeddings: %w", err))
+	}
+	defer v.Close()
+	r, err := embedding.Judge(ctx, v, review.LabelsOf(ctx, st), embedding.Options{Seed: f.seed})
+	if errors.Is(err, embedding.ErrRows) {
+		return nil, config(fmt.Errorf("--embeddings %s: %w", f.embeddings, err))
+	}
+	return r, err
 }
 
 // describeTruth says where a truth is from, and what of it met no image.

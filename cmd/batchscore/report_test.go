@@ -2,9 +2,14 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
+	"fmt"
+	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -124,4 +129,47 @@ func TestReportRefuses(t *testing.T) {
 	}
 	must(t, 78, "report", t.TempDir(), "--json")
 	must(t, 78, "report", out, "--json", "--against", t.TempDir())
+}
+
+// TestReportVectors: near duplicates and outliers have galleries.
+func TestReportVectors(t *testing.T) {
+	t.Parallel()
+	out := animals(t, crafted{})
+	file := filepath.Join(t.TempDir(), "vectors.npy")
+	write := func(rows int) {
+		header := fmt.Sprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%d, 8), }", rows)
+		header += strings.Repeat(" ", 63-(10+len(header))%64) + "\n"
+		body := append([]byte("\x93NUMPY\x01\x00"), byte(len(header)), byte(len(header)>>8))
+		body = append(body, header...)
+		random := rand.New(rand.NewPCG(1, 2))
+		for i := range rows {
+			for k := range 8 {
+				v := random.Float32()
+				if i%10 < 2 {
+					v = float32(k + i/10) // two of ten are nearly the same
+				}
+				body = binary.LittleEndian.AppendUint32(body, math.Float32bits(v))
+			}
+		}
+		writeFile(t, file, body)
+	}
+	write(40)
+	var found review.Findings
+	if err := json.Unmarshal([]byte(must(t, 0, "report", out, "--json", "--embeddings", file).stdout), &found); err != nil {
+		t.Fatal(err)
+	}
+	if v := found.Vectors; v == nil || v.Pairs < 4 || v.Dimensions != 8 {
+		t.Fatalf("the vectors are %+v", v)
+	}
+	var ids []string
+	for _, g := range found.Galleries {
+		if ids = append(ids, g.ID); g.ID == "duplicates" && (g.Pictures[0].Path != found.Vectors.Duplicates[0].A || g.Pictures[1].Path != found.Vectors.Duplicates[0].B) {
+			t.Errorf("the first duplicates are %q and %q, want %+v", g.Pictures[0].Path, g.Pictures[1].Path, found.Vectors.Duplicates[0])
+		}
+	}
+	if !slices.Contains(ids, "duplicates") || !slices.Contains(ids, "outliers") {
+		t.Errorf("the galleries are %q", ids)
+	}
+	write(39)
+	says(t, must(t, 78, "report", out, "--json", "--embeddings", file), "39 vectors")
 }

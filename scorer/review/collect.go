@@ -8,6 +8,7 @@ import (
 
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/review/choose"
+	"github.com/batchscore/batchscore/scorer/review/embedding"
 	"github.com/batchscore/batchscore/scorer/review/evaluate"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/row/query"
@@ -26,6 +27,8 @@ type Options struct {
 	// Truth and Against are nil where there is no truth and no other output.
 	Truth   Truth
 	Against store.Store
+	// Vectors are near duplicates and outliers, which get galleries; nil without any.
+	Vectors *embedding.Result
 	// PerGallery is how many images a gallery has; 0 means 12.
 	PerGallery int
 	// Seed decides which images samples have.
@@ -36,6 +39,19 @@ type Options struct {
 	Sample int
 	// Progress, if set, is told how many rows were read.
 	Progress func(rows int)
+}
+
+// LabelsOf returns the rows of an output for package embedding.
+func LabelsOf(ctx context.Context, st store.Store) embedding.Rows {
+	return func(fn func(path, label string) error) error {
+		return output.Results(ctx, st, func(e shard.Entry, r row.Row) error {
+			label := ""
+			if a := classificationOf(&r); a != nil {
+				label = a.Label
+			}
+			return fn(e.Path, label)
+		})
+	}
 }
 
 // defaultPerGallery and defaultThreshold are what zeroes of Options mean.
@@ -102,6 +118,7 @@ func newCollecting(ctx context.Context, st store.Store, job *output.Job, opt Opt
 	}
 	g := newGalleries(cmp.Or(opt.PerGallery, defaultPerGallery))
 	g.sample = &choose.First[candidate]{N: max(opt.Sample, 1), Less: candidate.before}
+	g.want(opt.Vectors)
 	g.seed, g.threshold, g.address, g.certainty = opt.Seed, cmp.Or(opt.Threshold, defaultThreshold), job.Address, certainty.Of
 	c := &collecting{st: st, job: job, opt: opt, tally: newTally(), shown: g}
 	if opt.Against != nil {
@@ -191,7 +208,7 @@ func answerOf(r *row.Row) evaluate.Answer {
 
 // findings returns what all rows say.
 func (c *collecting) findings(ctx context.Context) (*Findings, Entries, error) {
-	f := &Findings{Version: Version, Output: c.st.String()}
+	f := &Findings{Version: Version, Output: c.st.String(), Vectors: c.opt.Vectors}
 	c.tally.put(f)
 	var entries Entries
 	f.Galleries, entries.Thumbs = c.shown.list(f.Labels)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/batchscore/batchscore/scorer/review/choose"
+	"github.com/batchscore/batchscore/scorer/review/embedding"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/shard"
 )
@@ -87,6 +88,9 @@ type galleries struct {
 	flips                                                     map[string]*shelf // by here and there
 	labels, statuses                                          map[string]*shelf
 	sample                                                    *choose.First[candidate] // without pictures
+	// outliers and duplicates are the images of these galleries, each with its place there.
+	outliers, duplicates *shelf
+	wanted               map[string]places
 }
 
 func newGalleries(n int) *galleries {
@@ -100,6 +104,14 @@ func (g *galleries) add(sub *subject) {
 	if c := (candidate{hash: sub.hash}); g.sample.Takes(c) {
 		c.entry = kept(sub.entry)
 		g.sample.Add(c)
+	}
+	if at, ok := g.wanted[sub.entry.Path]; ok {
+		if at.outlier > 0 {
+			g.outliers.offer(g, sub, float64(at.outlier))
+		}
+		if at.duplicate > 0 {
+			g.duplicates.offer(g, sub, float64(at.duplicate))
+		}
 	}
 	g.random.offer(g, sub, 0)
 	g.biggest.offer(g, sub, -float64(sub.row.Size))
@@ -122,6 +134,31 @@ func (g *galleries) add(sub *subject) {
 	if o := sub.other; o != nil && differs(sub, o) {
 		if s := g.shelfOf(g.flips, flipOf(sub, o), candidateLabels); s != nil {
 			s.offer(g, sub, 0)
+		}
+	}
+}
+
+// places are where an image is among outliers and among near duplicates, from 1; 0 if it is not.
+type places struct{ outlier, duplicate int }
+
+// want says which images are outliers and near duplicates. The latter come in pairs, the most
+// similar first.
+func (g *galleries) want(v *embedding.Result) {
+	g.outliers, g.duplicates, g.wanted = newShelf(g.n), newShelf(g.n), map[string]places{}
+	if v == nil {
+		return
+	}
+	for i, o := range v.Outliers {
+		g.wanted[o.Path] = places{outlier: i + 1}
+	}
+	n := 0
+	for _, pair := range v.Duplicates {
+		for _, path := range []string{pair.A, pair.B} {
+			if at := g.wanted[path]; at.duplicate == 0 {
+				n++
+				at.duplicate = n
+				g.wanted[path] = at
+			}
 		}
 	}
 }
@@ -163,15 +200,17 @@ func (g *galleries) picture(sub *subject) Picture {
 
 // How the images of each gallery are chosen.
 const (
-	whyMistakes  = "Images whose label is not the right one, the highest score first."
-	whyFlip      = "A fair sample of the images whose answer differs from that of the other output in this way."
-	whyLeastSure = "Images between whose best answers the model could hardly tell, the most doubtful first."
-	whyThreshold = "Images that a threshold at this score would just keep, or just leave out."
-	whySurest    = "Images of which the model is most sure. A mistake here is not a matter of a threshold."
-	whyRandom    = "A fair sample of all images: the same whenever the report is made."
-	whyFailed    = "A fair sample of the images without an answer, with the reason."
-	whyLabel     = "A fair sample of the images with this label."
-	whyBiggest   = "The largest images in bytes, the largest first."
+	whyMistakes   = "Images whose label is not the right one, the highest score first."
+	whyFlip       = "A fair sample of the images whose answer differs from that of the other output in this way."
+	whyLeastSure  = "Images between whose best answers the model could hardly tell, the most doubtful first."
+	whyThreshold  = "Images that a threshold at this score would just keep, or just leave out."
+	whySurest     = "Images of which the model is most sure. A mistake here is not a matter of a threshold."
+	whyRandom     = "A fair sample of all images: the same whenever the report is made."
+	whyFailed     = "A fair sample of the images without an answer, with the reason."
+	whyLabel      = "A fair sample of the images with this label."
+	whyOutliers   = "Images whose vectors are farthest from the mean of their label, the farthest first: often a wrong label, or another kind of picture."
+	whyDuplicates = "Images whose vectors are nearly the same, the most similar pair first, its two images side by side."
+	whyBiggest    = "The largest images in bytes, the largest first."
 )
 
 // list returns the galleries in the order of the report, and for each thumbnail the entry of its
@@ -192,6 +231,8 @@ func (g *galleries) list(labels []Label) ([]Gallery, []shard.Entry) {
 	for i, l := range labels[:min(len(labels), galleryLabels)] {
 		c.put(fmt.Sprintf("label-%d", i+1), l.Label, whyLabel, g.labels[l.Label])
 	}
+	c.put("outliers", "Unlike others of their label", whyOutliers, g.outliers)
+	c.put("duplicates", "Near duplicates", whyDuplicates, g.duplicates)
 	c.put("biggest", "Biggest files", whyBiggest, g.biggest)
 	return c.galleries, c.entries
 }
