@@ -21,12 +21,12 @@ import (
 // few pages, and only small ones are searched for faults by axe-core, which takes seconds.
 func TestBrowser(t *testing.T) {
 	b := browsertest.New(t)
-	folder, all := t.TempDir(), examples()
+	folder := t.TempDir()
 	open := func(t *testing.T, name string, opt browsertest.Options) *browsertest.Tab {
 		t.Helper()
 		file := filepath.Join(folder, name+".html")
 		if _, err := os.Stat(file); err != nil {
-			if err := os.WriteFile(file, []byte(written(t, all[name])), 0o644); err != nil {
+			if err := os.WriteFile(file, []byte(written(t, examples[name]())), 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -34,7 +34,7 @@ func TestBrowser(t *testing.T) {
 		t.Cleanup(func() { quiet(t, tab, file) })
 		return tab
 	}
-	for name := range all {
+	for name := range examples {
 		if !everything && name != "small" && name != "hostile" && name != "empty" {
 			continue
 		}

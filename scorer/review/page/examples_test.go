@@ -23,27 +23,35 @@ var hostile = []string{
 	strings.Repeat("a long label that does not end ", 10), "",
 }
 
+// drawn are the pictures that thumbs has drawn.
+var drawn = map[int][]byte{}
+
 // thumbs are pictures that are drawn, three in four.
 func thumbs(n int) ([]byte, int, int) {
 	if n%4 == 3 {
 		return nil, 0, 0
 	}
+	n %= 24
 	w, h := 160, 100+n%7*10
 	if n%3 == 0 {
 		w, h = h, w
+	}
+	if drawn[n] != nil {
+		return drawn[n], w, h
 	}
 	m := image.NewRGBA(image.Rect(0, 0, w, h))
 	for y := range h {
 		for x := range w {
 			s := uint8(128 + 90*math.Sin(float64(x*(n%5+1))/23)*math.Cos(float64(y*(n%3+1))/19))
-			m.Set(x, y, color.RGBA{R: s, G: uint8(n * 37), B: uint8(y), A: 255})
+			m.SetRGBA(x, y, color.RGBA{R: s, G: uint8(n * 37), B: uint8(y), A: 255})
 		}
 	}
 	var out bytes.Buffer
 	if err := jpeg.Encode(&out, m, &jpeg.Options{Quality: 60}); err != nil {
 		panic(err)
 	}
-	return out.Bytes(), w, h
+	drawn[n] = out.Bytes()
+	return drawn[n], w, h
 }
 
 // chance are numbers that are the same in every run.
@@ -74,7 +82,7 @@ func example(labels int) *review.Findings {
 			ImagesPerSecond: 15.5, Workers: 8, Devices: []string{"cpu/winograd", "cuda:Tesla T4"},
 			Facts: []review.Fact{{Name: "Model digest", Value: "sha256:" + strings.Repeat("0123456789abcdef", 4), Exact: true}, {Name: "ONNX Runtime", Value: "1.30.0"}},
 		},
-		Scores: spread(r, 20000, 0.8), Margins: spread(r, 20000, 0.6),
+		Scores: spread(r, 2000, 0.8), Margins: spread(r, 2000, 0.6),
 		Verified: &review.Verdict{OK: true, Text: "verified: 123456 images, 124 parts, digests match\n"},
 		Figures:  map[string]float64{"images": 123456, "failed": 56.0 / 123456, "score_mean": 0.8},
 	}
@@ -85,7 +93,7 @@ func example(labels int) *review.Findings {
 	for i := range labels {
 		part := left * 0.3
 		left -= part
-		s, m := spread(r, 300, 0.9-0.4*float64(i)/float64(labels)), spread(r, 300, 0.7-0.4*float64(i)/float64(labels))
+		s, m := spread(r, 60, 0.9-0.4*float64(i)/float64(labels)), spread(r, 60, 0.7-0.4*float64(i)/float64(labels))
 		f.Labels = append(f.Labels, review.Label{Label: fmt.Sprintf("label %d", i+1), Images: int(part*123400) + 1, Share: part, MeanScore: s.Mean, MeanMargin: m.Mean,
 			Scores: *s, Margins: m})
 	}
@@ -124,41 +132,52 @@ func gallery(id, title string, n int, set func(p *review.Picture, i int)) review
 }
 
 // examples are the findings that the page must show.
-func examples() map[string]*review.Findings {
-	all := map[string]*review.Findings{"usual": example(12), "one-label": example(1)}
-	all["full"], all["small"] = full(), less()
-	all["many"], all["hundred"] = large(1000, 1024), large(100, 64)
-	all["empty"] = &review.Findings{Version: review.Version, Output: "out", Complete: true, Job: review.Job{Model: "m", Images: "i"}}
-	failed := example(0)
-	failed.OK, failed.Failed, failed.Images, failed.Statuses, failed.Scores, failed.Margins = 0, 12, 12, map[string]int{"truncated": 12}, nil, nil
-	failed.Galleries = failed.Galleries[2:3]
-	all["all-failed"] = failed
-	simulated := example(6)
-	simulated.Job.Simulated, simulated.NoPictures, simulated.Job.After = true, "the place of the images cannot be read from here: permission denied", "/data/yesterday/result"
-	all["simulated"] = simulated
-	incomplete := example(3)
-	incomplete.Complete, incomplete.Missing, incomplete.Verified, incomplete.Remarks, incomplete.Job.Ended, incomplete.Job.MakespanSeconds = false, 54321, nil, nil, time.Time{}, 0
-	all["incomplete"] = incomplete
-	bad := example(len(hostile))
+var examples = map[string]func() *review.Findings{
+	"usual": func() *review.Findings { return example(12) }, "one-label": func() *review.Findings { return example(1) },
+	"full": full, "small": less, "hostile": mean,
+	"many": func() *review.Findings { return large(1000, 1024) }, "hundred": func() *review.Findings { return large(100, 64) },
+	"empty": func() *review.Findings {
+		return &review.Findings{Version: review.Version, Output: "out", Complete: true, Job: review.Job{Model: "m", Images: "i"}}
+	},
+	"all-failed": func() *review.Findings {
+		f := example(0)
+		f.OK, f.Failed, f.Images, f.Statuses, f.Scores, f.Margins = 0, 12, 12, map[string]int{"truncated": 12}, nil, nil
+		f.Galleries = f.Galleries[2:3]
+		return f
+	},
+	"simulated": func() *review.Findings {
+		f := example(6)
+		f.Job.Simulated, f.NoPictures, f.Job.After = true, "the place of the images cannot be read from here: permission denied", "/data/yesterday/result"
+		return f
+	},
+	"incomplete": func() *review.Findings {
+		f := example(3)
+		f.Complete, f.Missing, f.Verified, f.Remarks, f.Job.Ended, f.Job.MakespanSeconds = false, 54321, nil, nil, time.Time{}, 0
+		return f
+	},
+}
+
+// mean returns findings of which all texts are hostile.
+func mean() *review.Findings {
+	f := example(len(hostile))
 	for i, name := range hostile {
-		bad.Labels[i].Label = name
-		for g := range bad.Galleries {
-			if p := bad.Galleries[g].Pictures; i < len(p) {
+		f.Labels[i].Label = name
+		for g := range f.Galleries {
+			if p := f.Galleries[g].Pictures; i < len(p) {
 				p[i].Label, p[i].Path, p[i].Address, p[i].Error, p[i].Truth = name, name+"/"+name, name, name, []string{name + "?"}
 				p[i].Other = &review.Other{Status: row.StatusOK, Label: name, Score: 0.5}
 			}
 		}
 	}
-	bad.Truth, bad.Against, bad.Timeline = judgement(hostile), against(hostile), ranks(4)
-	bad.Truth.From, bad.Truth.Examples, bad.Against.Output, bad.Against.Model = hostile[0], hostile, hostile[1], hostile[2]
-	bad.Timeline.Ranks[0].Host, bad.Timeline.Ranks[1].Device, bad.Timeline.Notes, bad.Timeline.Bound.Text = hostile[0], hostile[1], hostile, hostile[0]
-	bad.Timeline.Slowest[0].First = hostile[1]
-	bad.Output, bad.Job.Images, bad.Job.Model, bad.Job.ID, bad.Job.Devices = hostile[0], hostile[1], hostile[3], hostile[4], hostile
-	bad.Statuses[hostile[1]] = 3
-	bad.Remarks = append(bad.Remarks, review.Remark{Level: "look", Text: hostile[0], Where: hostile[1], Command: hostile[1]})
-	bad.Verified = &review.Verdict{Text: strings.Join(hostile, "\n")}
-	all["hostile"] = bad
-	return all
+	f.Truth, f.Against, f.Timeline = judgement(hostile), against(hostile), ranks(4)
+	f.Truth.From, f.Truth.Examples, f.Against.Output, f.Against.Model = hostile[0], hostile, hostile[1], hostile[2]
+	f.Timeline.Ranks[0].Host, f.Timeline.Ranks[1].Device, f.Timeline.Notes, f.Timeline.Bound.Text = hostile[0], hostile[1], hostile, hostile[0]
+	f.Timeline.Slowest[0].First = hostile[1]
+	f.Output, f.Job.Images, f.Job.Model, f.Job.ID, f.Job.Devices = hostile[0], hostile[1], hostile[3], hostile[4], hostile
+	f.Statuses[hostile[1]] = 3
+	f.Remarks = append(f.Remarks, review.Remark{Level: "look", Text: hostile[0], Where: hostile[1], Command: hostile[1]})
+	f.Verified = &review.Verdict{Text: strings.Join(hostile, "\n")}
+	return f
 }
 
 // written returns a page of findings.

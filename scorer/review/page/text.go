@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/batchscore/batchscore/scorer/telemetry"
@@ -36,7 +37,11 @@ func count[N int | int64](n N) string {
 
 // things writes a number of things: 1 rank, 2,000 ranks.
 func things(n int, what string) string {
-	if n != 1 {
+	switch {
+	case n == 1:
+	case strings.HasSuffix(what, "s"), strings.HasSuffix(what, "ch"):
+		what += "es"
+	default:
 		what += "s"
 	}
 	return count(n) + " " + what

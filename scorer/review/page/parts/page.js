@@ -99,6 +99,7 @@
     if (img) {
       large.alt = img.alt;
       large.src = shot.dataset.large || img.src;
+      large.classList.toggle("whole", Boolean(shot.dataset.large));
     }
     document.getElementById("viewer-picture").replaceChildren(...(img ? [large] : []));
     document.getElementById("viewer-more").replaceChildren(shot.querySelector(".more").cloneNode(true));
