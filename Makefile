@@ -153,8 +153,17 @@ review-tools-check: ## read exports with pycocotools, datumaro, datasets, FiftyO
 	BATCHSCORE_REVIEW_TOOLS='$(REVIEW)/tools/bin/python' BATCHSCORE_REVIEW_TORCH='$(if $(TORCH),$(REVIEW)/torch/bin/python)' \
 		go test -count=1 -timeout 20m -run '^TestTools$$' -v ./scorer/review/export
 
+FIGURES := scorer/review/evaluate/testdata
+
+.PHONY: review-figures-check
+review-figures-check: ## compute the figures of results again with scikit-learn, netcal and evidently, and compare the kept ones (500 MB)
+	@test -x '$(REVIEW)/figures/bin/python' || python3 -m venv '$(REVIEW)/figures'
+	@'$(REVIEW)/figures/bin/pip' install --quiet --disable-pip-version-check --require-hashes --no-deps -r $(FIGURES)/requirements.txt
+	@'$(REVIEW)/figures/bin/python' $(FIGURES)/reference.py --check $(FIGURES)/reference.json.gz
+	go test -count=1 -run Reference ./scorer/review/evaluate
+
 .PHONY: review-check
-review-check: review-tools-check ## check the pages of reports in a browser in all their forms (minutes; make test checks some)
+review-check: review-tools-check review-figures-check ## check the pages of reports in a browser in all their forms (minutes; make test checks some)
 	@deploy/deps/fetch.sh browser
 	go test -count=1 -tags reviewcheck ./scorer/review/page
 

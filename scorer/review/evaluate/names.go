@@ -1,6 +1,9 @@
 package evaluate
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 // MaxLabels is how many different labels are told apart. Images with further ones are counted
 // together, so that an output with a new label in each row does not fill the memory.
@@ -21,6 +24,7 @@ type names struct {
 	all     []string
 	bytes   int
 	full    bool // no further label is numbered, whichever
+	most    int  // 0 is MaxLabels; tests have less
 }
 
 // number returns the number of a label, or folded. Once a label is folded, so are all that were
@@ -29,7 +33,7 @@ func (n *names) number(label string) int32 {
 	if i, ok := n.numbers[label]; ok {
 		return i
 	}
-	if n.full = n.full || len(n.all) == MaxLabels || n.bytes+len(label) > MaxLabelBytes; n.full {
+	if n.full = n.full || len(n.all) == cmp.Or(n.most, MaxLabels) || n.bytes+len(label) > MaxLabelBytes; n.full {
 		return folded
 	}
 	if n.numbers == nil {
@@ -47,6 +51,7 @@ func (n *names) number(label string) int32 {
 type pairs struct {
 	counts map[[2]int32]int
 	beyond int // images of pairs beyond MaxPairs
+	most   int // 0 is MaxPairs; tests have less
 }
 
 func (p *pairs) add(a, b int32) {
@@ -54,7 +59,7 @@ func (p *pairs) add(a, b int32) {
 		p.counts = map[[2]int32]int{}
 	}
 	key := [2]int32{a, b}
-	if _, ok := p.counts[key]; !ok && len(p.counts) == MaxPairs {
+	if _, ok := p.counts[key]; !ok && len(p.counts) == cmp.Or(p.most, MaxPairs) {
 		p.beyond++
 		return
 	}

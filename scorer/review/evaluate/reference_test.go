@@ -46,42 +46,35 @@ type (
 	}
 )
 
-// rowOfTruth is a truth, -1 if it is not known, the classes of the answer and the best score.
-type rowOfTruth struct {
-	is     int
-	ranked []int
-	score  float32
+// columnsOfTruth are rows: the truth, -1 if it is not known, the classes of the answer and the
+// best score.
+type columnsOfTruth struct {
+	Is     []int
+	Ranked [][]int
+	Score  []float32
 }
 
-func (r *rowOfTruth) UnmarshalJSON(data []byte) error {
-	return json.Unmarshal(data, &[]any{&r.is, &r.ranked, &r.score})
+// columnsOfOutput are answers: a class, -1 if there is no row, and a score.
+type columnsOfOutput struct {
+	Class []int
+	Score []float32
 }
 
-// rowOfOutput is an answer: a class and a score.
-type rowOfOutput struct {
-	class int
-	score float32
-}
-
-func (r *rowOfOutput) UnmarshalJSON(data []byte) error {
-	return json.Unmarshal(data, &[]any{&r.class, &r.score})
-}
-
-func (r *rowOfOutput) answer() Answer {
-	if r == nil {
+func (c *columnsOfOutput) answer(i int) Answer {
+	if c.Class[i] < 0 {
 		return Answer{}
 	}
-	return Answer{Status: OK, Label: strconv.Itoa(r.class), Score: r.score}
+	return Answer{Status: OK, Label: strconv.Itoa(c.Class[i]), Score: c.Score[i]}
 }
 
 // references returns the kept rows and values.
 func references(t *testing.T) (r struct {
 	Truth map[string]struct {
-		Rows    []rowOfTruth
+		Rows    columnsOfTruth
 		Figures referenceTruth
 	}
 	Drift map[string]struct {
-		Rows    [][2]*rowOfOutput
+		Rows    struct{ Here, There columnsOfOutput }
 		Figures referenceDrift
 	}
 }) {
@@ -147,14 +140,14 @@ func TestTruthReference(t *testing.T) {
 	for name, test := range references(t).Truth {
 		t.Run(name, func(t *testing.T) {
 			var truth Truth
-			for _, r := range test.Rows {
+			for i, is := range test.Rows.Is {
 				var labels []string
-				if r.is >= 0 {
-					labels = []string{strconv.Itoa(r.is)}
+				if is >= 0 {
+					labels = []string{strconv.Itoa(is)}
 				}
 				var ranked []Scored
-				for i, c := range r.ranked {
-					ranked = append(ranked, Scored{strconv.Itoa(c), r.score / float32(i+1)})
+				for place, class := range test.Rows.Ranked[i] {
+					ranked = append(ranked, Scored{strconv.Itoa(class), test.Rows.Score[i] / float32(place+1)})
 				}
 				truth.Add(labels, ranked)
 			}
@@ -250,8 +243,8 @@ func TestDriftReference(t *testing.T) {
 	for name, test := range references(t).Drift {
 		t.Run(name, func(t *testing.T) {
 			var c Comparison
-			for _, r := range test.Rows {
-				c.Add(r[0].answer(), r[1].answer())
+			for i := range test.Rows.Here.Class {
+				c.Add(test.Rows.Here.answer(i), test.Rows.There.answer(i))
 			}
 			compareDrift(comparer{t}, c.Drift(), &test.Figures)
 		})

@@ -137,10 +137,10 @@ CASES = {
     'all right': lambda: rows(11, 100, 3, right=1, score=sure),
     'all wrong': lambda: rows(12, 100, 2, right=0, score=sure, truths=[0], answers=[1]),
     'one image': lambda: rows(13, 1, 3),
-    'many classes': lambda: rows(14, 2500, 200, listed=12, skew=0.02, score=better),
+    'many classes': lambda: rows(14, 1500, 150, listed=12, skew=0.02, score=better),
     'failed and without truth': lambda: rows(15, 600, 5, score=better, no_truth=0.3, failed=0.2),
     'two classes': lambda: rows(16, 500, 2, listed=2, score=lambda rng, right: rng.uniform(0.5, 1)),
-    'very precise': lambda: rows(17, 3000, 3, right=0.999, score=sure),
+    'very precise': lambda: rows(17, 2000, 3, right=0.999, score=sure),
 }
 
 
@@ -235,11 +235,11 @@ PAIRS = {
     'the same': lambda: pair(22, 300, 4, flip=0, there=lambda rng, right: 0.5, here=lambda rng, right: 0.5),
     'shifted': lambda: pair(23, 800, 6, skew_there=0.8, flip=0.9, there=sure),
     'new and vanished labels': lambda: pair(24, 600, 8, only_here=(0, 1), only_there=(6, 7), flip=0.7),
-    'rare labels': lambda: pair(25, 12000, 12, skew_here=1.0, skew_there=0.9, flip=0.5, only_there=(11,)),
+    'rare labels': lambda: pair(25, 10500, 12, skew_here=1.0, skew_there=0.9, flip=0.5, only_there=(11,)),
     'rows that one side lacks': lambda: pair(26, 500, 5, missing=0.2, skew_there=0.4),
     'one label': lambda: pair(27, 100, 1),
     'scores of 0 and 1': lambda: pair(28, 300, 3, here=lambda rng, right: float(rng.random() < 0.7), there=lambda rng, right: float(rng.random() < 0.4)),
-    'many labels': lambda: pair(29, 3000, 150, skew_here=0.03, skew_there=0.01, flip=0.6),
+    'many labels': lambda: pair(29, 1500, 100, skew_here=0.03, skew_there=0.01, flip=0.6),
     'scores of one end': lambda: pair(30, 300, 3, here=lambda rng, right: rng.uniform(0.9, 1), there=lambda rng, right: rng.uniform(0, 0.1)),
 }
 
@@ -271,19 +271,28 @@ def compared(data):
     }
 
 
-def single(data):
-    """Scores are those of 32 bits; a short decimal number that reads as the same is kept."""
-    if isinstance(data, float):
-        return float(str(np.float32(data)))
-    return [single(d) for d in data] if isinstance(data, (list, tuple)) else data
+def short(score):
+    """Returns the shortest decimal number that is the same score of 32 bits."""
+    return float(str(np.float32(score)))
+
+
+def columns(data):
+    """Returns rows with a truth as columns."""
+    return {'is': [r[0] for r in data], 'ranked': [r[1] for r in data], 'score': [short(r[2]) for r in data]}
+
+
+def sides(data):
+    """Returns the answers here and there as columns; a class of -1 is that of no row."""
+    return {name: {'class': [r[side][0] if r[side] else -1 for r in data], 'score': [short(r[side][1]) if r[side] else 0 for r in data]}
+            for side, name in enumerate(['here', 'there'])}
 
 
 def make():
     out = {'truth': {}, 'drift': {}}
-    for part, cases, figures in ('truth', CASES, evaluated), ('drift', PAIRS, compared):
+    for part, cases, form, figures in ('truth', CASES, columns, evaluated), ('drift', PAIRS, sides, compared):
         for name, data in cases.items():
             data = data()
-            out[part][name] = {'rows': single(data), 'figures': figures(data)}
+            out[part][name] = {'rows': form(data), 'figures': figures(data)}
     return out
 
 
