@@ -98,7 +98,8 @@ func (b *Browser) Open(t testing.TB, address string, opt Options) *Tab {
 	}
 	tab.Run(network.Enable(), log.Enable(), runtime.Enable(), page.BringToFront(), emulation.SetFocusEmulationEnabled(true),
 		emulation.SetDeviceMetricsOverride(int64(opt.Width), int64(opt.Height), 1, opt.Width < 600),
-		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: motion}}),
+		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion",
+			Value: motion}}),
 		emulation.SetScriptExecutionDisabled(opt.NoScript), chromedp.Navigate(address))
 	return tab
 }

@@ -113,8 +113,10 @@ func checkWhole(t *testing.T, tab *browsertest.Tab) {
 				all("svg").filter(e => e.getAttribute("aria-hidden") !== "true" && !(e.getAttribute("role") === "img" &&
 					(e.getAttribute("aria-label") || document.getElementById(e.getAttribute("aria-labelledby").split(" ")[0])))).map(e => e.outerHTML.slice(0, 80)),
 				all("img").filter(e => e.alt === "").map(e => e.outerHTML.slice(0, 40))),
-			wide: all("body *").filter(e => visible(e) && !contained(e) && e.getBoundingClientRect().right > innerWidth + 1).map(e => e.tagName + " " + e.className + " " + e.textContent.slice(0, 40)),
-			foreign: all("script, link, iframe, object, embed, base, [onmouseover], [onerror], [style]").filter(e => e !== document.scripts[0]).map(e => e.outerHTML.slice(0, 80)),
+			wide: all("body *").filter(e => visible(e) && !contained(e) && e.getBoundingClientRect().right > innerWidth + 1)
+				.map(e => e.tagName + " " + e.className + " " + e.textContent.slice(0, 40)),
+			foreign: all("script, link, iframe, object, embed, base, [onmouseover], [onerror], [style]").filter(e => e !== document.scripts[0])
+				.map(e => e.outerHTML.slice(0, 80)),
 			bold: all("b").filter(e => e.textContent === "bold").map(e => e.outerHTML),
 			headings: all("h1, h2, h3, h4").filter(visible).map(e => Number(e.tagName[1])),
 		};
@@ -125,7 +127,8 @@ func checkWhole(t *testing.T, tab *browsertest.Tab) {
 	for _, list := range []struct {
 		what string
 		of   []string
-	}{{what: "links that lead nowhere", of: got.Dead}, {what: "IDs that are there twice", of: got.Double}, {what: "tables, drawings and pictures without a name", of: got.Unnamed},
+	}{{what: "links that lead nowhere", of: got.Dead}, {what: "IDs that are there twice", of: got.Double},
+		{what: "tables, drawings and pictures without a name", of: got.Unnamed},
 		{what: "elements wider than the screen", of: got.Wide}, {what: "elements that are not of the page", of: append(got.Foreign, got.Bold...)}} {
 		if len(list.of) > 0 {
 			t.Errorf("%d %s, such as %q", len(list.of), list.what, list.of[:min(len(list.of), 4)])
@@ -172,7 +175,8 @@ func checkFilters(t *testing.T, tab *browsertest.Tab) {
 	}
 	for _, table := range browsertest.Evaluate[[]string](tab, `[...document.querySelectorAll("input[data-filter]")].map(e => e.dataset.filter)`) {
 		tab.Run(chromedp.SendKeys(`input[data-filter="`+table+`"]`, "Label 17"))
-		got := browsertest.Evaluate[[]string](tab, `[...document.querySelectorAll("#`+table+` tbody tr")].filter(e => e.getClientRects().length > 0).map(e => e.cells[0].textContent)`)
+		got := browsertest.Evaluate[[]string](tab,
+			`[...document.querySelectorAll("#`+table+` tbody tr")].filter(e => e.getClientRects().length > 0).map(e => e.cells[0].textContent)`)
 		if len(got) != 1 || got[0] != "label 17" {
 			t.Errorf("%s: the filter shows %q", table, got)
 		}
@@ -185,8 +189,9 @@ func checkTables(t *testing.T, tab *browsertest.Tab, labels, ranks int) {
 		browsertest.Evaluate[bool](tab, fmt.Sprintf("document.querySelector(%q).click(), true", selector))
 	}
 	rows := func(table string, column int) []string {
-		return browsertest.Evaluate[[]string](tab, fmt.Sprintf(`[...document.querySelectorAll("#%s tbody tr")].filter(e => e.getClientRects().length > 0).map(e => e.cells[%d].textContent)`,
-			table, column))
+		return browsertest.Evaluate[[]string](tab,
+			fmt.Sprintf(`[...document.querySelectorAll("#%s tbody tr")].filter(e => e.getClientRects().length > 0).map(e => e.cells[%d].textContent)`,
+				table, column))
 	}
 	for _, c := range []struct {
 		table  string
@@ -216,7 +221,8 @@ func checkTables(t *testing.T, tab *browsertest.Tab, labels, ranks int) {
 		}
 		click(`[data-unfold="` + c.table + `"]`)
 	}
-	if sorted := browsertest.Evaluate[[]string](tab, `[...document.querySelectorAll("#labels-table th[aria-sort]")].map(e => e.textContent + e.ariaSort)`); len(sorted) != 1 ||
+	if sorted := browsertest.Evaluate[[]string](tab,
+		`[...document.querySelectorAll("#labels-table th[aria-sort]")].map(e => e.textContent + e.ariaSort)`); len(sorted) != 1 ||
 		sorted[0] != "Mean scoreascending" {
 		t.Errorf("headings with aria-sort: %q", sorted)
 	}
@@ -229,7 +235,9 @@ func checkTables(t *testing.T, tab *browsertest.Tab, labels, ranks int) {
 // checkKeyboard walks through the page without a mouse.
 func checkKeyboard(t *testing.T, tab *browsertest.Tab) {
 	focus := func() string {
-		return browsertest.Evaluate[string](tab, `(() => { const e = document.activeElement; return e.tagName + " " + (e.id || e.className || e.name || e.getAttribute("href") || e.textContent.trim().slice(0, 30)); })()`)
+		return browsertest.Evaluate[string](tab,
+			`(() => { const e = document.activeElement;
+				return e.tagName + " " + (e.id || e.className || e.name || e.getAttribute("href") || e.textContent.trim().slice(0, 30)); })()`)
 	}
 	tab.Press(kb.Tab)
 	if got := focus(); got != "A skip" {
@@ -259,7 +267,8 @@ func checkKeyboard(t *testing.T, tab *browsertest.Tab) {
 		Picture      bool
 	}
 	look := func() viewer {
-		return browsertest.Evaluate[viewer](tab, `(async () => { const d = document.getElementById("viewer"); await Promise.all([...d.querySelectorAll("img")].map(i => i.decode())); return {
+		return browsertest.Evaluate[viewer](tab,
+			`(async () => { const d = document.getElementById("viewer"); await Promise.all([...d.querySelectorAll("img")].map(i => i.decode())); return {
 			open: d.open, inside: d.contains(document.activeElement), at: document.getElementById("viewer-at").textContent,
 			title: document.getElementById("viewer-title").textContent, picture: d.querySelector("img") !== null && d.querySelector("img").naturalWidth > 0 }; })()`)
 	}
@@ -318,7 +327,8 @@ func checkPaper(t *testing.T, tab *browsertest.Tab) {
 
 // checkNoScript checks that pictures open and that nothing is there that would not work.
 func checkNoScript(t *testing.T, tab *browsertest.Tab) {
-	if n := browsertest.Evaluate[int](tab, `[...document.querySelectorAll("[data-js], thead button, dialog")].filter(e => e.getClientRects().length > 0).length`); n != 0 {
+	const controls = `[...document.querySelectorAll("[data-js], thead button, dialog")]`
+	if n := browsertest.Evaluate[int](tab, controls+`.filter(e => e.getClientRects().length > 0).length`); n != 0 {
 		t.Errorf("%d controls are shown that need scripts", n)
 	}
 	tab.Run(chromedp.Click(`#pictures-random-3 summary`, chromedp.ByQuery))
@@ -328,7 +338,8 @@ func checkNoScript(t *testing.T, tab *browsertest.Tab) {
 		Width, Table float64
 	}
 	got := browsertest.Evaluate[opened](tab, `(() => { const s = document.getElementById("pictures-random-3"); return {
-		open: s.querySelector("details").open, width: s.querySelector("img").getBoundingClientRect().width, table: s.querySelector(".more").getBoundingClientRect().width }; })()`)
+		open: s.querySelector("details").open, width: s.querySelector("img").getBoundingClientRect().width,
+table: s.querySelector(".more").getBoundingClientRect().width }; })()`)
 	if !got.Open || got.Width < 250 || got.Table < 200 {
 		t.Errorf("a click on a picture: %+v, want it open and large", got)
 	}

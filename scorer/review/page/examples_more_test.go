@@ -25,7 +25,8 @@ func interval(count, of int) evaluate.Interval {
 func thresholds(n int) []evaluate.Threshold {
 	var all []evaluate.Threshold
 	for i, wanted := range []float64{0.9, 0.95, 0.99, 0.999} {
-		all = append(all, evaluate.Threshold{Wanted: wanted, Reached: i < 3, Score: float32(0.5 + 0.1*float64(i)), Precision: interval(int(wanted*float64(n)), n), Remain: n * (4 - i) / 4,
+		all = append(all, evaluate.Threshold{Wanted: wanted, Reached: i < 3, Score: float32(0.5 + 0.1*float64(i)),
+			Precision: interval(int(wanted*float64(n)), n), Remain: n * (4 - i) / 4,
 			Share: float64(4-i) / 4})
 	}
 	return all
@@ -35,17 +36,20 @@ func thresholds(n int) []evaluate.Threshold {
 func judgement(names []string) *review.Judgement {
 	r := chance()
 	res := &evaluate.Result{Images: 123456, NoTruth: 100000, NoAnswer: 6, Judged: 23450, Accuracy: interval(20100, 23450), Coverage: interval(23450, 23456),
-		AccuracyOfAll: interval(20100, 23456), Macro: evaluate.Averages{Precision: 0.81, Recall: 0.79, F1: 0.8}, Weighted: evaluate.Averages{Precision: 0.86, Recall: 0.857, F1: 0.855}}
+		AccuracyOfAll: interval(20100, 23456), Macro: evaluate.Averages{Precision: 0.81, Recall: 0.79, F1: 0.8},
+		Weighted: evaluate.Averages{Precision: 0.86, Recall: 0.857, F1: 0.855}}
 	for _, k := range []int{1, 2, 3, 5} {
 		res.TopK = append(res.TopK, evaluate.TopAccuracy{K: k, Accuracy: interval(20100+600*k, 23450)})
 	}
 	for i, name := range names {
 		truth, predicted := 5000/(i+1), 5100/(i+1)
 		correct := int(float64(truth) * (0.95 - 0.5*float64(i)/float64(len(names))))
-		res.Classes = append(res.Classes, evaluate.ClassResult{Label: name, Truth: truth, Predicted: predicted, Correct: correct, Precision: interval(correct, predicted),
-			Recall: interval(correct, truth), F1: evaluate.Value(2 * float64(correct) / float64(truth+predicted)), Thresholds: thresholds(predicted)})
+		res.Classes = append(res.Classes, evaluate.ClassResult{Label: name, Truth: truth, Predicted: predicted, Correct: correct,
+			Precision: interval(correct, predicted),
+			Recall:    interval(correct, truth), F1: evaluate.Value(2 * float64(correct) / float64(truth+predicted)), Thresholds: thresholds(predicted)})
 	}
-	res.Classes = append(res.Classes, evaluate.ClassResult{Label: "never seen", Precision: interval(0, 0), Recall: interval(0, 0), F1: evaluate.None, Thresholds: thresholds(0)})
+	res.Classes = append(res.Classes, evaluate.ClassResult{Label: "never seen", Precision: interval(0, 0), Recall: interval(0, 0), F1: evaluate.None,
+		Thresholds: thresholds(0)})
 	res.Confusion.Matrix = matrix(names)
 	for i, a := range names[:min(len(names), 8)] {
 		for j, b := range names[:min(len(names), 8)] {
@@ -59,7 +63,8 @@ func judgement(names []string) *review.Judgement {
 		res.Calibration.Bins = append(res.Calibration.Bins, bin)
 	}
 	res.Calibration.ECE, res.Calibration.MCE, res.Calibration.Brier, res.Thresholds = 0.0712, 0.134, 0.101, thresholds(23450)
-	return &review.Judgement{From: "labels.csv, a table (CSV) with a header: 23456 images with 24 labels, 23456 found by name", Unmatched: 2, Examples: []string{"a/b.jpg", "c.jpg"}, Result: res}
+	return &review.Judgement{From: "labels.csv, a table (CSV) with a header: 23456 images with 24 labels, 23456 found by name", Unmatched: 2,
+		Examples: []string{"a/b.jpg", "c.jpg"}, Result: res}
 }
 
 // matrix returns counts by two labels.
@@ -86,16 +91,19 @@ func matrix(names []string) evaluate.Matrix {
 
 // against returns a comparison with another output.
 func against(names []string) *review.Against {
-	d := &evaluate.Drift{Here: 123456, There: 120000, Both: 119000, OnlyHere: 4456, OnlyThere: 1000, Compared: 118900, Same: 115000, Flipped: 3900, FlipShare: interval(3900, 118900),
-		Matrix: matrix(names), StatusChanges: []evaluate.StatusChange{{From: "truncated", To: row.StatusOK, Images: 7}}, New: []string{"a new label"}, Vanished: []string{"an old one"},
-		Label: evaluate.Distance{PSI: 0.134, JS: 0.012, JSDistance: 0.11}, Score: evaluate.Distance{PSI: 0.031, JS: 0.004, JSDistance: 0.063},
+	d := &evaluate.Drift{Here: 123456, There: 120000, Both: 119000, OnlyHere: 4456, OnlyThere: 1000, Compared: 118900, Same: 115000, Flipped: 3900,
+		FlipShare: interval(3900, 118900),
+		Matrix:    matrix(names), StatusChanges: []evaluate.StatusChange{{From: "truncated", To: row.StatusOK, Images: 7}}, New: []string{"a new label"},
+		Vanished: []string{"an old one"},
+		Label:    evaluate.Distance{PSI: 0.134, JS: 0.012, JSDistance: 0.11}, Score: evaluate.Distance{PSI: 0.031, JS: 0.004, JSDistance: 0.063},
 		MeanScoreChange: 0.012, MeanScoreMoved: 0.034}
 	for i := range evaluate.ScoreBins {
 		d.Scores = append(d.Scores, evaluate.ScoreBin{From: float64(i) / 20, To: float64(i+1) / 20, Here: i * i * 13, There: i * (i + 3) * 11})
 	}
 	for i, name := range names {
 		here, there := 50000/(i+1), 48000/(i+1)+i*10
-		d.Labels = append(d.Labels, evaluate.LabelDrift{Label: name, Here: here, There: there, HereShare: evaluate.Value(float64(here) / 123456), ThereShare: evaluate.Value(float64(there) / 120000)})
+		d.Labels = append(d.Labels, evaluate.LabelDrift{Label: name, Here: here, There: there, HereShare: evaluate.Value(float64(here) / 123456),
+			ThereShare: evaluate.Value(float64(there) / 120000)})
 		if i > 0 && i < 12 {
 			d.Flips = append(d.Flips, evaluate.Flip{From: names[i-1], To: name, Images: 900 / i})
 		}
@@ -112,7 +120,8 @@ func ranks(n int) *timeline.Timeline {
 		EventCounts: map[string]int{timeline.KindStolen: 5, timeline.KindPreempted: 1, timeline.KindDied: 1, timeline.KindDoubled: 2, timeline.KindTakenOver: 1},
 		Notes:       []string{"Images per second are from the times of parts, so they rise and fall with the size of chunks."}}
 	for i := range n {
-		one := timeline.Rank{Rank: i, Host: fmt.Sprintf("node-%03d", i/4), Device: []string{"cuda:Tesla T4", "cpu/winograd"}[i%2], Images: 15432 - i*10, Chunks: 60, Stolen: i % 3,
+		one := timeline.Rank{Rank: i, Host: fmt.Sprintf("node-%03d", i/4), Device: []string{"cuda:Tesla T4", "cpu/winograd"}[i%2], Images: 15432 - i*10,
+			Chunks: 60, Stolen: i % 3,
 			SecondsPerImage: 0.06 + 0.01*float64(i%4)}
 		if i%5 == 2 {
 			one.Straggles, one.SecondsPerImage, one.Lost = true, 0.42, 256
@@ -121,7 +130,8 @@ func ranks(n int) *timeline.Timeline {
 		end := 130 - r.Float64()*9
 		one.Processes = []timeline.Process{{ID: "a", Host: one.Host, Started: at(0.5), Ended: at(end), End: "done", Images: one.Images, Chunks: 60}}
 		if i%4 == 3 {
-			one.Processes = []timeline.Process{{ID: "a", Started: at(0.5), Ended: at(50), End: timeline.EndKilled}, {ID: "b", Started: at(60), Ended: at(end), End: "done", Preempted: i == 3}}
+			one.Processes = []timeline.Process{{ID: "a", Started: at(0.5), Ended: at(50), End: timeline.EndKilled}, {ID: "b", Started: at(60), Ended: at(end),
+				End: "done", Preempted: i == 3}}
 		}
 		for m := 1.0; m < end-3; m += 3 + r.Float64()*2 {
 			if i%4 == 3 && m > 48 && m < 61 {
@@ -131,7 +141,8 @@ func ranks(n int) *timeline.Timeline {
 		}
 		t.Ranks = append(t.Ranks, one)
 	}
-	t.Events = []timeline.Event{{At: at(50), Kind: timeline.KindDied, Rank: 3, Chunk: 12, From: -1}, {At: at(55), Kind: timeline.KindTakenOver, Rank: 1, Chunk: 12, From: 3},
+	t.Events = []timeline.Event{{At: at(50), Kind: timeline.KindDied, Rank: 3, Chunk: 12, From: -1}, {At: at(55), Kind: timeline.KindTakenOver, Rank: 1,
+		Chunk: 12, From: 3},
 		{At: at(100), Kind: timeline.KindPreempted, Rank: 3, Chunk: 77, From: -1}, {At: at(120), Kind: timeline.KindStolen, Rank: 0, Chunk: 400, From: 2},
 		{At: at(125), Kind: timeline.KindDoubled, Rank: 5, Chunk: 401, From: 2}}
 	for i := range 120 {
@@ -143,11 +154,13 @@ func ranks(n int) *timeline.Timeline {
 		t.Rates = append(t.Rates, timeline.Rate{Interval: slot, Images: n, PerSecond: float64(n) / 66})
 	}
 	for i := range 8 {
-		t.Slowest = append(t.Slowest, timeline.Chunk{Chunk: i * 31, Rank: 2, Images: 256, First: fmt.Sprintf("2026/march/IMG_%05d.jpg", i*7777), Seconds: 200 - float64(i)*11, Doubled: i == 1, Taken: i % 2})
+		t.Slowest = append(t.Slowest, timeline.Chunk{Chunk: i * 31, Rank: 2, Images: 256, First: fmt.Sprintf("2026/march/IMG_%05d.jpg", i*7777),
+			Seconds: 200 - float64(i)*11, Doubled: i == 1, Taken: i % 2})
 	}
 	t.Bound = &timeline.Bound{Stage: "decode", Busy: map[string]float64{"fetch": 0.21, "decode": 0.96, "infer": 0.48, "commit": 0.013},
 		Text: "Decoding bound the job: its goroutines were busy for 96% of the time.", Workers: 7, Of: 8}
-	t.Retries = []timeline.Retry{{Generation: 1, Statuses: []string{"truncated", "unreadable"}, Images: 12, Started: at(140), Ended: at(141), Complete: true, Workers: 1}}
+	t.Retries = []timeline.Retry{{Generation: 1, Statuses: []string{"truncated", "unreadable"}, Images: 12, Started: at(140), Ended: at(141),
+		Complete: true, Workers: 1}}
 	return t
 }
 
@@ -160,7 +173,8 @@ func full() *review.Findings {
 	}
 	f.Truth, f.Against, f.Timeline = judgement(names), against(names), ranks(8)
 	f.Vectors = &embedding.Result{Images: 123000, Dimensions: 768, LeftOut: 3, Similar: 0.98, Compared: 20000, WithDuplicate: 812, Pairs: 1034, Crowded: 2,
-		Duplicates: []embedding.Pair{{A: "a/1.jpg", B: "b/1.jpg", Similarity: 0.99991}}, Groups: []embedding.Group{{Images: 7, Paths: []string{"a/1.jpg", "b/1.jpg"}}},
+		Duplicates: []embedding.Pair{{A: "a/1.jpg", B: "b/1.jpg", Similarity: 0.99991}}, Groups: []embedding.Group{{Images: 7, Paths: []string{"a/1.jpg",
+			"b/1.jpg"}}},
 		Outliers: []embedding.Outlier{{Path: "c/9.jpg", Label: names[0], Distance: 0.873}}}
 	r := chance()
 	f.Pixels = &review.Pixels{Unread: 3}
@@ -176,7 +190,8 @@ func full() *review.Findings {
 		gallery("duplicates", "Near duplicates", 4, nil), gallery("outliers", "Outliers", 4, nil),
 	}, f.Galleries...)
 	f.Remarks = append(f.Remarks, review.Remark{Level: "look", Text: "The model is more sure than it is right.", Where: "reliability"},
-		review.Remark{Level: "look", Text: "The shares of the labels have changed.", Where: "drift"}, review.Remark{Level: "look", Text: "2 ranks straggle.", Where: "ranks"})
+		review.Remark{Level: "look", Text: "The shares of the labels have changed.", Where: "drift"}, review.Remark{Level: "look",
+			Text: "2 ranks straggle.", Where: "ranks"})
 	return f
 }
 

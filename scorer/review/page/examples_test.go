@@ -94,8 +94,9 @@ func example(labels int) *review.Findings {
 		part := left * 0.3
 		left -= part
 		s, m := spread(r, 60, 0.9-0.4*float64(i)/float64(labels)), spread(r, 60, 0.7-0.4*float64(i)/float64(labels))
-		f.Labels = append(f.Labels, review.Label{Label: fmt.Sprintf("label %d", i+1), Images: int(part*123400) + 1, Share: part, MeanScore: s.Mean, MeanMargin: m.Mean,
-			Scores: *s, Margins: m})
+		f.Labels = append(f.Labels, review.Label{Label: fmt.Sprintf("label %d", i+1), Images: int(part*123400) + 1, Share: part, MeanScore: s.Mean,
+			MeanMargin: m.Mean,
+			Scores:     *s, Margins: m})
 	}
 	f.Galleries = []review.Gallery{
 		gallery("least-sure", "Least sure", 24, func(p *review.Picture, i int) { p.Score, p.Margin = 0.4+float64(i)/100, float64(i)/200 }),
@@ -108,7 +109,8 @@ func example(labels int) *review.Findings {
 		f.Galleries = append(f.Galleries, gallery(fmt.Sprintf("label-%d", i+1), f.Labels[i].Label, 8, func(p *review.Picture, n int) { p.Label = f.Labels[i].Label }))
 	}
 	f.Remarks = []review.Remark{
-		{Level: "bad", Text: "1 image was quarantined: it killed two workers.", Where: "failures", Command: "batchscore show /data/night/result --status quarantined"},
+		{Level: "bad", Text: "1 image was quarantined: it killed two workers.", Where: "failures",
+			Command: "batchscore show /data/night/result --status quarantined"},
 		{Level: "look", Text: "4,321 images have a margin below 0.1: the model could hardly tell two labels apart.", Where: "least-sure"},
 		{Level: "good", Text: "verify found no fault.", Where: "provenance"},
 	}
@@ -119,7 +121,8 @@ func example(labels int) *review.Findings {
 func gallery(id, title string, n int, set func(p *review.Picture, i int)) review.Gallery {
 	g := review.Gallery{ID: id, Title: title, Why: "A fair sample of all images: the same whenever the report is made.", Of: n * 1000}
 	for i := range n {
-		p := review.Picture{Path: fmt.Sprintf("2026/march/%s/IMG_%05d.jpg", id, i*37), Size: int64(12345 * (i + 1)), Status: row.StatusOK, Label: fmt.Sprintf("label %d", i%5+1),
+		p := review.Picture{Path: fmt.Sprintf("2026/march/%s/IMG_%05d.jpg", id, i*37), Size: int64(12345 * (i + 1)), Status: row.StatusOK,
+			Label: fmt.Sprintf("label %d", i%5+1),
 			Score: 1 - float64(i)/40, Margin: 0.5, Thumb: i + len(id), Width: 4000, Height: 3000}
 		p.Address = "az://account/photos/" + p.Path
 		p.Classes = []review.Class{{Label: p.Label, Score: p.Score}, {Label: "another", Score: (1 - p.Score) * 0.8}, {Label: "third", Score: (1 - p.Score) * 0.1}}

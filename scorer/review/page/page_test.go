@@ -55,7 +55,8 @@ func TestPolicyAllowsThePage(t *testing.T) {
 			t.Errorf("the policy is %q, want it to allow %q", Policy(), want)
 		}
 	}
-	if !strings.Contains(body, template.HTMLEscapeString(Policy())) && !strings.Contains(strings.ReplaceAll(body, "&#43;", "+"), template.HTMLEscapeString(Policy())) {
+	if !strings.Contains(body, template.HTMLEscapeString(Policy())) && !strings.Contains(strings.ReplaceAll(body, "&#43;", "+"),
+		template.HTMLEscapeString(Policy())) {
 		t.Error("the page does not have the policy")
 	}
 	got := Policy("connect-src 'self'", "img-src 'self'")
@@ -106,7 +107,8 @@ func TestSamePage(t *testing.T) {
 func TestRemarksLead(t *testing.T) {
 	f := full()
 	body := written(t, f)
-	for _, where := range []string{"overview", "labels", "certainty", "provenance", "failures", "truth", "classes", "confusion", "reliability", "thresholds", "against", "flips",
+	for _, where := range []string{"overview", "labels", "certainty", "provenance", "failures", "truth", "classes", "confusion", "reliability",
+		"thresholds", "against", "flips",
 		"drift", "ranks", "throughput", "sizes", "pixels", "slowest", "galleries", "random", "least-sure", "status-truncated", "label-1", "duplicates", "outliers"} {
 		id := New(f, Options{}).Target(where)
 		if id == "" || !strings.Contains(body, ` id="`+id+`"`) {
@@ -137,7 +139,8 @@ func TestLoud(t *testing.T) {
 func TestSources(t *testing.T) {
 	f := example(1)
 	f.Galleries = f.Galleries[:1]
-	opt := Options{Source: func(p *review.Picture) string { return "javascript:alert(1)" }, Large: func(p *review.Picture) string { return "large?path=" + p.Path }}
+	opt := Options{Source: func(p *review.Picture) string { return "javascript:alert(1)" },
+		Large: func(p *review.Picture) string { return "large?path=" + p.Path }}
 	var out bytes.Buffer
 	if err := Templates().ExecuteTemplate(&out, "section-galleries", New(f, opt)); err != nil {
 		t.Fatal(err)
@@ -157,7 +160,8 @@ func TestNumbers(t *testing.T) {
 		{got: percent(0.999999), want: ">99.99%"}, {got: percent(1), want: "100%"}, {got: of(1, 0), want: "–"},
 		{got: score(0.12345), want: "0.123"}, {got: score(0.00001234), want: "1.2e-05"}, {got: score(0), want: "0.000"},
 		{got: binary(65536), want: "64 KiB"}, {got: binary(0), want: "0 B"}, {got: rate(12345.6), want: "12,346 images/s"}, {got: rate(15.5), want: "15.5 images/s"},
-		{got: duration(0.0123), want: "12.3 ms"}, {got: duration(7942), want: "2 h 12 min"}, {got: figure(123456), want: "123,456"}, {got: figure(0.25), want: "0.250"},
+		{got: duration(0.0123), want: "12.3 ms"}, {got: duration(7942), want: "2 h 12 min"}, {got: figure(123456), want: "123,456"}, {got: figure(0.25),
+			want: "0.250"},
 	} {
 		if c.got != c.want {
 			t.Errorf("got %q, want %q", c.got, c.want)

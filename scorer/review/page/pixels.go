@@ -35,7 +35,8 @@ func (p *Page) PixelChart() *PixelChart {
 
 func pixels(all *review.Pixels) *PixelChart {
 	c := &PixelChart{Least: math.MaxInt}
-	shapes := []Shape{{Name: "tall", What: "height at least twice the width"}, {Name: "portrait", What: "higher than wide"}, {Name: "square", What: "sides equal to within 5%"},
+	shapes := []Shape{{Name: "tall", What: "height at least twice the width"}, {Name: "portrait", What: "higher than wide"}, {Name: "square",
+		What: "sides equal to within 5%"},
 		{Name: "landscape", What: "wider than high"}, {Name: "panorama", What: "width at least twice the height"}}
 	var areas []float64
 	for _, s := range all.Sides {

@@ -61,7 +61,8 @@ func checkScreen(t *testing.T, tab *browsertest.Tab, name string) {
 		t.Fatal(err)
 	}
 	if d := distance(got, want); d > muchElsewhere {
-		t.Errorf("the screen differs by %.1f of 255 from the kept one, want at most %.1f: look at it (BATCHSCORE_SCREENS=FOLDER writes it), and keep it with -update", d, muchElsewhere)
+		t.Errorf("the screen differs by %.1f of 255 from the kept one, want at most %.1f: look at it, "+
+			"which BATCHSCORE_SCREENS=FOLDER writes, and keep it with -update", d, muchElsewhere)
 	}
 }
 
