@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -32,6 +33,9 @@ var (
 	labelColumns = []string{"truth", "label", "class", "category", "choice", "y"}
 )
 
+// exactColumn is the column that exports have for names that are not valid UTF-8.
+const exactColumn = "path_base64"
+
 // resultColumns are columns that only rows of a result have.
 var resultColumns = []string{"status", "score", "class_id"}
 
@@ -56,6 +60,7 @@ func readTable(_ context.Context, in *input, add adder) error {
 		return err
 	}
 	want := len(header)
+	exact := slices.Index(header, exactColumn)
 	for {
 		src.mark(r.InputOffset())
 		record, err := r.Read()
@@ -69,7 +74,15 @@ func readTable(_ context.Context, in *input, add adder) error {
 		if len(record) != want {
 			return fmt.Errorf("%w: line %d has %d columns, and the header %d", ErrForm, line, len(record), want)
 		}
-		if err := addLabels(add, record[name], record[label], line); err != nil {
+		image := record[name]
+		if exact >= 0 && record[exact] != "" {
+			body, err := base64.StdEncoding.DecodeString(record[exact])
+			if err != nil {
+				return fmt.Errorf("%w: line %d: %s: %w", ErrForm, line, exactColumn, err)
+			}
+			image = string(body)
+		}
+		if err := addLabels(add, image, record[label], line); err != nil {
 			return err
 		}
 	}

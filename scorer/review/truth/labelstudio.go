@@ -42,8 +42,13 @@ type studioAnnotation struct {
 	}
 }
 
-// nameIn returns the name of the image: the value of the first key that data has.
+// nameIn returns the name of the image: its exact bytes if data has them, else the value of the
+// first key that it has.
 func nameIn(data map[string]json.RawMessage) string {
+	var exact []byte
+	if json.Unmarshal(data[exactColumn], &exact) == nil && len(exact) > 0 {
+		return string(exact)
+	}
 	for _, key := range nameColumns {
 		var text string
 		if json.Unmarshal(data[key], &text) == nil && text != "" {

@@ -60,6 +60,7 @@ func TestForms(t *testing.T) {
 		"bars":       {text: "name|y\na.jpg|3\nx/b.jpg|4\n", want: "3 4 -"},
 		"empty":      {text: "path,label\na.jpg,\nx/b.jpg,dog\n", want: "- dog -"},
 		"again":      {text: "path,label\na.jpg,cat\na.jpg,cat\n", want: "cat - -"},
+		"exact":      {text: "path,path_base64,truth\na\ufffd.jpg,YS5qcGc=,cat\nx/b.jpg,,dog\n", want: "cat dog -"},
 		"list":       {text: "path,label\na.jpg,\"[\"\"cat\"\",\"\"dog\"\"]\"\nc.jpg,[x\n", want: "cat|dog - [x"},
 		"columns":    {text: "n,path,status,score,class_id,label\na.jpg,c.jpg,ok,1,1,cat\n", columns: "path,label", want: "- - cat"},
 		"named":      {text: "what,where\ncat,a.jpg\n", columns: " where , what", want: "cat - -"},
@@ -69,7 +70,7 @@ func TestForms(t *testing.T) {
 		"studio": {text: `[{"id":1,"annotations":[{"was_cancelled":false,"result":[{"type":"choices","value":{"choices":["cat"]}}]},` +
 			`{"result":[{"value":{"choices":["dog"]}}]},{"was_cancelled":true,"result":[{"value":{"choices":["no"]}}]}],"data":{"image":"a.jpg"}},` +
 			`{"id":2,"annotations":[{"result":[{"value":{"choices":["no"]}}]},{"ground_truth":true,"result":[{"value":{"choices":["dog"]}}]}],` +
-			`"data":{"image":"https://host/z.jpg","path":"x/b.jpg"}},{"annotations":[],"data":{"image":"c.jpg"}}]`, want: "cat|dog dog -"},
+			`"data":{"image":"https://host/z.jpg","path":"x/\ufffd.jpg","path_base64":"eC9iLmpwZw=="}},{"annotations":[],"data":{"image":"c.jpg"}}]`, want: "cat|dog dog -"},
 		"studio MIN": {text: `[{"image":"a.jpg","id":1,"label":"cat","annotator":1,"annotation_id":1},` +
 			`{"image":"c.jpg","id":2,"choice":{"choices":["cat","dog"]},"annotator":1,"annotation_id":2}]`, want: "cat - cat|dog"},
 		"cvat": {text: `<?xml version="1.0" encoding="utf-8"?><annotations><version>1.1</version><meta><task><name>a</name></task></meta>` +
