@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -123,19 +124,18 @@ func openInput(path, columns string) (*input, error) {
 	in.head = make([]byte, min(headSize, info.Size()))
 	n, err := io.ReadFull(in.file, in.head)
 	in.head = in.head[:n]
-	if err == nil || err == io.EOF || err == io.ErrUnexpectedEOF { //nolint:errorlint // io.ReadFull returns these as they are
+	if err == nil || err == io.EOF || err == io.ErrUnexpectedEOF {
 		_, err = in.file.Seek(0, io.SeekStart)
 	}
 	if err != nil {
-		in.file.Close()
-		return nil, err
+		return nil, errors.Join(err, in.file.Close())
 	}
 	return in, nil
 }
 
 func (in *input) close() {
 	if in.file != nil {
-		in.file.Close()
+		_ = in.file.Close() // which was only read
 	}
 }
 

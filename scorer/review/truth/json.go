@@ -49,7 +49,7 @@ func array[T any](dec *json.Decoder, src *bounded, fn func(n int, element *T) er
 
 // orEnd returns err, or that a file ends too early.
 func orEnd(err error) error {
-	if err == nil || err == io.EOF { //nolint:errorlint // decoders return it as it is
+	if err == nil || err == io.EOF {
 		return io.ErrUnexpectedEOF
 	}
 	return err

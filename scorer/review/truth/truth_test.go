@@ -129,13 +129,11 @@ func TestMatching(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			text := "path\tlabel\n"
 			for _, n := range strings.Fields(c.truth) {
-				n, label, ok := strings.Cut(n, "=1")
-				if ok {
-					label = "1"
-				} else if n, _, ok = strings.Cut(n, "=2"); ok {
-					label = "2"
-				} else {
-					label = "L"
+				label := "L"
+				for _, other := range []string{"1", "2"} {
+					if rest, ok := strings.CutSuffix(n, "="+other); ok {
+						n, label = rest, other
+					}
 				}
 				text += n + "\t" + label + "\n"
 			}
