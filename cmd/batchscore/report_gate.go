@@ -34,7 +34,7 @@ func (f *reportFlags) checkGate() (err error) {
 // addFigures computes the figures of a result.
 func (f *reportFlags) addFigures(found *review.Findings) {
 	in := gate.Input{Images: found.Images, OK: found.OK, Failed: found.Failed, Missing: found.Missing, Statuses: found.Statuses,
-		Labels: map[string]int{}, MeanScore: math.NaN()}
+		Labels: map[string]int{}, OtherLabels: found.OtherLabels, MeanScore: math.NaN()}
 	for _, l := range found.Labels {
 		in.Labels[l.Label] = l.Images
 	}
@@ -68,7 +68,7 @@ func (f *reportFlags) judge(stdout io.Writer, found *review.Findings) error {
 	}
 	var all []string
 	for _, c := range f.conditions {
-		all = append(all, fmt.Sprintf("%s is %.4g", c.Name(), found.Figures[c.Name()]))
+		all = append(all, c.Is(found.Figures))
 	}
 	return sayLine(stdout, found.Output+" is good enough: "+strings.Join(all, ", "))
 }

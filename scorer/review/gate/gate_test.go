@@ -82,29 +82,31 @@ func TestJudge(t *testing.T) {
 	t.Parallel()
 	in := example()
 	for text, want := range map[string]string{
-		"accuracy<0.9":                     "accuracy is 0.85, below 0.9",
-		"accuracy<85%":                     "",
-		"accuracy<=85%":                    "accuracy is 85%, not above 85%",
-		"accuracy<85.0001%":                "accuracy is 85%, below 85.0001%",
-		"accuracy < 0.85000001":            "accuracy is 0.85, below 0.85000001",
-		"failed>0":                         "failed is 1, above 0",
-		"failed>1":                         "",
-		"failed>4.7%":                      "failed is 1, which is 4.762% of images, above 4.7%",
-		"failed>5%,images<22":              "images is 21, below 22",
-		"status[empty]>=1":                 "status[empty] is 1, not below 1",
-		"status[not_found]>0":              "",
-		"share[Sexy]>0.24":                 "share[Sexy] is 0.25, above 0.24",
-		"share[unused]>0":                  "",
-		"recall[cat]<90%":                  "recall[cat] is 62.5%, below 90%",
-		`recall["a]<b"]<0.9`:               "",
-		"coverage<0.99":                    "coverage is 0.9524, below 0.99",
-		"flips>14%":                        "flips is 3, which is 15% of compared, above 14%",
-		"mistakes>2":                       "mistakes is 3, above 2",
-		"vanished_labels>0 , new_labels>0": "vanished_labels is 1, above 0",
-		"top[3]<1":                         "top[3] is 0.85, below 1",
-		"psi>0,missing>0":                  "psi is ",
-		"drift>1000":                       "",
-		"status_changes>=1":                "status_changes is 1, not below 1",
+		"accuracy<0.9":                           "accuracy is 0.85, below 0.9",
+		"accuracy<85%":                           "",
+		"accuracy<=85%":                          "accuracy is 85%, not above 85%",
+		"accuracy<85.0001%":                      "accuracy is 85%, below 85.0001%",
+		"accuracy<85.00001%":                     "accuracy is 85%, below 85.00001%",
+		"accuracy<=84.99999%,accuracy>84.99999%": "accuracy is 85%, above 84.99999%",
+		"accuracy < 0.85000001":                  "accuracy is 0.85, below 0.85000001",
+		"failed>0":                               "failed is 1, above 0",
+		"failed>1":                               "",
+		"failed>4.7%":                            "failed is 1, which is 4.762% of images, above 4.7%",
+		"failed>5%,images<22":                    "images is 21, below 22",
+		"status[empty]>=1":                       "status[empty] is 1, not below 1",
+		"status[not_found]>0":                    "",
+		"share[Sexy]>0.24":                       "share[Sexy] is 0.25, above 0.24",
+		"share[unused]>0":                        "",
+		"recall[cat]<90%":                        "recall[cat] is 62.5%, below 90%",
+		`recall["a]<b"]<0.9`:                     "",
+		"coverage<0.99":                          "coverage is 0.9524, below 0.99",
+		"flips>14%":                              "flips is 3, which is 15% of compared, above 14%",
+		"mistakes>2":                             "mistakes is 3, above 2",
+		"vanished_labels>0 , new_labels>0":       "vanished_labels is 1, above 0",
+		"top[3]<1":                               "top[3] is 0.85, below 1",
+		"psi>0,missing>0":                        "psi is ",
+		"drift>1000":                             "",
+		"status_changes>=1":                      "status_changes is 1, not below 1",
 	} {
 		conditions, err := Parse(text)
 		if err != nil {
@@ -206,13 +208,39 @@ func TestManyLabels(t *testing.T) {
 	}
 }
 
+// TestLabelsOfOthers: a label that no image has any longer is known from the truth and the other
+// output, and its share is 0.
+func TestLabelsOfOthers(t *testing.T) {
+	t.Parallel()
+	in := example()
+	in.OtherLabels = 0
+	conditions, err := Parse("share[old]>0,failed<=1,labels>4,accuracy<1%")
+	if err != nil {
+		t.Fatal(err)
+	}
+	figures := Figures(in, conditions)
+	broken, err := conditions.Judge(figures)
+	if err != nil || len(broken) != 1 || broken[0].Text != "failed is 1, not above 1" {
+		t.Errorf("Judge() = %+v, %v", broken, err)
+	}
+	for i, want := range []string{"share[old] is 0", "failed is 1", "labels is 4", "accuracy is 85%"} {
+		if got := conditions[i].Is(figures); got != want {
+			t.Errorf("%v: %q, want %q", conditions[i], got, want)
+		}
+	}
+	in.OtherLabels = 3
+	if n := Figures(in, nil)["labels"]; n != 7 {
+		t.Errorf("%v labels, want 7", n)
+	}
+}
+
 // TestRoundTrip: a condition that is shown is read as the same one, whatever its label.
 func TestRoundTrip(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		c := Condition{Figure: rapid.SampledFrom(All()).Draw(t, "figure"), Operator: rapid.SampledFrom(operators).Draw(t, "operator")}
 		if c.Figure.Key() != "" {
-			c.Key = rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"]<", "a]", "\"", "\xff", "a,b", " x ", ""})).Draw(t, "key")
+			c.Key = rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"]<", "a]", "\"", "`", "'", "`]<0,top[`", "\xff", "a,b", " x ", ""})).Draw(t, "key")
 		}
 		switch {
 		case c.Figure.Kind == Count && c.Figure.Whole == "":

@@ -13,9 +13,11 @@ type Input struct {
 	Images, OK, Failed int
 	Missing            int // -1 if it is not known
 	Statuses           map[string]int
-	// Labels has those of the answers, and with 0 those that the model has besides, if they are
-	// known: the share of a label that is not in it is an error, so that a wrong name is seen.
-	Labels map[string]int
+	// Labels has those of the answers, and with 0 further ones that the model is known to have.
+	// The share of a label that is neither there nor in Truth or Other is an error, so that a
+	// wrong name is seen. OtherLabels is how many labels of answers are not in it.
+	Labels      map[string]int
+	OtherLabels int
 	// MeanScore is that of the answers; NaN if there is none.
 	MeanScore float64
 	Truth     *evaluate.Result // nil without a truth
@@ -72,13 +74,33 @@ func (v values) set(name string, value float64) {
 func (v values) count(name string, n int) { v[name] = float64(n) }
 
 func (v values) labels(in *Input, conditions Conditions) {
-	different := 0
+	different := in.OtherLabels
+	share := func(label string, n int) {
+		if in.OK > 0 {
+			v.set(keyed("share", label), float64(n)/float64(in.OK))
+		}
+	}
+	// A label of conditions that no image has now is known from the truth or the other output.
+	if in.Truth != nil {
+		for i := range in.Truth.Classes {
+			if c := &in.Truth.Classes[i]; c.Predicted == 0 && in.OtherLabels == 0 && conditions.name(c.Label) {
+				share(c.Label, 0)
+			}
+		}
+	}
+	if in.Other != nil {
+		for i := range in.Other.Labels {
+			if l := &in.Other.Labels[i]; conditions.name(l.Label) {
+				share(l.Label, l.Here)
+			}
+		}
+	}
 	for label, n := range in.Labels {
 		if n > 0 {
 			different++
 		}
-		if in.OK > 0 && (len(in.Labels) <= MostLabels || conditions.name(label)) {
-			v.set(keyed("share", label), float64(n)/float64(in.OK))
+		if len(in.Labels) <= MostLabels || conditions.name(label) {
+			share(label, n)
 		}
 	}
 	v.count("labels", different)

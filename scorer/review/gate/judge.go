@@ -116,24 +116,45 @@ var words = map[string]string{"<": "below", "<=": "not above", ">": "above", ">=
 // says returns the condition and the value in words. figure is the value as figures have it.
 func (c *Condition) says(v, figure float64) string {
 	limit := strings.SplitAfter(c.String(), c.Operator)
-	last := limit[len(limit)-1]
-	is := strconv.FormatFloat(v, 'g', 4, 64)
-	switch {
+	return fmt.Sprintf("%s, %s %s", c.is(v, figure), words[c.Operator], limit[len(limit)-1])
+}
+
+// Is returns what the figure of the condition is, in words such as "failed is 3, which is 1% of
+// images"; empty if it does not exist.
+func (c Condition) Is(figures Values) string {
+	v, err := c.value(figures)
+	if err != nil {
+		return ""
+	}
+	return c.is(v, figures[c.Name()])
+}
+
+func (c *Condition) is(v, figure float64) string {
+	var is string
+	switch percent := digits(v*100, c.Limit*100) + "%"; {
 	case c.Figure.Kind == Count && c.Percent:
-		is = fmt.Sprintf("%.0f, which is %s%% of %s", figure, short(v*100), c.Figure.Whole)
+		is = fmt.Sprintf("%.0f, which is %s of %s", figure, percent, c.Figure.Whole)
 	case c.Percent:
-		is = short(v*100) + "%"
+		is = percent
 	case c.Figure.Kind == Count:
 		is = strconv.FormatFloat(v, 'f', 0, 64)
-	case is == strconv.FormatFloat(c.Limit, 'g', 4, 64):
-		is = strconv.FormatFloat(v, 'f', -1, 64) // what tells it from the limit
+	default:
+		is = digits(v, c.Limit)
 	}
 	name := c.Figure.Name()
 	if c.Figure.Key() != "" {
 		name = keyed(name, printable.Field(c.Key))
 	}
-	return fmt.Sprintf("%s is %s, %s %s", name, is, words[c.Operator], last)
+	return name + " is " + is
 }
 
-// short returns a number with four digits.
-func short(v float64) string { return strconv.FormatFloat(v, 'g', 4, 64) }
+// digits returns a number with four digits, or as many more as tell it from another one.
+func digits(v, other float64) string {
+	const least, all = 4, 17
+	for n := least; n < all; n++ {
+		if text := strconv.FormatFloat(v, 'g', n, 64); v == other || text != strconv.FormatFloat(other, 'g', n, 64) {
+			return text
+		}
+	}
+	return strconv.FormatFloat(v, 'g', all, 64)
+}

@@ -103,7 +103,7 @@ func parseKey(f *Figure, text string) (key, rest string, err error) {
 	case !bracket:
 		return "", "", fmt.Errorf("%s needs a %s in brackets: %s", f.Name(), f.Key(), f.spelled())
 	}
-	if inner, err := strconv.QuotedPrefix(text[1:]); err == nil {
+	if inner, err := strconv.QuotedPrefix(text[1:]); err == nil && inner[0] == '"' {
 		if rest, ok := strings.CutPrefix(text[1+len(inner):], "]"); ok {
 			key, _ = strconv.Unquote(inner) // a prefix that is quoted can be unquoted
 			return key, strings.TrimSpace(rest), nil
