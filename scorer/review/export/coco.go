@@ -27,8 +27,7 @@ var cocoFormat = Format{
 	New:   func() Writer { return &cocoWriter{} },
 }
 
-// firstUnknownCategory is the id of the first category that is no class that the model gave any
-// of the images.
+// firstUnknownCategory is the id of the first category that is not a class of the model.
 const firstUnknownCategory = 1_000_000
 
 // cocoWriter writes annotations and results as the API of COCO reads them. A label is an

@@ -34,7 +34,7 @@ func (d onDisk) Create(name string) (io.WriteCloser, error) {
 func pictures(t *testing.T) []*Item {
 	t.Helper()
 	items := hostile()
-	items = slices.DeleteFunc(items, func(it *Item) bool { // labels that are no texts are for no tool
+	items = slices.DeleteFunc(items, func(it *Item) bool { // tools take no label without a text
 		return slices.ContainsFunc(it.Row.Answer.(*row.Classification).TopK, func(c row.Class) bool { return c.Label == "" })
 	})
 	labels := []string{"cat", "dog", "hot dog", "a/b", "gr\u00fcn", "Cat"}
@@ -99,7 +99,8 @@ func TestTools(t *testing.T) {
 		predicted, id, _, _ := it.class()
 		label, _, _ := trainingLabel(it)
 		folder := filepath.Base(filepath.Dir(it.File))
-		all = append(all, known{validText(it.Entry.Path), exactName(it.Entry.Path), predicted, id, c.ClassIDs[slices.Index(c.Labels, predicted)], it.Truth, label, folder, it.Width, it.Height})
+		all = append(all, known{validText(it.Entry.Path), exactName(it.Entry.Path), predicted,
+			id, c.ClassIDs[slices.Index(c.Labels, predicted)], it.Truth, label, folder, it.Width, it.Height})
 	}
 	expected, err := json.Marshal(map[string]any{"images": all, "class_names": c.classNames()})
 	if err != nil {

@@ -35,8 +35,8 @@ func withEnding(name string) string {
 	return name + ".jpg"
 }
 
-// classNames returns the labels in the order of the model's classes, and after them those that are
-// no class of the model. Where all classes are among them, the place of each is its number.
+// classNames returns the labels in the order of the model's classes, and after them those that the
+// model does not have. Where all classes are among them, the place of each is its number.
 func (c *Collection) classNames() []string {
 	order := make([]int, len(c.Labels))
 	for i := range order {

@@ -96,7 +96,8 @@ func escapeCapitals(name string) string {
 func (w *yoloWriter) Begin(c Collection, to Folder) error {
 	w.c, w.to, w.folders, w.splits = c, to, labelFolders(c.Labels), map[string]map[string]bool{}
 	if label, ok := c.single(); ok {
-		return fmt.Errorf("one image only has the label %q, and training and validation each want one: leave it out with --label, or export without --validation", label)
+		return fmt.Errorf("one image only has the label %q, and training and validation each want one: "+
+			"leave it out with --label, or export without --validation", label)
 	}
 	var err error
 	if w.file, err = to.Create(yoloImages); err != nil {

@@ -21,7 +21,7 @@ func object(in *input, fn func(key string, v *value) error) error {
 	}
 	dec := json.NewDecoder(text)
 	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return fmt.Errorf("%w: it is no object in JSON: %w", ErrForm, orEnd(err))
+		return fmt.Errorf("%w: it is not an object in JSON: %w", ErrForm, orEnd(err))
 	}
 	for dec.More() {
 		t, err := dec.Token()
@@ -86,7 +86,7 @@ func (v *value) decode(to any) error {
 func valueElements[T any](v *value, fn func(n int, element *T) error) error {
 	v.read = true
 	if t, err := v.dec.Token(); err != nil || t != json.Delim('[') {
-		return fmt.Errorf("%w: it is no array in JSON: %w", ErrForm, orEnd(err))
+		return fmt.Errorf("%w: it is not an array in JSON: %w", ErrForm, orEnd(err))
 	}
 	return array(v.dec, v.src, fn)
 }

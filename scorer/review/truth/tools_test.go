@@ -70,7 +70,8 @@ func TestFormsOfTrainingTools(t *testing.T) {
 		`{"id":2,"image_id":4,"category_id":0},{"id":3,"image_id":6,"category_id":0},{"id":4,"image_id":6,"category_id":7}],` +
 		`"images":[{"id":5,"file_name":"a.jpg"},{"id":4,"file_name":"x/b.jpg"},{"id":6,"file_name":"c\ufffd.jpg","path_base64":"Y/8uanBn"}]}`
 	const samples = `{"samples":[{"filepath":"data/a-1.jpg","path":"a.jpg","ground_truth":{"_cls":"Classification","label":"cat"},"truth":["cat","dog"]},` +
-		`{"filepath":"data/x/b.jpg","prediction":{"_cls":"Classification","label":"no"},"ground_truth":{"_cls":"Classification","label":"dog"},"mine":{"_cls":"Classification","label":"cow"}},` +
+		`{"filepath":"data/x/b.jpg","prediction":{"_cls":"Classification","label":"no"},"ground_truth":{"_cls":"Classification","label":"dog"},` +
+		`"mine":{"_cls":"Classification","label":"cow"}},` +
 		`{"filepath":"data/c.jpg","path":"c\ufffd.jpg","path_base64":"Y/8uanBn","ground_truth":null}]}`
 	const lines = "{\"file_name\":\"train/a-1.jpg\",\"path\":\"a.jpg\",\"label\":\"cat\",\"label_of\":\"truth\"}\n" +
 		"{\"file_name\":\"x/b.jpg\",\"label\":\"no\",\"label_of\":\"model\"}\n\n{\"path\":\"c\ufffd.jpg\",\"path_base64\":\"Y/8uanBn\",\"label\":7}"

@@ -62,7 +62,7 @@ func readFolder(ctx context.Context, in *input, add adder) error {
 // splits are the names of folders above those of labels.
 var splits = []string{"train", "val", "valid", "validation", "test"}
 
-// The tables that 'export' writes beside folders of labels, and their first columns.
+// The tables that 'export' writes next to folders of labels, and their first columns.
 const (
 	treeImages = "images.csv" // file, path, path_base64
 	treeNames  = "names.csv"  // folder, label
