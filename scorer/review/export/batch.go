@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -250,7 +251,7 @@ func (b *batch) place(it *Item, body []byte) error {
 		return fmt.Errorf("%q: %w", it.Entry.Path, err)
 	}
 	if linker, ok := b.to.(Linker); ok && b.request.Options.Link {
-		return linker.Link(b.request.Job.Address(it.Entry.Path), it.File)
+		return linker.Link(strings.TrimSuffix(b.request.Images.String(), "/")+"/"+it.Entry.Path, it.File)
 	}
 	w, err := b.to.Create(it.File)
 	if err != nil {
