@@ -38,6 +38,9 @@ func (f *reportFlags) addFigures(found *review.Findings) {
 	for _, l := range found.Labels {
 		in.Labels[l.Label] = l.Images
 	}
+	for _, name := range found.UnusedLabels {
+		in.Labels[name] = 0
+	}
 	if found.Scores != nil {
 		in.MeanScore = found.Scores.Mean
 	}

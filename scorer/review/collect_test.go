@@ -154,6 +154,9 @@ func TestCollect(t *testing.T) {
 	if len(f.Labels) != 2 || f.Labels[0].Label != "cat" || f.Labels[0].Images != 40 || f.Labels[0].Share != 0.5 {
 		t.Errorf("labels are %+v", f.Labels)
 	}
+	if !slices.Equal(f.UnusedLabels, labels[2:]) {
+		t.Errorf("the labels that no image has are %q", f.UnusedLabels)
+	}
 	if f.Scores.N != 80 || f.Margins.N != 80 || math.Abs(f.Scores.Least-0.51) > 1e-6 || f.Scores.AtLeast(0) != 80 || f.Scores.AtLeast(0.5) != 80 {
 		t.Errorf("scores are %+v", *f.Scores)
 	}

@@ -50,6 +50,9 @@ type Findings struct {
 	Labels      []Label `json:"labels,omitempty"`
 	OtherLabels int     `json:"other_labels,omitempty"`
 	OtherImages int     `json:"other_images,omitempty"`
+	// UnusedLabels are among the best classes of some image and the best of none, as far as the
+	// first answers say.
+	UnusedLabels []string `json:"unused_labels,omitempty"`
 	// Scores are those of the best classes. Margins are how far they are ahead of the
 	// second-best; nil if rows do not have one.
 	Scores  *Histogram `json:"scores,omitempty"`

@@ -17,10 +17,16 @@ const (
 	// countedLabels is how many distinct labels are counted; images of others are counted
 	// together. No model has so many: it bounds the memory.
 	countedLabels = 200_000
+	// listedRows is in how many answers the lists of best classes are looked at for labels that
+	// no image has.
+	listedRows = 10_000
 )
 
-// add counts a value.
+// add counts a value. What is not a number counts as 0: no row that this program wrote has it.
 func (h *Histogram) add(v float64) {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		v = 0
+	}
 	if h.N == 0 {
 		h.Least, h.Most = v, v
 	}
@@ -52,7 +58,8 @@ type tally struct {
 	images          int
 	bytes           int64
 	labels          map[string]*labelTally
-	other           int // images of labels beyond countedLabels
+	listed          map[string]bool // labels in lists of best classes, at most MostLabels
+	other           int             // images of labels beyond countedLabels
 	scores, margins Histogram
 	sizes           [64]int // by the number of bits of the size
 }
@@ -62,7 +69,7 @@ type labelTally struct {
 }
 
 func newTally() *tally {
-	return &tally{statuses: map[string]int{}, labels: map[string]*labelTally{}}
+	return &tally{statuses: map[string]int{}, labels: map[string]*labelTally{}, listed: map[string]bool{}}
 }
 
 // add counts a row. a is its answer, nil if the image has none.
@@ -83,6 +90,9 @@ func (t *tally) add(r *row.Row, a *row.Classification) {
 		l = &labelTally{}
 		t.labels[strings.Clone(a.Label)] = l
 	}
+	if t.scores.N < listedRows {
+		t.list(a)
+	}
 	t.scores.add(float64(a.Score))
 	margin, known := a.Margin()
 	if known {
@@ -95,6 +105,15 @@ func (t *tally) add(r *row.Row, a *row.Classification) {
 	l.scores.add(float64(a.Score))
 	if known {
 		l.margins.add(float64(margin))
+	}
+}
+
+// list notes which labels an answer names.
+func (t *tally) list(a *row.Classification) {
+	for _, c := range a.TopK {
+		if len(t.listed) < MostLabels && !t.listed[c.Label] {
+			t.listed[strings.Clone(c.Label)] = true
+		}
 	}
 }
 
@@ -124,6 +143,11 @@ func (t *tally) put(f *Findings) {
 			one.Margins, one.MeanMargin = &l.margins, l.margins.Mean
 		}
 		f.Labels = append(f.Labels, one)
+	}
+	for _, name := range slices.Sorted(maps.Keys(t.listed)) {
+		if t.labels[name] == nil {
+			f.UnusedLabels = append(f.UnusedLabels, name)
+		}
 	}
 	f.Sizes = t.buckets()
 }

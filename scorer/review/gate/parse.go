@@ -140,8 +140,10 @@ func (c *Condition) limit(text string) error {
 		return fmt.Errorf("%s is %s, and %s is a percentage", f.Name(), f.Values(), quoted(text))
 	case (c.Percent || f.Kind == Share) && v > 1:
 		return fmt.Errorf("%s is never above 1 or 100%%, and its limit is %s", f.Name(), quoted(text))
+	case f.Kind == Count && !c.Percent && v != math.Trunc(v) && f.Whole == "":
+		return fmt.Errorf("%s is %s, and %s is not", f.Name(), f.Values(), quoted(text))
 	case f.Kind == Count && !c.Percent && v != math.Trunc(v):
-		return fmt.Errorf("%s is %s, and %s is neither; write %s as a percentage", f.Name(), f.Values(), quoted(text), quoted(text))
+		return fmt.Errorf("%s is %s, and %s is neither; write a share as a percentage, as in %s%s1%%", f.Name(), f.Values(), quoted(text), c.Name(), c.Operator)
 	}
 	c.Limit = v
 	return nil
