@@ -15,6 +15,12 @@ import (
 	"github.com/batchscore/batchscore/shard"
 )
 
+// answerKey is a question about the rows of a time. Readers who ask the same share the answer.
+type answerKey struct {
+	version, rows int
+	question      string
+}
+
 // rows answers which rows match.
 func (s *Server) rows(w http.ResponseWriter, r *http.Request) error {
 	values, err := url.ParseQuery(r.URL.RawQuery)
@@ -25,12 +31,25 @@ func (s *Server) rows(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errQuestion, err)
 	}
-	var a answer
-	err = s.asking.do(r.Context(), func() error {
-		return s.watch.with(func(v *shown) (err error) {
-			a, err = v.rows.ask(r.Context(), q, v.images)
-			return err
+	key := answerKey{question: r.URL.RawQuery}
+	if err := s.watch.with(func(v *shown) error {
+		v.rows.mu.RLock()
+		defer v.rows.mu.RUnlock()
+		key.version, key.rows = v.version, v.rows.version
+		return nil
+	}); err != nil {
+		return err
+	}
+	a, err := s.answers.get(r.Context(), key, func() (a answer, size int64, err error) {
+		ctx, cancel := context.WithTimeout(s.watch.ctx, workTime)
+		defer cancel()
+		err = s.asking.do(ctx, func() error {
+			return s.watch.with(func(v *shown) (err error) {
+				a, err = v.rows.ask(ctx, q, v.images)
+				return err
+			})
 		})
+		return a, int64(len(a.Rows)) + 1, err
 	})
 	if err != nil {
 		return err

@@ -32,9 +32,11 @@ const (
 	mostHeader  = 8 << 10
 	mostClients = 512
 	mostWaiting = 256
-	// keptPictures and keptRows are the bytes of pictures, and the rows of parts, that are kept.
+	// keptPictures, keptRows and keptAnswers are the bytes of pictures, the rows of parts and the
+	// rows of answers that are kept.
 	keptPictures = 64 << 20
 	keptRows     = 64 << 10
+	keptAnswers  = 4 << 10
 	farewell     = time.Second // for answers under way when the server ends
 )
 
@@ -81,6 +83,7 @@ type Server struct {
 
 	pictures *cache[pictureKey, picture]
 	parts    *cache[partKey, []row.Row]
+	answers  *cache[answerKey, answer]
 	making   *gate // pictures
 	reading  *gate // parts
 	asking   *gate // questions about rows
@@ -106,6 +109,7 @@ func New(l net.Listener, opt Options) *Server {
 	s.listener = &limited{Listener: l, most: int64(most)}
 	s.guard = newGuard(l.Addr(), opt.OtherMachines, http.HandlerFunc(s.route))
 	s.pictures, s.parts = newCache[pictureKey, picture](keptPictures), newCache[partKey, []row.Row](keptRows)
+	s.answers = newCache[answerKey, answer](keptAnswers)
 	s.making, s.reading, s.asking = newGate(few, mostWaiting), newGate(2, mostWaiting), newGate(few, mostWaiting)
 	errs := opt.Log
 	if errs == nil {

@@ -1,0 +1,110 @@
+package serve
+
+import (
+	"fmt"
+	"math"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/row"
+)
+
+// filled returns an index of n rows in parts of perPart, as a model of 1,000 labels gives them.
+func filled(n, perPart int) *index {
+	x := newIndex()
+	rows := make([]row.Row, perPart)
+	answers := make([]row.Classification, perPart)
+	labels := make([]string, 1000)
+	for i := range labels {
+		labels[i] = fmt.Sprint("label ", i)
+	}
+	for chunk := range n / perPart {
+		for i := range rows {
+			k := mixed(uint64(chunk*perPart + i))
+			rows[i] = row.Row{Path: "images/0000000.jpg", Status: row.StatusOK, Answer: &answers[i]}
+			answers[i] = row.Classification{Label: labels[k%1000], Score: float32(k>>10&0xffff) / 0xffff}
+			if k%100 == 0 {
+				rows[i].Status, rows[i].Answer, rows[i].Error = "truncated", nil, "it ends early"
+			}
+		}
+		x.add(output.SeenPart{Chunk: chunk, First: chunk * perPart, Created: time.Unix(int64(chunk), 0), Rows: rows})
+	}
+	return x
+}
+
+// TestIndexIsSmall bounds what a row costs in memory.
+func TestIndexIsSmall(t *testing.T) {
+	const n = 500_000
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	x := filled(n, 5000)
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	each := float64(after.HeapAlloc-before.HeapAlloc) / n
+	if each > 8 {
+		t.Errorf("a row takes %.1f bytes, want 7 and little more", each)
+	}
+	if x.rows != n || len(x.failures) != keptFailures || x.failed < n/120 || x.failed > n/80 {
+		t.Errorf("%d rows, %d failed, %d of them kept", x.rows, x.failed, len(x.failures))
+	}
+	if last := x.failures[keptFailures-1]; last.Row < n-5000 {
+		t.Errorf("the newest failure is row %d", last.Row)
+	}
+}
+
+func TestIndexKeepsPartsThatComeInNoOrder(t *testing.T) {
+	x := newIndex()
+	part := func(chunk, first, n int, seconds int64) {
+		rows := make([]row.Row, n)
+		for i := range rows {
+			rows[i] = row.Row{Status: "empty", Error: "zero bytes", Path: fmt.Sprint(first + i)}
+		}
+		x.add(output.SeenPart{Chunk: chunk, First: first, Created: time.Unix(seconds, 0), Rows: rows})
+	}
+	part(2, 16, 3, 10) // the last one, which is shorter
+	part(0, 0, 8, 30)
+	for row, want := range map[int]bool{0: true, 7: true, 8: false, 15: false, 16: true, 18: true, 19: false, 100: false} {
+		if p, i := x.find(row); (p != nil) != want || p != nil && p.first+i != row {
+			t.Errorf("row %d: found %v", row, p != nil)
+		}
+	}
+	if first, last := x.failures[0].Row, x.failures[len(x.failures)-1].Row; first != 16 || last != 7 {
+		t.Errorf("failures from row %d to row %d, want 16, which is the oldest, to 7", first, last)
+	}
+	if r := x.rates(time.Unix(0, 0)); len(r) != 2 || math.Abs(r[0].Rate-0.2) > 0.1 || math.Abs(r[1].Rate-0.5) > 0.1 {
+		t.Errorf("rates: %v", r)
+	}
+}
+
+// BenchmarkAsk asks an index of ten million rows.
+func BenchmarkAsk(b *testing.B) {
+	const n = 10_000_000
+	x := filled(n, 5000)
+	for name, q := range map[string]question{
+		"label": {label: "label 7", order: inOrder}, "failed": {status: failedOnly, order: inOrder}, "least": {order: leastSure}, "sample": {order: sampled},
+		"score": {from: 0.4, to: 0.41, order: inOrder},
+	} {
+		if name != "score" {
+			q.from, q.to = math.NaN(), math.NaN()
+		}
+		q.limit = defaultRows
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				t, _ := x.test(&q)
+				var a answer
+				var err error
+				if q.order == inOrder {
+					_, err = a.page(b.Context(), x.parts, &t, &q)
+				} else {
+					_, err = a.sort(b.Context(), x.parts, &t, &q)
+				}
+				if err != nil || a.Matching == 0 {
+					b.Fatal(a.Matching, err)
+				}
+			}
+		})
+	}
+}
