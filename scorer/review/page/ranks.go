@@ -172,6 +172,19 @@ func marks(span Span, events []timeline.Event) []EventMark {
 	return all
 }
 
+// Processes is how many processes committed rows; 0 if that is not known.
+func (p *Page) Processes() int {
+	n := 0
+	if p.Timeline != nil {
+		for _, r := range p.Timeline.Ranks {
+			for _, process := range r.Processes {
+				n += boolOrder(process.Images > 0 || process.Chunks > 0)
+			}
+		}
+	}
+	return max(n, p.Job.Workers)
+}
+
 // FoldedRanks is how many ranks are folded.
 func (p *Page) FoldedRanks() int { return max(0, len(p.Timeline.Ranks)-shownRanks) }
 
