@@ -153,6 +153,16 @@ review-tools-check: ## read exports with pycocotools, datumaro, datasets, FiftyO
 	BATCHSCORE_REVIEW_TOOLS='$(REVIEW)/tools/bin/python' BATCHSCORE_REVIEW_TORCH='$(if $(TORCH),$(REVIEW)/torch/bin/python)' \
 		go test -count=1 -timeout 20m -run '^TestTools$$' -v ./scorer/review/export
 
+.PHONY: review-annotation-check
+review-annotation-check: deps ## import exports in a Label Studio server, Datumaro and the SDK of CVAT, and take back what they export (1.6 GB of disk)
+	@for name in studio cvat; do \
+		test -x '$(REVIEW)'/$$name/bin/python || python3 -m venv '$(REVIEW)'/$$name; \
+		'$(REVIEW)'/$$name/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+			-r $(REVIEW_TOOLS)/$$name.txt || exit 1; \
+	done
+	BATCHSCORE_REVIEW_STUDIO='$(REVIEW)/studio/bin/python' BATCHSCORE_REVIEW_CVAT='$(REVIEW)/cvat/bin/python' ONNXRUNTIME_LIB='$(LIBRARY)' \
+		go test -count=1 -timeout 40m -run '^TestAnnotationTools$$' -v ./cmd/batchscore
+
 FIGURES := scorer/review/evaluate/testdata
 
 .PHONY: review-figures-check
@@ -163,7 +173,7 @@ review-figures-check: ## compute the figures of results again with scikit-learn,
 	go test -count=1 -run Reference ./scorer/review/evaluate
 
 .PHONY: review-check
-review-check: review-tools-check review-figures-check ## check the pages of reports in a browser in all their forms (minutes; make test checks some)
+review-check: review-tools-check review-annotation-check review-figures-check ## check reports in a browser in all forms, and exports with real tools (minutes)
 	@deploy/deps/fetch.sh browser
 	go test -count=1 -tags reviewcheck ./scorer/review/page
 

@@ -255,6 +255,7 @@ func (f *exportImages) run(ctx context.Context, stdout, stderr io.Writer, out st
 		if _, err := output.ExistingJob(ctx, other); err != nil {
 			return fmt.Errorf("--disagree: %w", err)
 		}
+		r.Select.Differing = true
 	}
 	r.Rows = func(ctx context.Context, fn func(*export.Item) error) error {
 		return rowsToExport(ctx, st, other, known, fn)
@@ -299,8 +300,8 @@ func (f *exportImages) match(job *output.Job) (func(*row.Row) bool, error) {
 	}, nil
 }
 
-// rowsToExport calls fn for each row of an output, with its truth; known may be nil. With
-// another output, it leaves out rows that are the same there, or that are not there.
+// rowsToExport calls fn for each row of an output, with its truth, and whether it differs in
+// another output. Both may be nil.
 func rowsToExport(ctx context.Context, st, other store.Store, known *truth.Set, fn func(*export.Item) error) error {
 	theirs := func(string) (*row.Row, error) { return nil, nil }
 	if other != nil {
@@ -315,9 +316,7 @@ func rowsToExport(ctx context.Context, st, other store.Store, known *truth.Set, 
 			if err != nil {
 				return fmt.Errorf("--disagree: %w", err)
 			}
-			if o == nil || !disagree(&it, &export.Item{Row: *o}) {
-				return nil
-			}
+			it.Differs = o != nil && disagree(&it, &export.Item{Row: *o})
 		}
 		if known != nil {
 			it.Truth, _ = known.Of(e.Path)
@@ -426,7 +425,7 @@ func (f *exportImages) conclude(ctx context.Context, stdout io.Writer, st store.
 	if err := sayLine(stdout, text); err != nil {
 		return err
 	}
-	if err := sayIncomplete(ctx, stdout, st, job, r.Rows); err != nil && f.disagree == "" {
+	if err := sayIncomplete(ctx, stdout, st, job, r.Rows); err != nil {
 		return err
 	}
 	if r.Unread > 0 {

@@ -12,11 +12,11 @@ import (
 )
 
 // TestAnnotationTools gives exports to a Label Studio server, to Datumaro and to the SDK of
-// CVAT, and takes the annotations that they export as truth. make review-check installs them.
+// CVAT, and takes the annotations that they export as truth. make review-annotation-check installs them.
 func TestAnnotationTools(t *testing.T) {
 	studio, cvat := os.Getenv("BATCHSCORE_REVIEW_STUDIO"), os.Getenv("BATCHSCORE_REVIEW_CVAT")
 	if studio == "" || cvat == "" {
-		return // make review-check runs it
+		return // make review-annotation-check runs it
 	}
 	folder := pictures(t, 60)
 	out, place := filepath.Join(t.TempDir(), "out"), t.TempDir()

@@ -25,6 +25,8 @@ type Item struct {
 	Row row.Row
 	// Truth are the labels that people gave it, any of which is right; nil if it has none.
 	Truth []string
+	// Differs reports whether another output has another label or status for it.
+	Differs bool
 	// Width and Height are those of the picture as people see it, after its orientation
 	// is applied. They are 0 unless the format needs Sizes or more.
 	Width, Height int

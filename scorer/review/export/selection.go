@@ -24,6 +24,8 @@ type Selection struct {
 	// Wrong takes images whose label is not one of their truth. Those without a truth are
 	// not taken.
 	Wrong bool
+	// Differing takes images that differ in another output.
+	Differing bool
 	// PerClass is how many images of each label are taken at most, and Sample how many of
 	// all; 0 takes all. They are those whose names have the lowest hashes with Seed.
 	PerClass, Sample int
@@ -41,7 +43,7 @@ func (r *Range) has(v float32) bool {
 
 // matches reports whether the conditions hold for an image.
 func (s *Selection) matches(it *Item) bool {
-	if s.Match != nil && !s.Match(&it.Row) {
+	if s.Match != nil && !s.Match(&it.Row) || s.Differing && !it.Differs {
 		return false
 	}
 	label, score, ok := it.Label()

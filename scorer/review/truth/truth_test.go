@@ -70,7 +70,8 @@ func TestForms(t *testing.T) {
 		"studio": {text: `[{"id":1,"annotations":[{"was_cancelled":false,"result":[{"type":"choices","value":{"choices":["cat"]}}]},` +
 			`{"result":[{"value":{"choices":["dog"]}}]},{"was_cancelled":true,"result":[{"value":{"choices":["no"]}}]}],"data":{"image":"a.jpg"}},` +
 			`{"id":2,"annotations":[{"result":[{"value":{"choices":["no"]}}]},{"ground_truth":true,"result":[{"value":{"choices":["dog"]}}]}],` +
-			`"data":{"image":"https://host/z.jpg","path":"x/\ufffd.jpg","path_base64":"eC9iLmpwZw=="}},{"annotations":[],"data":{"image":"c.jpg"}}]`, want: "cat|dog dog -"},
+			`"data":{"image":"https://host/z.jpg","path":"x/\ufffd.jpg","path_base64":"eC9iLmpwZw=="}},{"annotations":[],"data":{"image":"c.jpg"}}]`,
+			want: "cat|dog dog -"},
 		"studio MIN": {text: `[{"image":"a.jpg","id":1,"label":"cat","annotator":1,"annotation_id":1},` +
 			`{"image":"c.jpg","id":2,"choice":{"choices":["cat","dog"]},"annotator":1,"annotation_id":2}]`, want: "cat - cat|dog"},
 		"cvat": {text: `<?xml version="1.0" encoding="utf-8"?><annotations><version>1.1</version><meta><task><name>a</name></task></meta>` +
