@@ -297,7 +297,7 @@ func TestFault37_Activations(t *testing.T) {
 			if !slices.Contains(c.args, "--preset") {
 				args = append(args, graphtest.Pixels...)
 			}
-			r := must(t, c.code, args...)
+			r := mustPlain(t, c.code, args...)
 			says(t, r, c.says...)
 			if c.code != 0 {
 				wantEmpty(t, out)
@@ -317,7 +317,7 @@ func TestFault37_Activations(t *testing.T) {
 					break
 				}
 			}
-			says(t, must(t, 0, "verify", out), "OK")
+			says(t, mustPlain(t, 0, "verify", out), "OK")
 		})
 	}
 }

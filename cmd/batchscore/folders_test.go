@@ -59,10 +59,12 @@ func TestPartsInFolders(t *testing.T) {
 
 	server := azuritetest.Start(t)
 	place := upload(t, server, begun)
-	r := withBlobs(t, server, server.Endpoint, append(job(place), "--budget-images", "2000")...)
-	says(t, r, "Processed 3 images")
-	says(t, withBlobs(t, server, server.Endpoint, "verify", place), whole, "OK: rows equal manifest")
-	if got := withBlobs(t, server, server.Endpoint, "merge", place, "-o", "-").stdout; got != merged {
+	blobs := func(args ...string) processResult {
+		return finish(t, process(t, server.Env(), plainProgram(t), append(args, "--endpoint", server.Endpoint)...))
+	}
+	says(t, blobs(append(job(place), "--budget-images", "2000")...), "Processed 3 images")
+	says(t, blobs("verify", place), whole, "OK: rows equal manifest")
+	if got := blobs("merge", place, "-o", "-").stdout; got != merged {
 		t.Errorf("%d and %d bytes of merged rows differ", len(merged), len(got))
 	}
 }

@@ -64,7 +64,7 @@ func TestFault38_LabelFiles(t *testing.T) {
 			run := func(args ...string) {
 				t.Helper()
 				out := filepath.Join(t.TempDir(), "out")
-				r := must(t, c.code, slices.Concat([]string{"run", "--provider", "cpu", "--images", images, "--out", out}, args)...)
+				r := mustPlain(t, c.code, slices.Concat([]string{"run", "--provider", "cpu", "--images", images, "--out", out}, args)...)
 				says(t, r, c.says...)
 				if c.code != 0 {
 					says(t, r, labels)
@@ -81,7 +81,7 @@ func TestFault38_LabelFiles(t *testing.T) {
 			}
 			run(slices.Concat([]string{"--model", model, "--labels", labels}, contract)...)
 			models := filepath.Join(dir, "models")
-			must(t, c.code, slices.Concat([]string{"models", "add", "mine", model, "--models", models, "--labels", labels}, contract)...)
+			mustPlain(t, c.code, slices.Concat([]string{"models", "add", "mine", model, "--models", models, "--labels", labels}, contract)...)
 			if c.code == 0 {
 				run("--model", "mine", "--models", models)
 			}

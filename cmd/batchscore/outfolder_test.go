@@ -39,13 +39,13 @@ func TestOutAmongOtherFiles(t *testing.T) {
 				}
 				out := tt.out(in)
 				args := append(start, "--images", in, "--out", out, "--model", model)
-				says(t, must(t, 78, args...), tt.says, "give --yes")
+				says(t, mustPlain(t, 78, args...), tt.says, "give --yes")
 				if exists(filepath.Join(out, "_batchscore")) {
 					t.Error("something was written")
 				}
-				must(t, 0, append(args, "--yes")...)
-				must(t, 0, args...) // it is a job's by now
-				must(t, 0, "verify", out)
+				mustPlain(t, 0, append(args, "--yes")...)
+				mustPlain(t, 0, args...) // it is a job's by now
+				mustPlain(t, 0, "verify", out)
 			})
 		}
 	}
@@ -59,9 +59,9 @@ func TestOutAmongNothing(t *testing.T) {
 	for _, name := range []string{".DS_Store", ".cache/x", "lost+found/x"} {
 		writeFile(t, filepath.Join(out, name), nil)
 	}
-	must(t, 0, "run", "--images", in, "--out", out, "--model", model)
-	must(t, 0, "run", "--images", in, "--out", filepath.Join(filepath.Dir(in), filepath.Base(in)+"-labels"), "--model", model)
-	must(t, 0, "run", "--images", in, "--out", t.TempDir(), "--model", model)
+	mustPlain(t, 0, "run", "--images", in, "--out", out, "--model", model)
+	mustPlain(t, 0, "run", "--images", in, "--out", filepath.Join(filepath.Dir(in), filepath.Base(in)+"-labels"), "--model", model)
+	mustPlain(t, 0, "run", "--images", in, "--out", t.TempDir(), "--model", model)
 }
 
 // TestOutAmongOtherBlobs is TestOutAmongOtherFiles in blob storage.
@@ -118,8 +118,8 @@ func TestResultsAreNoImages(t *testing.T) {
 	for _, out := range []string{"one", "two"} {
 		args := []string{"run", "--images", in, "--out", filepath.Join(in, out), "--model", model, "--all-files", "--yes", "--strict-drift"}
 		for range 2 {
-			says(t, must(t, 0, args...), "4 images")
+			says(t, mustPlain(t, 0, args...), "4 images")
 		}
-		must(t, 0, "verify", "--strict-drift", filepath.Join(in, out))
+		mustPlain(t, 0, "verify", "--strict-drift", filepath.Join(in, out))
 	}
 }

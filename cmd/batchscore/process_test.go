@@ -59,7 +59,8 @@ var buildPlain = sync.OnceValue(func() error {
 })
 
 // plainProgram returns batchscore without the race detector, which takes several times the
-// memory, and ten times as long to import a model.
+// memory, and ten times as long to import a model. It suits tests of what commands say and
+// write; those of ranks that work at the same time need the detector.
 func plainProgram(t testing.TB) string {
 	t.Helper()
 	if err := buildPlain(); err != nil {

@@ -73,7 +73,7 @@ func TestFault28_RepairWorksAsPrinted(t *testing.T) {
 	writeFile(t, filepath.Join(in, "broken.jpg"), picture(t, 3)[:200])
 	whole := filepath.Join(t.TempDir(), "out")
 	run := []string{"run", "--images", in, "--model", model, "--chunk", "10", "--out"}
-	must(t, 0, append(run, whole)...)
+	mustPlain(t, 0, append(run, whole)...)
 	want := merged(t, whole)
 	const parts, success, digests = "part-00001.jsonl", "_SUCCESS", "_batchscore/parts.sha256"
 	for _, tt := range []struct {
@@ -129,20 +129,20 @@ func TestFault28_RepairWorksAsPrinted(t *testing.T) {
 				"merge": {"merge", out, "-o", filepath.Join(t.TempDir(), "merged.csv")},
 			}
 			for _, name := range tt.finds {
-				r := must(t, 10, commands[name]...)
+				r := mustPlain(t, 10, commands[name]...)
 				if advice := "batchscore repair " + out; !strings.Contains(r.stdout+r.stderr, advice) && !strings.Contains(r.stdout, "no _SUCCESS") {
 					t.Errorf("%s does not say %q: %v", name, advice, r)
 				}
 			}
-			r := must(t, 0, "repair", out)
+			r := mustPlain(t, 0, "repair", out)
 			if again := strings.Contains(r.stdout, "run the same command again"); again != tt.again {
 				t.Errorf("parts are to be made again: %v, want %v: %v", again, tt.again, r)
 			}
 			if !tt.again {
-				must(t, 0, "verify", out)
+				mustPlain(t, 0, "verify", out)
 			}
-			must(t, 0, run...)
-			must(t, 0, "verify", out)
+			mustPlain(t, 0, run...)
+			mustPlain(t, 0, "verify", out)
 			if merged(t, out) != want {
 				t.Error("the rows are not those that were there before")
 			}
@@ -155,7 +155,7 @@ func TestFault28_RepairWorksAsPrinted(t *testing.T) {
 					t.Errorf("%s was not kept as it was, %v", name, err)
 				}
 			}
-			if r := must(t, 0, "repair", out); !strings.Contains(r.stdout, "nothing in") {
+			if r := mustPlain(t, 0, "repair", out); !strings.Contains(r.stdout, "nothing in") {
 				t.Errorf("got %v, want %q in stdout", r, "nothing in")
 			}
 		})
@@ -169,14 +169,14 @@ func TestFault28_WhatCannotBeRepaired(t *testing.T) {
 	for _, name := range []string{"job.json", "manifest.jsonl"} {
 		t.Run(name, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "out")
-			must(t, 0, "run", "--images", in, "--out", out, "--model", model, "--chunk", "4")
+			mustPlain(t, 0, "run", "--images", in, "--out", out, "--model", model, "--chunk", "4")
 			path := filepath.Join(out, "_batchscore", name)
 			body, err := os.ReadFile(path)
 			if err != nil {
 				t.Fatal(err)
 			}
 			writeFile(t, path, cutOff(t, body))
-			if r := must(t, 10, "repair", out); !strings.Contains(r.stderr, "cannot be repaired") || !strings.Contains(r.stderr, "another folder") {
+			if r := mustPlain(t, 10, "repair", out); !strings.Contains(r.stderr, "cannot be repaired") || !strings.Contains(r.stderr, "another folder") {
 				t.Errorf("got %v, want %q in stderr and %q in stderr", r, "cannot be repaired", "another folder")
 			}
 			if exists(filepath.Join(out, "_batchscore", "repair")) || !exists(filepath.Join(out, "_SUCCESS")) {
@@ -192,9 +192,9 @@ func TestFault28_RecordsOfARetry(t *testing.T) {
 	in, mend := brokenLinks(t, 4)
 	done := filepath.Join(t.TempDir(), "done")
 	run := []string{"run", "--images", in, "--model", tiny(t, graphtest.Options{}), "--chunk", "4"}
-	must(t, 0, append(run, "--out", done)...)
+	mustPlain(t, 0, append(run, "--out", done)...)
 	mend()
-	must(t, 0, append(run, "--out", done, "--retry", "failed")...)
+	mustPlain(t, 0, append(run, "--out", done, "--retry", "failed")...)
 	for _, tt := range []struct {
 		name, file string
 		change     damage
@@ -218,9 +218,9 @@ func TestFault28_RecordsOfARetry(t *testing.T) {
 				{"verify", out}, {"show", out}, {"merge", out, "-o", filepath.Join(t.TempDir(), "merged.jsonl")},
 				append(run, "--out", out), append(run, "--out", out, "--retry", "failed"),
 			} {
-				must(t, 10, args...)
+				mustPlain(t, 10, args...)
 			}
-			if r := must(t, 10, "repair", out); !strings.Contains(r.stderr, "cannot be repaired") || !strings.Contains(r.stderr, "another folder") {
+			if r := mustPlain(t, 10, "repair", out); !strings.Contains(r.stderr, "cannot be repaired") || !strings.Contains(r.stderr, "another folder") {
 				t.Errorf("got %v, want %q in stderr and %q in stderr", r, "cannot be repaired", "another folder")
 			}
 		})
@@ -232,7 +232,7 @@ func TestFault28_RecordsOfARetry(t *testing.T) {
 func TestFault28_AFolderInThePlaceOfAFile(t *testing.T) {
 	in, done := pictures(t, 8), filepath.Join(t.TempDir(), "done")
 	run := []string{"run", "--images", in, "--model", tiny(t, graphtest.Options{}), "--chunk", "4"}
-	must(t, 0, append(run, "--out", done)...)
+	mustPlain(t, 0, append(run, "--out", done)...)
 	want := merged(t, done)
 	for _, tt := range []struct{ name, file, stops string }{
 		{name: "part", file: "part-00001.jsonl", stops: "run"},
@@ -253,10 +253,10 @@ func TestFault28_AFolderInThePlaceOfAFile(t *testing.T) {
 			}
 			var r processResult
 			if tt.stops == "repair" {
-				r = must(t, 10, "repair", out)
+				r = mustPlain(t, 10, "repair", out)
 			} else {
-				must(t, 0, "repair", out)
-				r = must(t, 10, append(run, "--out", out)...)
+				mustPlain(t, 0, "repair", out)
+				r = mustPlain(t, 10, append(run, "--out", out)...)
 			}
 			if !strings.Contains(r.stderr, "move it away") || !strings.Contains(r.stderr, filepath.Base(tt.file)) {
 				t.Errorf("got %v, want %q in stderr and %q in stderr", r, "move it away", filepath.Base(tt.file))
@@ -264,9 +264,9 @@ func TestFault28_AFolderInThePlaceOfAFile(t *testing.T) {
 			if err := os.Remove(path); err != nil {
 				t.Fatal(err)
 			}
-			must(t, 0, "repair", out)
-			must(t, 0, append(run, "--out", out)...)
-			must(t, 0, "verify", out)
+			mustPlain(t, 0, "repair", out)
+			mustPlain(t, 0, append(run, "--out", out)...)
+			mustPlain(t, 0, "verify", out)
 			if merged(t, out) != want {
 				t.Error("the rows are not those that were there before")
 			}
@@ -296,17 +296,17 @@ func TestFault28_RepairAfterARetry(t *testing.T) {
 			in, mend := brokenLinks(t, 10)
 			out := filepath.Join(t.TempDir(), "out")
 			run := []string{"run", "--images", in, "--out", out, "--model", model, "--chunk", "4", "--max-errors", "100%"}
-			must(t, 0, run...)
+			mustPlain(t, 0, run...)
 			mend()
 			retry := append(run, "--retry", "failed")
-			must(t, 0, retry...)
+			mustPlain(t, 0, retry...)
 			want := merged(t, out)
 			for name, change := range tt.files {
 				change.apply(t, filepath.Join(out, name))
 			}
-			must(t, 0, "repair", out)
-			must(t, 0, retry...)
-			must(t, 0, "verify", out)
+			mustPlain(t, 0, "repair", out)
+			mustPlain(t, 0, retry...)
+			mustPlain(t, 0, "verify", out)
 			if merged(t, out) != want {
 				t.Error("the rows are not those that were there before")
 			}
