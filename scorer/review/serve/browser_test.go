@@ -142,7 +142,7 @@ func TestBrowser(t *testing.T) {
 		tab.Press(kb.ArrowLeft)
 		tab.Press(kb.ArrowLeft)
 		tab.Press(kb.ArrowLeft)
-		await(t, tab, `document.querySelector("#large-title").textContent.includes("<script>alert(1)</script>")`)
+		await(t, tab, `document.querySelector("#large-title").textContent === '"><script>alert(1)<\/script>\\u202egpj.exe'`)
 		tab.Press(kb.Escape)
 		await(t, tab, `!document.querySelector("#large").open && document.activeElement.closest("#grid") !== null`)
 	})

@@ -4,14 +4,18 @@
 const $ = (id) => document.getElementById(id);
 const whole = new Intl.NumberFormat("en");
 
-// make returns an element with attributes, properties that begin with a dot, and children.
+// plain returns a text with characters that are not seen, or put others in another order, as codes.
+const unseen = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
+const plain = (text) => text.replace(unseen, (c) => "\\u" + c.charCodeAt(0).toString(16).padStart(4, "0"));
+
+// make returns an element with attributes, listeners and children. Texts among them are plain.
 function make(name, attributes, ...children) {
   const e = document.createElement(name);
   for (const [key, value] of Object.entries(attributes || {})) {
     if (typeof value === "function") e.addEventListener(key, value);
     else if (value !== undefined) e.setAttribute(key, value);
   }
-  e.append(...children.filter((c) => c !== undefined && c !== null));
+  e.append(...children.filter((c) => c !== undefined && c !== null).map((c) => (typeof c === "string" ? plain(c) : c)));
   return e;
 }
 
@@ -270,7 +274,7 @@ function card(r) {
   } else if (!seen || !seen.no_images) {
     frame.append(make("img", { loading: "lazy", decoding: "async", alt: "", src: "image?size=small&row=" + r.row, error: (e) => retry(e.target, frame) }));
   }
-  return make("li", {}, make("button", { type: "button", title: r.path, click: () => open(r.row) }, frame,
+  return make("li", {}, make("button", { type: "button", title: plain(r.path), click: () => open(r.row) }, frame,
     make("span", { class: failed ? "says failed" : "says" }, make("bdi", {}, failed ? r.status : r.label || ""), make("span", { class: "n" }, failed ? "" : score(r.score))),
     make("bdi", { class: "path" }, r.path)));
 }
@@ -326,7 +330,7 @@ async function why(row) {
 }
 
 function details(one) {
-  $("large-title").firstElementChild.textContent = one.path;
+  $("large-title").firstElementChild.textContent = plain(one.path);
   const list = [["Status", one.status || "no row yet"]];
   if (one.error) list.push(["Why", one.error]);
   if (one.label !== undefined && one.status === "ok") list.push(["Label", one.label]);
