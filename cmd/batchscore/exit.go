@@ -33,7 +33,8 @@ const exitCodesHelp = `Exit codes:
   0    complete: every image has its row; of commands that score nothing: done
   1    fatal error
   3    complete, but more images failed than --max-errors allows: by default 10% of
-       at least 20 images, or all of fewer; of 'sample': images were left out
+       at least 20 images, or all of fewer; of 'sample' and 'export': images
+       were left out because they cannot be read
   4    complete, but images were added, removed or changed since they were listed;
        only with --strict-drift
   6    stopped before it was complete, because more images fail than --max-errors
