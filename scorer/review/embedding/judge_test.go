@@ -165,7 +165,7 @@ func TestFindsAllPairs(t *testing.T) {
 					known[p] = true
 				}
 				for _, p := range r.Duplicates {
-					p.Similarity = cosineOf(vectors, c.dims, p)
+					p.Similarity = cosineOf(t, vectors, c.dims, p)
 					if !known[p] {
 						t.Errorf("%+v: %v is not a pair", c, p)
 					}
@@ -181,9 +181,12 @@ func TestFindsAllPairs(t *testing.T) {
 }
 
 // cosineOf computes the similarity of a pair in the order of byHand.
-func cosineOf(vectors []float32, dims int, p Pair) float64 {
+func cosineOf(t *testing.T, vectors []float32, dims int, p Pair) float64 {
+	t.Helper()
 	var a, b int
-	fmt.Sscanf(p.A+" "+p.B, "images/%05d.jpg images/%05d.jpg", &a, &b)
+	if _, err := fmt.Sscanf(p.A+" "+p.B, "images/%05d.jpg images/%05d.jpg", &a, &b); err != nil {
+		t.Fatal(err)
+	}
 	return cosine(vectors[b*dims:(b+1)*dims], vectors[a*dims:(a+1)*dims])
 }
 
