@@ -80,7 +80,7 @@ func TestReportFailsOn(t *testing.T) {
 	}
 	must(t, 0, "report", out, "--against", out, "--fail-on", "drift>0,flips>0,js>0")
 	for conditions, want := range map[string]string{
-		"acuracy<1":        "accuracy",
+		"accurac<1":        "accuracy",
 		"accuracy<0.9":     "accuracy needs --truth",
 		"drift>0.1":        "drift needs --against",
 		"share[zebra]<0.1": "no share for that label",

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestBins: scores at and beside the edges of bins are where the edges say.
+// TestBins: scores at and next to the edges of bins are where the edges say.
 func TestBins(t *testing.T) {
 	t.Parallel()
 	for _, bins := range []int{ReliabilityBins, ScoreBins} {

@@ -55,7 +55,7 @@ func TestEveryFigure(t *testing.T) {
 			t.Errorf("%s has no value", f.Name())
 		}
 		if f.Whole != "" && (find(f.Whole) == nil || f.Kind != Count) {
-			t.Errorf("%s: its whole %q is no figure, or it is no count", f.Name(), f.Whole)
+			t.Errorf("%s: its whole %q is not a figure, or it is not a count", f.Name(), f.Whole)
 		}
 		if !strings.Contains(List(), f.spelled()+" ") || !strings.HasSuffix(f.Means(), ".") {
 			t.Errorf("%s is not in the list with its meaning", f.Name())
@@ -139,7 +139,7 @@ func TestErrors(t *testing.T) {
 		in         *Input
 	}{
 		{"", "begins with the name of a figure", in},
-		{"acuracy<0.9", "\"acuracy\" is not a figure", in},
+		{"accurate<0.9", "\"accurate\" is not a figure", in},
 		{"accuracy<0.9,", "begins with the name", in},
 		{"accuracy=0.9", "after the name comes <", in},
 		{"accuracy", "after the name comes <", in},
@@ -159,7 +159,7 @@ func TestErrors(t *testing.T) {
 		{"recall[cat<0.9", "the bracket has no end", in},
 		{"recall[Cat]<0.9", "for that label, but for Sexy, a]<b, cat, dog", in},
 		{"share[nothing]>0", "for that label, but for", in},
-		{"status[emtpy]>0", "for that status, but for", in},
+		{"status[void]>0", "for that status, but for", in},
 		{"top[4]<0.5", "for that k, but for 1, 10, 2, 3, 5", in},
 		{"accuracy<0.9", "needs --truth", &alone},
 		{"recall[cat]<0.9", "needs --truth", &alone},
