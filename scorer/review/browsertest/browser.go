@@ -22,7 +22,9 @@ import (
 )
 
 // Browser is a running Chromium without a window.
-type Browser struct{ ctx context.Context }
+type Browser struct {
+	ctx context.Context //nolint:containedctx // the life of the browser, as chromedp has it
+}
 
 // New starts a browser, which ends with the test. Without one installed, the test is skipped,
 // and fails in CI.
@@ -68,7 +70,7 @@ type Options struct {
 // Tab shows one page.
 type Tab struct {
 	// Context is for the actions of chromedp.
-	Context context.Context
+	Context context.Context //nolint:containedctx // the life of the tab, as chromedp has it
 	t       testing.TB
 
 	mu       sync.Mutex

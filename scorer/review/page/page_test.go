@@ -97,7 +97,8 @@ func (f failing) Write([]byte) (int, error) { return 0, f.error }
 // TestSamePage checks that the same findings make the same bytes.
 func TestSamePage(t *testing.T) {
 	for _, name := range []string{"small", "hostile"} {
-		if written(t, examples[name]()) != written(t, examples[name]()) {
+		first, second := written(t, examples[name]()), written(t, examples[name]())
+		if first != second {
 			t.Errorf("%s: two pages differ", name)
 		}
 	}
