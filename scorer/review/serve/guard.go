@@ -109,8 +109,8 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// ours reports whether the server's own page asks, or a person who opens the page. Programs that
-// are no browser do not say.
+// ours reports whether the server's own page asks, or a person who opens the page. Other
+// programs do not say.
 func (g *guard) ours(r *http.Request) bool {
 	if origin := r.Header.Get("Origin"); origin != "" {
 		host, ok := strings.CutPrefix(origin, "http://")

@@ -245,7 +245,9 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 	if _, err := io.Copy(io.Discard, c); err != nil {
 		t.Errorf("a client that sends its header slowly is not cut off: %v", err)
 	}
-	if got := s.raw("GET / HTTP/1.1\r\nHost: " + strings.TrimPrefix(s.base, "http://") + "\r\nX: " + strings.Repeat("x", 64<<10) + "\r\n\r\n"); !strings.Contains(got, " 431 ") {
+	host := strings.TrimPrefix(s.base, "http://")
+	got := s.raw("GET / HTTP/1.1\r\nHost: " + host + "\r\nX: " + strings.Repeat("x", 64<<10) + "\r\n\r\n")
+	if !strings.Contains(got, " 431 ") {
 		t.Errorf("a header of 64 KiB: %s, want 431", got)
 	}
 	for what, limit := range map[string]time.Duration{

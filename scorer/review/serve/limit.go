@@ -108,7 +108,7 @@ func newCache[K comparable, V any](most int64) *cache[K, V] {
 	return &cache[K, V]{most: most, slots: map[K]*list.Element{}, making: map[K]*making[V]{}}
 }
 
-// get returns the value of a key, and makes it if it is not kept. Errors are not kept. make goes on
+// get returns the value of a key, and makes it if it is not kept. Errors are not kept. fn continues
 // if ctx ends: others may wait for it.
 func (c *cache[K, V]) get(ctx context.Context, key K, fn func() (V, int64, error)) (V, error) {
 	c.mu.Lock()

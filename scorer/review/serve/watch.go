@@ -159,12 +159,12 @@ func (w *watcher) read(ctx context.Context) (output.Progress, error) {
 	p, err := r.observer.Look(ctx)
 	switch {
 	case errors.Is(err, store.ErrNotExist) && r.looked:
-		w.anew() // what comes next is another job
+		w.restart() // what comes next is another job
 		return p, err
 	case err != nil:
 		return p, err
 	case p.ChunksDone < r.rows.count():
-		w.anew()
+		w.restart()
 		return w.read(ctx) // another job began in its place
 	}
 	again := r.looked
@@ -172,7 +172,7 @@ func (w *watcher) read(ctx context.Context) (output.Progress, error) {
 	if g := r.observer.Generation(); g != r.generation {
 		// Rows were replaced by those of a retry.
 		if r.generation = g; again {
-			w.anew()
+			w.restart()
 			return w.read(ctx)
 		}
 		if err := w.open(ctx); err != nil {
@@ -205,8 +205,8 @@ func (w *watcher) drop() {
 	w.now.images = nil
 }
 
-// anew begins to read from the beginning. What is shown stays until there is more to show.
-func (w *watcher) anew() {
+// restart begins to read from the beginning. What is shown stays until there is more to show.
+func (w *watcher) restart() {
 	w.drop()
 	w.now = nil
 }
