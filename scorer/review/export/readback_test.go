@@ -3,6 +3,7 @@ package export
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	stdimage "image"
 	"image/color"
@@ -153,7 +154,7 @@ func export(t *testing.T, to Folder, format string, items []*Item, c Collection)
 				var file io.WriteCloser
 				if file, err = to.Create(it.File); err == nil {
 					_, err = file.Write(it.Body)
-					file.Close()
+					err = errors.Join(err, file.Close())
 				}
 			}
 		}

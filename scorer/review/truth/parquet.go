@@ -140,7 +140,7 @@ func columns(ctx context.Context, group parquet.RowGroup, which []int, fn func([
 	readers := make([]*columnReader, len(which))
 	for i, n := range which {
 		readers[i] = &columnReader{pages: chunks[n].Pages(), buf: make([]parquet.Value, 256)}
-		defer readers[i].pages.Close()
+		defer func() { _ = readers[i].pages.Close() }()
 	}
 	values := make([]parquet.Value, len(which))
 	for row := range group.NumRows() {
