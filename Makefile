@@ -170,7 +170,8 @@ review-figures-check: ## compute the figures of results again with scikit-learn,
 	@test -x '$(REVIEW)/figures/bin/python' || python3 -m venv '$(REVIEW)/figures'
 	@'$(REVIEW)/figures/bin/pip' install --quiet --disable-pip-version-check --require-hashes --no-deps -r $(FIGURES)/requirements.txt
 	@'$(REVIEW)/figures/bin/python' $(FIGURES)/reference.py --check $(FIGURES)/reference.json.gz
-	go test -count=1 -run Reference ./scorer/review/evaluate
+	@'$(REVIEW)/figures/bin/python' scorer/review/embedding/testdata/reference.py --check
+	go test -count=1 -run 'Reference|ScikitLearn' ./scorer/review/evaluate ./scorer/review/embedding
 
 .PHONY: review-check
 review-check: review-tools-check review-annotation-check review-figures-check ## check reports in a browser in all forms, and exports with real tools (minutes)
