@@ -72,8 +72,14 @@ func TestEveryFigure(t *testing.T) {
 			t.Errorf("the metric %s belongs to no figure", m.Name)
 		}
 	}
-	if _, err := json.Marshal(figures); err != nil {
-		t.Error(err)
+	nothing := Figures(&Input{MeanScore: math.NaN(), Truth: new(evaluate.Truth).Result(), Other: new(evaluate.Comparison).Drift()}, nil)
+	for _, f := range []Values{figures, nothing} {
+		if _, err := json.Marshal(f); err != nil {
+			t.Error(err)
+		}
+	}
+	if d := figures["drift"]; d != max(figures["psi"], figures["psi_scores"]) || d == figures["psi"] || d != figures["psi_scores"] {
+		t.Errorf("drift is %v, with a psi of %v and %v", d, figures["psi"], figures["psi_scores"])
 	}
 }
 
@@ -232,6 +238,16 @@ func TestLabelsOfOthers(t *testing.T) {
 	in.OtherLabels = 3
 	if n := Figures(in, nil)["labels"]; n != 7 {
 		t.Errorf("%v labels, want 7", n)
+	}
+	// It may be among the labels that are not listed.
+	in.Truth.Classes = append(in.Truth.Classes, evaluate.ClassResult{Label: "gone"})
+	conditions = Conditions{{Figure: find("share"), Key: "gone", Operator: ">"}}
+	if _, err := conditions.Judge(Figures(in, conditions)); err == nil {
+		t.Error("the share of a label that may not be listed is taken for 0")
+	}
+	in.OtherLabels = 0
+	if _, err := conditions.Judge(Figures(in, conditions)); err != nil {
+		t.Error(err)
 	}
 }
 
