@@ -142,6 +142,16 @@ func TestSelection(t *testing.T) {
 	}
 }
 
+// TestClassIDs checks the numbers of classes: the lowest where several are called the same,
+// and -1 for a label that only people use.
+func TestClassIDs(t *testing.T) {
+	items := []*Item{image("a.jpg", []string{"crane", "by people"}, class(9, "crane", 0.9), class(7, "crane", 0.1)), image("b.jpg", nil, class(8, "crane", 0.9))}
+	w, _, err := run(t, items, Selection{})
+	if err != nil || !slices.Equal(w.c.Labels, []string{"by people", "crane"}) || !slices.Equal(w.c.ClassIDs, []int{-1, 7}) {
+		t.Errorf("the labels %q have the numbers %d, %v", w.c.Labels, w.c.ClassIDs, err)
+	}
+}
+
 // TestSample checks that samples are those of the lowest hashes, in manifest order, at most
 // so many of each label, and the smaller a part of the larger.
 func TestSample(t *testing.T) {
