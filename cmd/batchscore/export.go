@@ -156,6 +156,10 @@ func (f *exportImages) check(given func(flag string) bool, out string) error {
 		return usagef("--truth-columns needs --truth")
 	case !(f.options.Validation >= 0 && f.options.Validation <= 1):
 		return invalid("validation", f.options.Validation, "a share from 0 to 1")
+	case given("validation") && !f.format.Splits:
+		return usagef("--validation is not for %s: it does not tell training and validation apart", f.to)
+	case f.options.Link && f.format.Needs != export.Files:
+		return usagef("--link is not for %s: it has no files of images", f.to)
 	case f.replace.given && !f.format.OneFile:
 		return usagef("--force replaces one file, and %s is a folder: name another one, or delete it", f.to)
 	}

@@ -227,6 +227,8 @@ func TestExport_Usage(t *testing.T) {
 		{args: "--to csv -o - --wrong", says: "--truth"},
 		{args: "--to csv -o - --truth-columns a,b", says: "--truth"},
 		{args: "--to yolo -o x --validation 2", says: "share"},
+		{args: "--to coco -o x --validation 0.2", says: "training"},
+		{args: "--to hf-parquet -o x --link", says: "--link"},
 		{args: "--to label-studio -o x --urls ftp", says: "azure-blob"},
 		{args: "--to csv -o - --status bad", says: "--status"},
 	} {

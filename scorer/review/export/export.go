@@ -135,6 +135,8 @@ type Format struct {
 	Needs Needs
 	// Failed reports whether images without an answer can be exported.
 	Failed bool
+	// Splits reports whether it tells images for validation apart; see Options.Validation.
+	Splits bool
 	// New returns a Writer.
 	New func() Writer
 }

@@ -10,8 +10,8 @@ import (
 
 var hfFormat = Format{
 	Name: "hf", What: "an ImageFolder of Hugging Face's datasets: the images, and metadata.jsonl",
-	Needs: Files,
-	New:   func() Writer { return &hfWriter{} },
+	Needs: Files, Splits: true,
+	New: func() Writer { return &hfWriter{} },
 }
 
 // hfWriter writes a folder for each split, with the images and a line about each.

@@ -14,8 +14,8 @@ import (
 
 var hfParquetFormat = Format{
 	Name: "hf-parquet", What: "Parquet files of Hugging Face's datasets, with the images in them and labels as classes",
-	Needs: Bodies,
-	New:   func() Writer { return &hfParquetWriter{} },
+	Needs: Bodies, Splits: true,
+	New: func() Writer { return &hfParquetWriter{} },
 }
 
 const (

@@ -20,8 +20,8 @@ const (
 
 var yoloFormat = Format{
 	Name: "yolo", What: "folders of labels, train/LABEL and val/LABEL, as YOLO's classifiers and torchvision load them",
-	Needs: Files,
-	New:   func() Writer { return &yoloWriter{} },
+	Needs: Files, Splits: true,
+	New: func() Writer { return &yoloWriter{} },
 }
 
 // yoloWriter puts each image in the folder of its label: that of the truth if the image has one,
