@@ -14,8 +14,8 @@ const studioConfig = "label-config.xml"
 
 var labelStudioFormat = Format{
 	Name: "label-studio", What: "Label Studio: tasks with predictions, and the labelling configuration",
-	File: studioConfig, Needs: Rows,
-	New: func() Writer { return &studioWriter{} },
+	Needs: Rows,
+	New:   func() Writer { return &studioWriter{} },
 }
 
 const (
