@@ -60,7 +60,7 @@ type reading struct {
 // watcher looks at an output when somebody asks, and shares what it sees.
 type watcher struct {
 	opt *Options
-	ctx context.Context // ends with the server
+	ctx context.Context //nolint:containedctx // ends with the server, and looks outlive the request that began them
 
 	mu       sync.Mutex
 	looking  bool
