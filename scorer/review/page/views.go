@@ -232,6 +232,7 @@ func (g GroupView) Views() iter.Seq[GalleryView] {
 type GalleryView struct {
 	review.Gallery
 	Element  string // the ID of its element
+	Bare     bool   // the page has no pictures at all
 	Pictures []PictureView
 }
 
@@ -240,6 +241,7 @@ type PictureView struct {
 	*review.Picture
 	ID            string
 	Base          string // the last part of its name
+	Why           string // why it has no picture, unless the page has none at all
 	Src           any    // a template.URL of data, or an address, which is checked
 	Large         string
 	Width, Height int // of the small picture
@@ -256,7 +258,7 @@ type ClassBar struct {
 
 // newGallery returns the view of a gallery.
 func newGallery(p *Page, g review.Gallery) GalleryView {
-	v := GalleryView{Gallery: g, Element: galleryID(g.ID)}
+	v := GalleryView{Gallery: g, Element: galleryID(g.ID), Bare: p.NoPictures != ""}
 	for i := range g.Pictures {
 		v.Pictures = append(v.Pictures, p.picture(fmt.Sprintf("%s-%d", v.Element, i+1), &g.Pictures[i]))
 	}
@@ -265,6 +267,9 @@ func newGallery(p *Page, g review.Gallery) GalleryView {
 
 func (p *Page) picture(id string, pic *review.Picture) PictureView {
 	v := PictureView{Picture: pic, ID: id, Base: path.Base(pic.Path)}
+	if p.NoPictures == "" {
+		v.Why = pic.NoThumb
+	}
 	v.source(p, pic)
 	for _, c := range pic.Classes {
 		v.Bars = append(v.Bars, ClassBar{Class: c, W: short(100 * min(max(c.Score, 0), 1))})
