@@ -131,14 +131,14 @@ func TestViewRefuses(t *testing.T) {
 		says string
 		args []string
 	}{
-		{64, "--allow-other-machines", []string{in, "--listen", "0.0.0.0:0"}},
-		{64, "--allow-other-machines", []string{in, "--listen", ":0"}},
-		{64, "--allow-other-machines", []string{in, "--listen", "example.com:0"}},
-		{64, "HOST:PORT", []string{in, "--listen", ""}},
-		{64, "HOST:PORT", []string{in, "--listen", "127.0.0.1"}},
-		{64, "too often", []string{in, "--every", "1ms"}},
-		{64, "--no-images", []string{in, "--no-images", "--images", in}},
-		{78, "is not an output folder", []string{in}},
+		{code: 64, says: "--allow-other-machines", args: []string{in, "--listen", "0.0.0.0:0"}},
+		{code: 64, says: "--allow-other-machines", args: []string{in, "--listen", ":0"}},
+		{code: 64, says: "--allow-other-machines", args: []string{in, "--listen", "example.com:0"}},
+		{code: 64, says: "HOST:PORT", args: []string{in, "--listen", ""}},
+		{code: 64, says: "HOST:PORT", args: []string{in, "--listen", "127.0.0.1"}},
+		{code: 64, says: "too often", args: []string{in, "--every", "1ms"}},
+		{code: 64, says: "--no-images", args: []string{in, "--no-images", "--images", in}},
+		{code: 78, says: "is not an output folder", args: []string{in}},
 	} {
 		r := must(t, c.code, append([]string{"view"}, c.args...)...)
 		says(t, r, c.says)

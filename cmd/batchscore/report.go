@@ -66,7 +66,8 @@ The same output and flags make the same page, byte for byte.
 	fs.StringVar(&f.truth, "truth", "", "compare the labels with those in `FILE` (CSV, Parquet, or the export of an annotation tool), or with folder-names")
 	fs.StringVar(&f.truthColumns, "truth-columns", "", "the `COLUMNS` of --truth that hold the image and its label, as in file,class (default by their names)")
 	fs.StringVar(&f.against, "against", "", "compare the rows with those of the output in `PLACE`")
-	fs.StringVar(&f.embeddings, "embeddings", "", "find near duplicates and outliers by the vectors in `FILE`, a .npy with a row for each image in the order of the rows")
+	fs.StringVar(&f.embeddings, "embeddings", "", "find near duplicates and outliers by the vectors in `FILE`, "+
+		"a .npy with a row for each image in the order of the rows")
 	fs.BoolVar(&f.json, "json", false, "print the figures as JSON")
 	fs.BoolVar(&f.noPictures, "no-pictures", false, "read no images: the page has no pictures")
 	fs.BoolVar(&f.noVerify, "no-verify", false, "do not prove that the rows match the manifest, which reads all parts once more")

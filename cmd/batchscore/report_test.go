@@ -163,8 +163,10 @@ func TestReportVectors(t *testing.T) {
 	}
 	var ids []string
 	for _, g := range found.Galleries {
-		if ids = append(ids, g.ID); g.ID == "duplicates" && (g.Pictures[0].Path != found.Vectors.Duplicates[0].A || g.Pictures[1].Path != found.Vectors.Duplicates[0].B) {
-			t.Errorf("the first duplicates are %q and %q, want %+v", g.Pictures[0].Path, g.Pictures[1].Path, found.Vectors.Duplicates[0])
+		ids = append(ids, g.ID)
+		first := found.Vectors.Duplicates[0]
+		if g.ID == "duplicates" && (g.Pictures[0].Path != first.A || g.Pictures[1].Path != first.B) {
+			t.Errorf("the first duplicates are %q and %q, want %+v", g.Pictures[0].Path, g.Pictures[1].Path, first)
 		}
 	}
 	if !slices.Contains(ids, "duplicates") || !slices.Contains(ids, "outliers") {

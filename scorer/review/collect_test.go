@@ -298,7 +298,7 @@ func TestIncomplete(t *testing.T) {
 	}
 }
 
-// TestNoOutput: a place that is no output is an error, also the one to compare with.
+// TestNoOutput: a place without an output is an error, also the one to compare with.
 func TestNoOutput(t *testing.T) {
 	if _, _, err := review.Collect(t.Context(), new(mem.Store), review.Options{}); err == nil {
 		t.Error("an empty place is reported on")

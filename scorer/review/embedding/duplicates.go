@@ -15,7 +15,7 @@ import (
 const (
 	// exactRows is how many images are all compared with each other, which makes 5*10^9
 	// pairs. Of more, a sample is compared with all, of up to as many pairs as mostPairs.
-	exactRows = 100_000
+	exactRows = 60_000
 	mostPairs = 1_000_000_000
 	mostFound = 200     // near duplicates of one image that are counted
 	mostKept  = 1 << 24 // numbers of the vectors of a sample

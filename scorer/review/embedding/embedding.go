@@ -7,7 +7,7 @@
 // which counts with length one. Vectors of length zero and vectors that hold infinities or
 // no numbers are left out, and counted.
 //
-// Up to 100,000 images are all compared with each other: exactly, because bounds of the
+// Up to 60,000 images are all compared with each other: exactly, because bounds of the
 // distance leave out only pairs that cannot be near duplicates. With 512 dimensions that takes
 // 42 s of processor time with vectors like those of networks, and 190 s with vectors that have
 // no common structure. Of more images, a fair sample is compared with all, in up to 10^9 pairs:

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/review/thumbnail"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/mem"
 )
@@ -130,7 +131,7 @@ func TestPicturesAreMadeAndNeverFiles(t *testing.T) {
 	j.finish(0)
 	s := startJob(j)
 	s.await("complete", func(p seen) bool { return p.Rows == 20 })
-	for size, width := range map[string]int{"small": 160, "large": 320} {
+	for size, width := range map[string]int{"small": thumbnail.SideSmall, "large": 320} {
 		r := s.get("/image?row=1&size=" + size)
 		got, err := jpeg.DecodeConfig(strings.NewReader(r.body))
 		if r.code != http.StatusOK || err != nil || got.Width != width || r.header.Get("Content-Type") != "image/jpeg" {

@@ -31,11 +31,11 @@ var (
 
 // Sides of thumbnails, in pixels.
 const (
-	SideSmall = 160  // of a gallery
+	SideSmall = 240  // of a gallery
 	SideLarge = 1600 // of one image that is looked at
 )
 
-// defaultQuality shows a photograph of SideSmall in some 5 kB.
+// defaultQuality shows a photograph of SideSmall in some 9 kB.
 const defaultQuality = 75
 
 // A Thumb is the small picture of one image.

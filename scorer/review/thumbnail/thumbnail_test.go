@@ -152,7 +152,7 @@ func TestMake(t *testing.T) {
 		t.Fatal(err)
 	}
 	entries = append(entries, p.put(t, "clear.png", half.Bytes()))
-	all := makeAll(t, p, entries, Options{})
+	all := makeAll(t, p, entries, Options{Side: 160})
 	for i, s := range sizes {
 		th := all[i]
 		if th.Err != nil || th.ImageWidth != s[0] || th.ImageHeight != s[1] || th.Width != s[2] || th.Height != s[3] {
