@@ -25,7 +25,7 @@ const (
 	bins = 20
 )
 
-// index has of each row what filters ask about: 7 bytes. The rows of one part are never changed.
+// index has of each row what filters and orders ask about: 11 bytes. The rows of one part are never changed.
 type index struct {
 	mu       sync.RWMutex
 	parts    []*indexed // by chunk; nil for those that are not read
@@ -47,6 +47,7 @@ type indexed struct {
 	created time.Time
 	labels  []uint16
 	scores  []float32 // NaN for none
+	hashes  []uint32  // the beginning of the hash by which samples are chosen
 	states  []uint8
 	holds   [4]uint64 // the set of statuses
 }
@@ -120,7 +121,11 @@ func newIndex() *index {
 // add adds a part.
 func (x *index) add(p output.SeenPart) {
 	n := len(p.Rows)
-	one := &indexed{first: p.First, created: p.Created, labels: make([]uint16, n), scores: make([]float32, n), states: make([]uint8, n)}
+	one := &indexed{first: p.First, created: p.Created,
+		labels: make([]uint16, n), scores: make([]float32, n), hashes: make([]uint32, n), states: make([]uint8, n)}
+	for i := range p.Rows {
+		one.hashes[i] = hashOf(nameOf(&p.Rows[i]))
+	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for i := range p.Rows {

@@ -23,7 +23,7 @@ func filled(n, perPart int) *index {
 	for chunk := range n / perPart {
 		for i := range rows {
 			k := mixed(uint64(chunk*perPart + i))
-			rows[i] = row.Row{Path: "images/0000000.jpg", Status: row.StatusOK, Answer: &answers[i]}
+			rows[i] = row.Row{Path: fmt.Sprint("images/", chunk*perPart+i, ".jpg"), Status: row.StatusOK, Answer: &answers[i]}
 			answers[i] = row.Classification{Label: labels[k%1000], Score: float32(k>>10&0xffff) / 0xffff}
 			if k%100 == 0 {
 				rows[i].Status, rows[i].Answer, rows[i].Error = "truncated", nil, "it ends early"
@@ -32,6 +32,14 @@ func filled(n, perPart int) *index {
 		x.add(output.SeenPart{Chunk: chunk, First: chunk * perPart, Created: time.Unix(int64(chunk), 0), Rows: rows})
 	}
 	return x
+}
+
+// mixed returns a number mixed well (SplitMix64).
+func mixed(n uint64) uint64 {
+	n += 0x9e3779b97f4a7c15
+	n = (n ^ n>>30) * 0xbf58476d1ce4e5b9
+	n = (n ^ n>>27) * 0x94d049bb133111eb
+	return n ^ n>>31
 }
 
 // TestIndexIsSmall bounds what a row costs in memory.
@@ -44,8 +52,8 @@ func TestIndexIsSmall(t *testing.T) {
 	runtime.GC()
 	runtime.ReadMemStats(&after)
 	each := float64(after.HeapAlloc-before.HeapAlloc) / n
-	if each > 8 {
-		t.Errorf("a row takes %.1f bytes, want 7 and little more", each)
+	if each > 12 {
+		t.Errorf("a row takes %.1f bytes, want 11 and little more", each)
 	}
 	if x.rows != n || len(x.failures) != keptFailures || x.failed < n/120 || x.failed > n/80 {
 		t.Errorf("%d rows, %d failed, %d of them kept", x.rows, x.failed, len(x.failures))
@@ -99,7 +107,7 @@ func BenchmarkAsk(b *testing.B) {
 				if q.order == inOrder {
 					_, err = a.page(b.Context(), x.parts, &t, &q)
 				} else {
-					_, err = a.sort(b.Context(), x.parts, &t, &q)
+					_, err = a.sort(b.Context(), x.parts, &t, &q, nil)
 				}
 				if err != nil || a.Matching == 0 {
 					b.Fatal(a.Matching, err)

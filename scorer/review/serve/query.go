@@ -24,7 +24,7 @@ const (
 // Orders of rows.
 const (
 	inOrder   = "order"  // of the manifest
-	sampled   = "sample" // the same rows for everybody, as good as random
+	sampled   = "sample" // a fair sample first: see sample.go
 	leastSure = "least"  // lowest score first
 	surest    = "most"
 )
@@ -203,7 +203,7 @@ func (x *index) ask(ctx context.Context, q question, m *shard.Manifest) (answer,
 	case q.order == inOrder:
 		numbers, err = a.page(ctx, parts, &t, &q)
 	default:
-		numbers, err = a.sort(ctx, parts, &t, &q)
+		numbers, err = a.sort(ctx, parts, &t, &q, m)
 	}
 	if err != nil {
 		return a, err
@@ -243,8 +243,8 @@ type ranked struct {
 }
 
 // sort finds the rows of one page in another order, and counts all that match.
-func (a *answer) sort(ctx context.Context, parts []*indexed, t *test, q *question) ([]int, error) {
-	first := choose.First[ranked]{N: q.after + q.limit, Less: func(a, b ranked) bool {
+func (a *answer) sort(ctx context.Context, parts []*indexed, t *test, q *question, m *shard.Manifest) ([]int, error) {
+	first := choose.First[ranked]{N: q.after + q.limit + spare, Less: func(a, b ranked) bool {
 		return a.key < b.key || a.key == b.key && a.row < b.row
 	}}
 	for _, p := range parts {
@@ -261,7 +261,7 @@ func (a *answer) sort(ctx context.Context, parts []*indexed, t *test, q *questio
 			r := ranked{row: p.first + i}
 			switch score := float64(p.scores[i]); {
 			case q.order == sampled:
-				r.key = float64(mixed(uint64(r.row)))
+				r.key = float64(p.hashes[i])
 			case math.IsNaN(score):
 				continue // an image that failed has no score
 			case q.order == leastSure:
@@ -275,24 +275,20 @@ func (a *answer) sort(ctx context.Context, parts []*indexed, t *test, q *questio
 			}
 		}
 	}
-	var numbers []int
-	for i, r := range first.Sorted() {
-		if i >= q.after {
-			numbers = append(numbers, r.row)
+	all := first.Sorted()
+	if q.order == sampled {
+		if err := untie(all, m); err != nil {
+			return nil, err
 		}
+	}
+	var numbers []int
+	for _, r := range all[min(q.after, len(all)):min(q.after+q.limit, len(all))] {
+		numbers = append(numbers, r.row)
 	}
 	if next := q.after + len(numbers); next < a.Matching && next <= mostOffset {
 		a.Next = next
 	}
 	return numbers, nil
-}
-
-// mixed returns the number of a row mixed well (SplitMix64), as an order that is as good as random.
-func mixed(n uint64) uint64 {
-	n += 0x9e3779b97f4a7c15
-	n = (n ^ n>>30) * 0xbf58476d1ce4e5b9
-	n = (n ^ n>>27) * 0x94d049bb133111eb
-	return (n ^ n>>31) >> 11 // as many bits as a float64 holds
 }
 
 // search finds the rows of one page whose paths contain a text. It ends early after mostNames.
