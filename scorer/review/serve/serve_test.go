@@ -330,3 +330,20 @@ func TestCacheIsBounded(t *testing.T) {
 		t.Errorf("an error is kept: %v", err)
 	}
 }
+
+// TestListsAreNeverNull: the page's script counts lists, also those of a job without a failure, of
+// one without a row, and of none.
+func TestListsAreNeverNull(t *testing.T) {
+	none := start(t, Options{Out: new(mem.Store), Every: time.Hour})
+	empty := begin(t, 8)
+	one := begin(t, 1)
+	one.finish(0)
+	for name, s := range map[string]*served{"no output": none, "no row": startJob(empty), "no failure": startJob(one)} {
+		if name == "no failure" {
+			s.await("its row", func(p seen) bool { return p.Rows == 1 })
+		}
+		if body := s.get("/progress").body; strings.Contains(body, ":null") {
+			t.Errorf("%s: %s", name, body)
+		}
+	}
+}

@@ -394,12 +394,27 @@ func (w *watcher) render() {
 	if w.looking && time.Since(w.began) > overdue && s.Trouble == "" && w.known {
 		s.Trouble = fmt.Sprintf("The storage has not answered since %s.", w.began.UTC().Format("15:04:05 UTC"))
 	}
-	body, err := json.Marshal(&s)
+	body, err := json.Marshal(s.whole())
 	if err != nil { // a number that JSON does not have
-		body, _ = json.Marshal(&seen{Output: s.Output, Trouble: printable.Line(err.Error())})
+		body, _ = json.Marshal((&seen{Output: s.Output, Trouble: printable.Line(err.Error())}).whole())
 	}
 	sum := sha256.Sum256(body)
 	w.body, w.etag = body, `"`+hex.EncodeToString(sum[:12])+`"`
+}
+
+// whole returns s with empty lists for those that there are none of: nil is null in JSON, which
+// the page's script cannot count.
+func (s *seen) whole() *seen {
+	s.Statuses, s.Rates, s.Ranks = listed(s.Statuses), listed(s.Rates), listed(s.Ranks)
+	s.Labels, s.Scores, s.Failures = listed(s.Labels), listed(s.Scores), listed(s.Failures)
+	return s
+}
+
+func listed[T any](all []T) []T {
+	if all == nil {
+		return []T{}
+	}
+	return all
 }
 
 // rows adds what the index knows.

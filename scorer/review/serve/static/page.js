@@ -52,14 +52,18 @@ async function look() {
       etag = r.headers.get("ETag") || "";
       const before = seen;
       seen = await r.json();
-      show(before);
+      try {
+        show(before);
+      } catch (e) {
+        throw new Error("This page could not show the answer, which is a mistake in it: " + e.message, { cause: "page" });
+      }
     } else if (r.status !== 304) {
       throw new Error((await r.text()).trim());
     }
     lost("");
     wait = seen ? Math.max(1, seen.every_seconds) : 2;
   } catch (e) {
-    lost("No answer from batchscore view: it has ended, or the connection is lost. (" + e.message + ")");
+    lost(e.cause === "page" ? e.message : "No answer from batchscore view: it has ended, or the connection is lost. (" + e.message + ")");
   }
   if (!document.hidden) timer = setTimeout(look, wait * 1000);
 }
@@ -103,9 +107,13 @@ function show(before) {
   else if (seen.rows > 0) found();
 }
 
+function speed(perSecond) {
+  return (perSecond < 10 ? perSecond.toPrecision(2) : whole.format(Math.round(perSecond))) + " images/s";
+}
+
 function showFigures() {
   const all = [["Images", whole.format(seen.images_done) + " of " + whole.format(seen.images)]];
-  if (seen.images_per_second > 0) all.push(["Rate", whole.format(Math.round(seen.images_per_second)) + " images/s"]);
+  if (seen.images_per_second > 0) all.push(["Rate", speed(seen.images_per_second)]);
   if (seen.left_seconds > 0) all.push(["Time left", span(seen.left_seconds)]);
   if (seen.makespan_seconds > 0) all.push(["Took", span(seen.makespan_seconds)]);
   all.push(["Failed", whole.format(seen.failed) + (seen.failed ? " (" + percent(seen.failed, seen.images_done) + ")" : "")]);
@@ -124,7 +132,7 @@ function showRates() {
   const line = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
   line.setAttribute("points", r.map((x, i) => (600 * i / (r.length - 1)).toFixed(1) + "," + (58 - 55 * x.images_per_second / most).toFixed(1)).join(" "));
   svg.replaceChildren(line);
-  const text = "Images per second since the start: at most " + whole.format(Math.round(most)) + ", last " + whole.format(Math.round(r[r.length - 1].images_per_second));
+  const text = "Since the start: at most " + speed(most) + ", last " + speed(r[r.length - 1].images_per_second);
   svg.setAttribute("aria-label", text);
   $("rates").querySelector("figcaption").textContent = text;
 }
