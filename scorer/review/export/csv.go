@@ -54,7 +54,7 @@ func (w *csvWriter) Add(_ context.Context, it *Item) error {
 	}
 	w.record = append(w.record, validText(w.c.Address(it)))
 	if w.c.HasTruth {
-		w.record = append(w.record, validText(strings.Join(it.Truth, "|")))
+		w.record = append(w.record, truthField(it.Truth))
 	}
 	return w.table.Write(w.record)
 }
@@ -65,6 +65,21 @@ func (w *csvWriter) End() error {
 		return err
 	}
 	return w.file.Close()
+}
+
+// truthField returns labels as [truth.Read] reads them: one as it is, and several, any of which is
+// right, as a list in JSON. One that begins as JSON does is a list, too.
+func truthField(labels []string) string {
+	switch {
+	case len(labels) == 0:
+		return ""
+	case len(labels) == 1 && !strings.HasPrefix(labels[0], "[") && !strings.HasPrefix(labels[0], "{"):
+		return validText(labels[0])
+	}
+	var list strings.Builder
+	j := newJSONWriter(&list)
+	j.value(labels)
+	return list.String()
 }
 
 // validText replaces every byte that is not UTF-8 with U+FFFD.

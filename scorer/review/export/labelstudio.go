@@ -9,7 +9,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/row"
 )
 
-// The files of an export for Label Studio.
+// studioConfig is the file of the labelling configuration. Tasks are in files of their own.
 const studioConfig = "label-config.xml"
 
 var labelStudioFormat = Format{
