@@ -214,6 +214,25 @@ func (p *Page) RateChart() RateChart {
 	return c
 }
 
+// StartSeconds is how long the job took until the first rank began a chunk; 0 if that is not
+// known or less than a second. A chunk that nobody committed is not seen.
+func (p *Page) StartSeconds() float64 {
+	if p.Timeline == nil || p.Timeline.Started.IsZero() {
+		return 0
+	}
+	var first time.Time
+	for _, r := range p.Timeline.Ranks {
+		if len(r.Busy) > 0 && (first.IsZero() || r.Busy[0].From.Before(first)) {
+			first = r.Busy[0].From
+		}
+	}
+	seconds := first.Sub(p.Timeline.Started).Seconds()
+	if first.IsZero() || seconds < 1 {
+		return 0
+	}
+	return seconds
+}
+
 // Stage is for how much of the time a stage was busy.
 type Stage struct {
 	Name, What string
