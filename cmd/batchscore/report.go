@@ -45,7 +45,9 @@ most --max-megabytes large: beyond that, galleries show fewer pictures.
 
 --json prints the figures for programs instead of a page, or as well. --fail-on makes the
 exit code 7 if a figure is not as it should be, so that a night can end before its labels
-are used. 'batchscore help figures' lists all figures.
+are used. Damaged rows never pass (10). A job that is not complete passes only if a
+condition is about missing images, as in 'missing>100' (else 75). 'batchscore help
+figures' lists all figures.
 
 The same output and flags make the same page, byte for byte.
 
@@ -62,7 +64,7 @@ The same output and flags make the same page, byte for byte.
 		},
 	}
 	fs := cmd.Flags()
-	fs.StringVarP(&f.file, "output", "o", "", "write the page to `FILE`, which ends in .html: a local file, an object in object storage, or - for standard output")
+	fs.StringVarP(&f.file, "output", "o", "", "write the page to `FILE`, which ends in .html or .htm: a local file, an object in object storage, or - for standard output")
 	fs.StringVar(&f.truth, "truth", "", "compare the labels with those in `FILE` (CSV, Parquet, or the export of an annotation tool), or with folder-names")
 	fs.StringVar(&f.truthColumns, "truth-columns", "", "the `COLUMNS` of --truth that hold the image and its label, as in file,class (default by their names)")
 	fs.StringVar(&f.against, "against", "", "compare the rows with those of the output in `PLACE`")
@@ -70,14 +72,14 @@ The same output and flags make the same page, byte for byte.
 		"a .npy with a row for each image in the order of the rows")
 	fs.BoolVar(&f.json, "json", false, "print the figures as JSON")
 	fs.BoolVar(&f.noPictures, "no-pictures", false, "read no images: the page has no pictures")
-	fs.BoolVar(&f.noVerify, "no-verify", false, "do not prove that the rows match the manifest, which reads all parts once more")
+	fs.BoolVar(&f.noVerify, "no-verify", false, "do not prove that the rows match the manifest, which reads all parts once more; --fail-on says so")
 	fs.StringVar(&f.images, "images", "", "read the pictures from `PLACE` (default the one that the job records)")
 	fs.IntVar(&f.perGallery, "per-gallery", 12, "show `N` images in each gallery")
 	fs.Float64Var(&f.threshold, "threshold", 0.5, "show images whose score is nearest to `SCORE` in a gallery")
 	fs.Float64Var(&f.maxMegabytes, "max-megabytes", 25, "let the page be at most `N` megabytes large")
 	fs.Uint64Var(&f.seed, "seed", 1, "`NUMBER` that chooses which images samples have")
 	fs.StringVar(&f.failOn, "fail-on", "", "exit with code 7 if one of the `CONDITIONS` holds, as in 'drift>0.2,accuracy<0.9,failed>1%'")
-	fs.StringVar(&f.metricsFile, "metrics-file", "", "write the figures to `FILE`.prom, for the textfile collector of node_exporter")
+	fs.StringVar(&f.metricsFile, "metrics-file", "", "write the figures to `FILE`, which ends in .prom, for the textfile collector of node_exporter")
 	fs.BoolVar(&f.replace.given, "force", false, "replace the file if it exists and holds something else")
 	groupFlags(cmd, "Storage flags", func() {
 		f.places.register(cmd)
@@ -91,6 +93,9 @@ func figuresTopic() string {
 	return `The figures of a result, for 'report --fail-on'. Conditions have commas between them, such
 as 'failed>1%' or 'recall[cat]<0.8'. Operators are <, <=, > and >=. A condition that holds
 makes the exit code 7. A figure that the result does not have is wrong usage, never a pass.
+Figures and percentages are of the images that have a row. Rows that verify finds damaged
+make it 10, whatever the conditions. A job that is not complete makes it 75, unless a
+condition is about 'missing'.
 
 ` + gate.List() + `
 'report --json' prints them all, and --metrics-file writes them for Prometheus.`
@@ -110,6 +115,7 @@ type reportFlags struct {
 	failOn, metricsFile                string
 	conditions                         gate.Conditions // of failOn, if it was given
 	gated                              bool
+	damage                             error // that verify found, if it was asked
 }
 
 // mostPerGallery is how many images a gallery has at most: a page is to be looked at.
@@ -177,7 +183,7 @@ func (f *reportFlags) run(ctx context.Context, stdout, stderr io.Writer, out str
 		return err
 	}
 	if !f.noVerify {
-		if err := addVerdict(ctx, st, found); err != nil {
+		if err := f.addVerdict(ctx, st, found); err != nil {
 			return err
 		}
 	}
@@ -199,10 +205,14 @@ func (f *reportFlags) run(ctx context.Context, stdout, stderr io.Writer, out str
 			return err
 		}
 	}
-	if err := f.writeMetrics(found); err != nil {
+	verdict := f.judge(found)
+	if err := f.writeMetrics(found, verdict); err != nil {
 		return err
 	}
-	return f.judge(stdout, found)
+	if verdict != nil {
+		return verdict
+	}
+	return f.sayPassed(stdout, stderr, found)
 }
 
 // collect reads all rows, with a progress bar.
@@ -256,10 +266,13 @@ func readTimeline(ctx context.Context, st store.Store, found *review.Findings) e
 }
 
 // addVerdict proves that the rows match the manifest.
-func addVerdict(ctx context.Context, st store.Store, found *review.Findings) error {
+func (f *reportFlags) addVerdict(ctx context.Context, st store.Store, found *review.Findings) error {
 	r, err := output.Verify(ctx, st)
 	if err != nil {
 		return err
+	}
+	if !r.OnlyLacksParts() {
+		f.damage = r.Err()
 	}
 	found.Verified = &review.Verdict{OK: r.OK(), Text: r.String()}
 	return nil

@@ -108,6 +108,64 @@ func TestReportFailsOn(t *testing.T) {
 	t.Errorf("there is no metric of failed images:\n%s", body)
 }
 
+// TestReportFailsOnLostRows: rows that are damaged or missing never pass.
+func TestReportFailsOnLostRows(t *testing.T) {
+	t.Parallel()
+	last := func(out string) string {
+		t.Helper()
+		parts, err := filepath.Glob(filepath.Join(out, "part-*"))
+		if err != nil || len(parts) < 2 {
+			t.Fatal(parts, err)
+		}
+		return parts[len(parts)-1]
+	}
+	prom := filepath.Join(t.TempDir(), "report.prom")
+	broken := func(want string) {
+		t.Helper()
+		if body, err := os.ReadFile(prom); err != nil || !strings.Contains(string(body), "batchscore_report_broken{") ||
+			!strings.Contains(string(body), "} "+want+"\n") {
+			t.Errorf("the metrics are %v:\n%s", err, body)
+		}
+	}
+	remove := func(file string) {
+		t.Helper()
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	// The job says that it is complete, and has lost a part.
+	out := animals(t, crafted{})
+	says(t, must(t, 0, "report", out, "--fail-on", "failed>50%", "--no-verify"), "is good enough", "not proven, because of --no-verify")
+	remove(last(out))
+	for _, flags := range [][]string{nil, {"--json"}, {"--no-verify"}} {
+		for _, conditions := range []string{"failed>50%", "failed>50%,missing>100", "failed>0"} {
+			r := must(t, 10, append([]string{"report", out, "--fail-on", conditions, "--metrics-file", prom}, flags...)...)
+			says(t, processResult{stdout: r.stderr}, "--fail-on: ", "does not match")
+			broken("1")
+		}
+	}
+	must(t, 0, "report", out, "--json") // without conditions nothing is judged
+
+	// The job is not complete.
+	out = animals(t, crafted{unfinished: true})
+	for _, flags := range [][]string{nil, {"--json"}, {"--no-verify"}} {
+		r := must(t, 75, append([]string{"report", out, "--fail-on", "failed>50%", "--metrics-file", prom}, flags...)...)
+		says(t, processResult{stdout: r.stderr}, "4 of 40 images have no row", "missing>100")
+		broken("1")
+		must(t, 0, append([]string{"report", out, "--fail-on", "failed>50%,missing>4", "--metrics-file", prom}, flags...)...)
+		broken("0")
+		must(t, 7, append([]string{"report", out, "--fail-on", "missing>3", "--metrics-file", prom}, flags...)...)
+	}
+	says(t, processResult{stdout: must(t, 75, "report", out, "--fail-on", "failed>0").stderr}, "besides: failed is 1")
+
+	// It has all rows, and has not said so.
+	out = animals(t, crafted{})
+	remove(filepath.Join(out, "_SUCCESS"))
+	says(t, processResult{stdout: must(t, 75, "report", out, "--fail-on", "failed>50%").stderr}, "there is no _SUCCESS")
+	must(t, 0, "report", out, "--fail-on", "failed>50%,missing>0")
+}
+
 // TestReportRefuses: what makes no sense is wrong usage, before any row is read.
 func TestReportRefuses(t *testing.T) {
 	t.Parallel()

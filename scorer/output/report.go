@@ -94,14 +94,20 @@ func (r *Report) add(p Problem) {
 // match. An output that only lacks _SUCCESS is OK.
 func (r *Report) OK() bool { return len(r.Found) == 0 }
 
+// OnlyLacksParts reports whether nothing is wrong but that the job has not made all of its parts
+// yet.
+func (r *Report) OnlyLacksParts() bool {
+	return r.Found[Missing] > 0 && len(r.Found) == 1 && r.Chunks > 0 && !r.Complete
+}
+
 // Err returns nil if the report is OK, or else an error that wraps ErrMismatch.
 func (r *Report) Err() error {
 	if r.OK() {
 		return nil
 	}
-	if n := r.Found[Missing]; n > 0 && len(r.Found) == 1 && r.Chunks > 0 && !r.Complete {
+	if r.OnlyLacksParts() {
 		return lacking(fmt.Sprintf("%s: incomplete: %d of %s missing; run the job again to complete it",
-			r.Output, n, counted(r.Chunks, "part")))
+			r.Output, r.Found[Missing], counted(r.Chunks, "part")))
 	}
 	return fmt.Errorf("%s: the content %w: %s%s", r.Output, ErrMismatch, r.found(), r.advice())
 }

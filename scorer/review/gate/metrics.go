@@ -9,12 +9,31 @@ import (
 	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 )
 
-// Set returns figures as metrics of a place, for [metrics.WriteFile]. clean takes what is secret
-// out of texts; nil leaves all.
-func Set(place string, figures Values, clean func(string) string) *metrics.Set {
+// Verdict says whether a result is good enough.
+type Verdict int
+
+// The verdicts.
+const (
+	NotJudged Verdict = iota // there are no conditions
+	Passed
+	NotPassed
+)
+
+// Set returns figures as metrics of a place, and the verdict if there is one, for
+// [metrics.WriteFile]. clean takes what is secret out of texts; nil leaves all.
+func Set(place string, figures Values, verdict Verdict, clean func(string) string) *metrics.Set {
 	return &metrics.Set{
 		Scope: metrics.OfReport, Labels: func() []string { return []string{place} }, Clean: clean,
-		Sources: []metrics.Source{func(s metrics.Sink) { send(s, figures, clean) }},
+		Sources: []metrics.Source{func(s metrics.Sink) {
+			switch verdict {
+			case NotJudged:
+			case Passed:
+				s.Value(metrics.ReportBroken, 0)
+			case NotPassed:
+				s.Value(metrics.ReportBroken, 1)
+			}
+			send(s, figures, clean)
+		}},
 	}
 }
 

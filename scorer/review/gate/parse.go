@@ -189,6 +189,11 @@ func (c Conditions) name(label string) bool {
 	return slices.ContainsFunc(c, func(one Condition) bool { return one.Figure.Key() == "label" && one.Key == label })
 }
 
+// About reports whether a condition is about the figure of that name.
+func (c Conditions) About(name string) bool {
+	return slices.ContainsFunc(c, func(one Condition) bool { return one.Figure.Name() == name })
+}
+
 func quoted(text string) string {
 	const most = 60
 	if len(text) > most {

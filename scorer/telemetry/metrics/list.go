@@ -92,6 +92,9 @@ var (
 // The metrics of a result. Those are also the figures of --fail-on, whose names are without
 // the first two words. Package gate says which values a figure has and what it needs.
 var (
+	// ReportBroken is no figure, but what the conditions say of them.
+	ReportBroken = reportGauge("broken", "1 if the exit code is not 0 because of --fail-on, else 0; absent without --fail-on.")
+
 	ReportImages  = reportGauge("images", "Images that have their row.")
 	ReportMissing = reportGauge("missing", "Images of the job that have no row yet.")
 	ReportOK      = reportGauge("ok", "Images that have an answer.")
