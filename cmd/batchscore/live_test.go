@@ -25,6 +25,7 @@ type liveState struct {
 	Failed  int    `json:"failed"`
 	After   string `json:"after"`
 	Trouble string `json:"trouble"`
+	Waiting string `json:"waiting"`
 }
 
 // TestView follows a job with the live page, from before its beginning until after a retry.
@@ -86,7 +87,9 @@ func TestView(t *testing.T) {
 			return ok()
 		})
 	}
-	await("a word about the output that is not there", func() bool { return strings.Contains(state.Trouble, "No rank has written anything yet") })
+	await("a word about the output that is not there", func() bool {
+		return state.Stage == "waiting" && strings.Contains(state.Waiting, out) && state.Trouble == ""
+	})
 	args := []string{"run", "--images", in, "--out", out, "--model", model, "--log-level", "error", "--max-errors", "100%"}
 	must(t, 0, args...)
 	await("the end of the job", func() bool { return state.Stage == "complete" && state.Rows == 8 })

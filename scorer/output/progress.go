@@ -391,6 +391,7 @@ func (o *Observer) parts(ctx context.Context) (map[int]time.Time, error) {
 			unread = append(unread, chunk)
 		}
 	}
+	slices.Sort(unread)
 	err = inOrder(ctx, len(unread), func(ctx context.Context, i int) ([]row.Row, error) {
 		name := names.Name(unread[i])
 		first, last := o.chunks.Range(unread[i])

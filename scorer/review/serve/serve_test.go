@@ -23,8 +23,8 @@ import (
 func TestPageFollowsAJob(t *testing.T) {
 	j := &job{t: t, out: count(new(mem.Store)), images: count(new(mem.Store))}
 	s := startJob(j)
-	p := s.await("nothing is there", func(p seen) bool { return p.Trouble != "" })
-	if !strings.Contains(p.Trouble, "No rank has written anything yet") || p.Stage != "" {
+	p := s.await("nothing is there", func(p seen) bool { return p.Stage == stageWaiting })
+	if p.Trouble != "" || !strings.Contains(p.Waiting, "is not an output folder") {
 		t.Errorf("before the job: %+v", p)
 	}
 	if r := s.get("/rows"); r.code != http.StatusNotFound {
@@ -77,6 +77,45 @@ func (m missing) List(context.Context, string, func(store.Object) error) error {
 
 func (m missing) Open(_ context.Context, name, _ string) (io.ReadCloser, store.Object, error) {
 	return nil, store.Object{}, fmt.Errorf("%s: %w", name, store.ErrNotExist)
+}
+
+// held holds what reads the second part and those after it.
+type held struct {
+	store.Store
+	goOn chan struct{}
+}
+
+func (h held) Open(ctx context.Context, name, etag string) (io.ReadCloser, store.Object, error) {
+	if strings.HasPrefix(name, "part-") && !strings.HasPrefix(name, "part-00000") {
+		select {
+		case <-h.goOn:
+		case <-ctx.Done():
+			return nil, store.Object{}, ctx.Err()
+		}
+	}
+	return h.Store.Open(ctx, name, etag)
+}
+
+// TestFirstLookIsShown: a large output takes long to read. Until then, all that was read is shown.
+func TestFirstLookIsShown(t *testing.T) {
+	j := begin(t, 20)
+	j.finish(0)
+	h := held{*j.out.now.Load(), make(chan struct{})}
+	var st store.Store = h
+	j.out.now.Store(&st)
+	s := startJob(j)
+	if p := decode[seen](s, "/progress"); p.Stage != stageReading || p.Trouble != "" {
+		t.Errorf("before the first part is read: %+v", p)
+	}
+	p := s.await("a part", func(p seen) bool { return p.Rows == perChunk })
+	if p.Stage != stageReading || p.ImagesDone != perChunk || p.Images != 20 || p.Job == "" || p.Every > soon.Seconds() || len(p.Statuses) != 2 {
+		t.Errorf("after the first part: %+v", p)
+	}
+	if a := decode[answer](s, "/rows"); a.Matching != perChunk {
+		t.Errorf("%d rows match, want the %d that are read", a.Matching, perChunk)
+	}
+	close(h.goOn)
+	s.await("the end", func(p seen) bool { return p.Stage == string(output.Complete) && p.Rows == 20 && p.ImagesDone == 20 })
 }
 
 func TestQuestions(t *testing.T) {

@@ -184,7 +184,7 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 		say(w, http.StatusNotFound, "There is nothing here.")
 		return
 	}
-	s.watch.wake(ctx)
+	s.watch.wake()
 	if err := answer(w, r); err != nil {
 		s.fail(w, err)
 	}

@@ -22,8 +22,8 @@ import (
 const (
 	// slower is how many times Options.Every passes between looks at a complete output.
 	slower = 5
-	// firstWait is how long the first who asks waits for the first look.
-	firstWait = time.Second
+	// soon is how often readers may ask during the first look, which may take long.
+	soon = 500 * time.Millisecond
 	// overdue is how long a look may take before readers are told.
 	overdue = 20 * time.Second
 	// shownRanks and shownLabels are how many of them readers are told of.
@@ -32,6 +32,12 @@ const (
 	// pace is the time in which one row is read at the fastest, on average, so that the first look at a
 	// large output leaves the processors to the job.
 	pace = 2 * time.Microsecond
+)
+
+// Stages before those of output.Progress.
+const (
+	stageWaiting = "waiting" // no job has begun
+	stageReading = "reading" // the first look is under way
 )
 
 // shown is an output as far as it was read.
@@ -68,11 +74,11 @@ type watcher struct {
 	ended    time.Time
 	rendered time.Time
 	wait     time.Duration // until the next look
-	first    chan struct{} // closed by the end of the first look
 	looks    chan struct{} // closed by the end of the last look; nil before the first
 	progress output.Progress
 	known    bool   // there is progress
 	trouble  string // of the last look
+	waiting  string // why there is no job yet
 	body     []byte
 	etag     string
 
@@ -87,21 +93,16 @@ type watcher struct {
 }
 
 func newWatcher(ctx context.Context, opt *Options) *watcher {
-	return &watcher{opt: opt, ctx: ctx, first: make(chan struct{}), wait: opt.Every}
+	return &watcher{opt: opt, ctx: ctx, wait: opt.Every}
 }
 
-// wake begins to look again if that is due. The first look may be over when it returns.
-func (w *watcher) wake(ctx context.Context) {
+// wake begins to look again if that is due. Nobody waits for the look.
+func (w *watcher) wake() {
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	if !w.looking && time.Since(w.ended) >= w.wait && w.ctx.Err() == nil {
 		w.looking, w.began, w.looks = true, time.Now(), make(chan struct{})
 		go w.look(w.looks)
-	}
-	w.mu.Unlock()
-	select {
-	case <-w.first:
-	case <-ctx.Done():
-	case <-time.After(firstWait):
 	}
 }
 
@@ -109,11 +110,22 @@ func (w *watcher) wake(ctx context.Context) {
 func (w *watcher) state() ([]byte, string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.body == nil || w.looking && time.Since(w.rendered) >= w.opt.Every {
+	if w.body == nil || w.looking && time.Since(w.rendered) >= w.every() {
 		w.render()
 	}
 	return w.body, w.etag
 }
+
+// every is how often there may be something new. w.mu is held.
+func (w *watcher) every() time.Duration {
+	if w.first() {
+		return min(soon, w.opt.Every)
+	}
+	return w.wait
+}
+
+// first reports whether the first look at a job is under way. w.mu is held.
+func (w *watcher) first() bool { return w.looking && !w.known && w.trouble == "" && w.waiting == "" }
 
 // look looks once, and closes done then.
 func (w *watcher) look(done chan struct{}) {
@@ -121,7 +133,7 @@ func (w *watcher) look(done chan struct{}) {
 	p, err := w.read(w.ctx)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.looking, w.ended, w.trouble, w.wait = false, time.Now(), "", w.opt.Every
+	w.looking, w.ended, w.trouble, w.waiting, w.wait = false, time.Now(), "", "", w.opt.Every
 	switch {
 	case err == nil:
 		p.Statuses = maps.Clone(p.Statuses) // the next look changes them
@@ -130,18 +142,13 @@ func (w *watcher) look(done chan struct{}) {
 			w.wait *= slower
 		}
 	case errors.Is(err, store.ErrNotExist) && !w.known:
-		w.trouble = "No rank has written anything yet: " + err.Error()
+		w.waiting = err.Error()
 	case errors.Is(err, store.ErrNotExist):
 		w.trouble = "The output was removed or moved: " + err.Error()
 	default:
 		w.trouble = err.Error()
 	}
 	w.render()
-	select {
-	case <-w.first:
-	default:
-		close(w.first)
-	}
 }
 
 // read reads what is new in the output.
@@ -311,7 +318,7 @@ func (x *index) count() int {
 type seen struct {
 	Output     string  `json:"output"`
 	Job        string  `json:"job,omitempty"`
-	Stage      string  `json:"stage"` // that of output.Progress; empty before there is any
+	Stage      string  `json:"stage"` // that of output.Progress, or waiting or reading before there is any
 	Simulated  bool    `json:"simulated,omitempty"`
 	After      string  `json:"after,omitempty"`
 	Task       string  `json:"task,omitempty"`
@@ -345,6 +352,7 @@ type seen struct {
 	Version  int       `json:"version"`
 
 	Trouble  string  `json:"trouble,omitempty"`
+	Waiting  string  `json:"waiting,omitempty"` // why there is no job yet
 	NoImages string  `json:"no_images,omitempty"`
 	Every    float64 `json:"every_seconds"`
 }
@@ -375,7 +383,14 @@ func (w *watcher) render() {
 		Images: p.Images, ImagesDone: p.ImagesDone, Chunks: p.Chunks, ChunksDone: p.ChunksDone,
 		Rate: p.Rate, Left: p.LeftSeconds, Makespan: p.MakespanSeconds, Failed: p.Failed(),
 		Statuses: []counted{}, Rates: []rate{}, Ranks: []seenRank{}, Labels: []counted{}, Failures: []failure{}, Scores: []int{},
-		Every: w.wait.Seconds(),
+		Every: w.every().Seconds(), Waiting: printable.Line(w.opt.clean(w.waiting)),
+	}
+	switch {
+	case w.known:
+	case w.waiting != "":
+		s.Stage = stageWaiting
+	case w.trouble == "":
+		s.Stage = stageReading
 	}
 	s.Started, s.Last = timeOf(p.Started), timeOf(p.Last)
 	if p.Retry != nil {
@@ -433,6 +448,9 @@ func (s *seen) rows(v *shown, p *output.Progress) {
 	s.Rows, s.Version, s.Labels, s.AllLabel, s.Scores = x.rows, x.version, x.labels.top(shownLabels), len(x.labels.text), slices.Clone(x.scores[:])
 	s.Failures = slices.Clone(x.failures[max(0, len(x.failures)-50):])
 	slices.Reverse(s.Failures)
+	if s.Stage == stageReading {
+		s.Job, s.ImagesDone = v.job.ID, x.rows // so many at least
+	}
 	if len(s.Statuses) == 0 { // the first look is not over
 		s.Statuses, s.Failed = x.statuses.top(len(x.statuses.text)), x.failed
 	}

@@ -32,7 +32,7 @@ function span(seconds) {
 const time = (t) => (t ? t.replace("T", " ").replace(/(\.\d+)?Z$/, " UTC") : "");
 
 const stages = {
-  "": "Waiting for the job to begin.", listing: "The images are being listed.", scoring: "Scoring.",
+  "": "", waiting: "Waiting for the job to begin: no rank has written anything yet.", reading: "Reading the output for the first time.", listing: "The images are being listed.", scoring: "Scoring.",
   stopped: "Stopped: not complete, and no rank is at work.", checking: "All images have rows; the parts are being checked.",
   complete: "Complete.", retrying: "Complete, and some images are being scored again.", damaged: "Damaged.",
 };
@@ -61,7 +61,7 @@ async function look() {
       throw new Error((await r.text()).trim());
     }
     lost("");
-    wait = seen ? Math.max(1, seen.every_seconds) : 2;
+    wait = seen ? Math.max(0.5, seen.every_seconds) : 2;
   } catch (e) {
     lost(e.cause === "page" ? e.message : "No answer from batchscore view: it has ended, or the connection is lost. (" + e.message + ")");
   }
@@ -83,11 +83,14 @@ function lost(text) {
 
 function show(before) {
   $("output").textContent = seen.output;
-  document.title = (seen.images ? Math.floor(100 * seen.images_done / seen.images) + "% " : "") + seen.output + " - batchscore view";
+  const reading = seen.stage === "reading";
+  document.title = (seen.images && !reading ? Math.floor(100 * seen.images_done / seen.images) + "% " : "") + seen.output + " - batchscore view";
   let stage = stages[seen.stage] || seen.stage;
   if (seen.retry) stage += " " + whole.format(seen.retry.images_done) + " of " + whole.format(seen.retry.images) + " so far.";
   if (seen.after) stage += " It continues " + seen.after + ", and keeps rows of it that are not shown here.";
-  if (seen.rows < seen.images_done) stage += " Reading the rows: " + whole.format(seen.rows) + " of " + whole.format(seen.images_done) + ".";
+  if (seen.waiting) stage += " (" + seen.waiting + ")";
+  if (reading && seen.images) stage += " " + whole.format(seen.rows) + " rows so far, of at most " + whole.format(seen.images) + ".";
+  else if (seen.rows < seen.images_done) stage += " Reading the rows: " + whole.format(seen.rows) + " of " + whole.format(seen.images_done) + ".";
   if ($("stage").textContent !== stage) $("stage").textContent = stage;
   $("simulated").hidden = !seen.simulated;
   lost(lostText);
@@ -112,7 +115,11 @@ function speed(perSecond) {
 }
 
 function showFigures() {
-  const all = [["Images", whole.format(seen.images_done) + " of " + whole.format(seen.images)]];
+  if (!seen.images) {
+    $("figures").replaceChildren();
+    return;
+  }
+  const all = [[seen.stage === "reading" ? "Images read" : "Images", whole.format(seen.images_done) + " of " + whole.format(seen.images)]];
   if (seen.images_per_second > 0) all.push(["Rate", speed(seen.images_per_second)]);
   if (seen.left_seconds > 0) all.push(["Time left", span(seen.left_seconds)]);
   if (seen.makespan_seconds > 0) all.push(["Took", span(seen.makespan_seconds)]);
