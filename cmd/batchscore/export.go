@@ -45,8 +45,9 @@ one file, which may be - for standard output or in object storage; the others ar
 of this machine. The same output and flags give the same bytes. Nothing that is written
 holds a credential.
 
-An image that was changed or deleted since it was scored is left out, and named; that
-alone is exit code 0. If images cannot be read, the exit code is 3.
+An image that was changed or deleted since it was scored is left out, and named; so is a
+link that leaves the place of the images, which --follow-links reads. That alone is exit
+code 0. If images cannot be read, the exit code is 3.
 
 ` + placesHelp,
 		Example: `  batchscore export result --to label-studio --score 0.3..0.7 --sample 500 -o to-label
@@ -70,7 +71,7 @@ alone is exit code 0. If images cannot be read, the exit code is 3.
 type exportImages struct {
 	places              placeFlags
 	to, file            string
-	images              string
+	images              recordedImages
 	status, where       string
 	labels              []string
 	score, margin       string
@@ -92,7 +93,7 @@ func (f *exportImages) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.StringVar(&f.to, "to", "", "write the form `FORMAT`: "+orList(export.Names())+" (required)")
 	fs.StringVarP(&f.file, "output", "o", "", "write to `PATH`: a new folder, or for csv a file (required)")
-	fs.StringVar(&f.images, "images", "", "read the images from `PLACE`, for formats that need them (default the one that the job records)")
+	f.images.register(cmd, "read the images from `PLACE`, for formats that need them (default the one that the job records)")
 	fs.BoolVar(&f.replace.given, "force", false, "replace the file of csv if it exists and holds something else")
 	groupFlags(cmd, "Which images", func() {
 		registerJoined(fs, &f.status, "status", ",", "take only images with this `STATUS`, or with several, separated by commas; failed is all except ok")
@@ -338,20 +339,15 @@ func disagree(a, b *export.Item) bool {
 
 // openImages opens the place of the images.
 func (f *exportImages) openImages(r *export.Request, out string) error {
-	if f.images == "" {
-		if err := f.places.checkRecorded("the images of the job", r.Job.ImagesPlace(), out); err != nil {
-			return err
-		}
+	images, err := f.images.open(f.places, r.Job, out)
+	if err != nil {
+		return err
 	}
-	r.AnyVersion = f.images != ""
-	place := cmp.Or(f.images, r.Job.ImagesPlace())
-	if f.options.Link && !isLocal(place) {
+	if place := cmp.Or(f.images.place, r.Job.ImagesPlace()); f.options.Link && !isLocal(place) {
 		return usagef("--link: the images are in %s, and a link needs them in a folder of this machine", place)
 	}
-	var err error
-	r.Images, err = f.places.open("--images", place)
-	r.Decode.MaxPixels, r.Decode.MaxBytes = r.Job.Bounds()
-	return err
+	r.Images, r.AnyVersion, r.Decode = images.store, images.copies, images.decode
+	return nil
 }
 
 // write writes the export to where the user wants it.
@@ -417,7 +413,8 @@ func (f *exportImages) conclude(ctx context.Context, stdout io.Writer, st store.
 		what string
 	}{
 		{r.Failed, "failed and have no label"}, {r.Changed, "were changed since they were scored"},
-		{r.Gone, "are not there any more"}, {r.Unread, "could not be read"},
+		{r.Gone, "are not there any more"}, {r.Outside, "are links that lead out of the place of the images (--follow-links reads them)"},
+		{r.Unread, "could not be read"},
 	} {
 		if part.n > 0 {
 			text += fmt.Sprintf("; %d left out: they %s", part.n, part.what)

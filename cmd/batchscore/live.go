@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/review/serve"
 	"github.com/batchscore/batchscore/scorer/review/thumbnail"
@@ -22,7 +20,7 @@ import (
 // viewFlags are the flags of view.
 type viewFlags struct {
 	places   placeFlags
-	images   string
+	images   recordedImages
 	noImages bool
 	listen   string
 	others   bool
@@ -49,7 +47,8 @@ traffic on the way then sees the token and the images, because it is plain HTTP.
 
 The output is looked at while somebody has the page open, at most once in --every, however
 many they are. Pictures are made of images, so the images must be within reach: where they
-were for the job, or at --images. Images that are links out of that place are not shown.
+were for the job, or at --images. Images that are links out of that place are not shown,
+unless --follow-links is given.
 'jobs status --watch' is for terminals.
 
 ` + placesHelp,
@@ -62,7 +61,7 @@ were for the job, or at --images. Images that are links out of that place are no
 		},
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&f.images, "images", "", "show the images at `PLACE`, "+placeKinds+" (default where the job read them)")
+	f.images.register(cmd, "show the images at `PLACE`, "+placeKinds+" (default where the job read them)")
 	fs.BoolVar(&f.noImages, "no-images", false, "show no images")
 	fs.StringVar(&f.listen, "listen", f.listen, "serve at `ADDRESS`; port 0 takes any that is free")
 	fs.BoolVar(&f.others, "allow-other-machines", false, "let --listen take an address that other machines reach, over plain HTTP")
@@ -86,8 +85,8 @@ func (f *viewFlags) check() error {
 		return usagef("--listen %q: other machines may reach this address; if they are to see the page, over plain HTTP, add --allow-other-machines", f.listen)
 	case f.every < 100*time.Millisecond:
 		return usagef("--every %v: more often than every 0.1s is too often for the storage", f.every)
-	case f.noImages && f.images != "":
-		return usagef("--images and --no-images exclude each other")
+	case f.noImages && (f.images.place != "" || f.images.follow):
+		return usagef("--no-images shows no images: leave out --images and --follow-links")
 	}
 	return nil
 }
@@ -142,23 +141,10 @@ func (f *viewFlags) openImages(job *output.Job, out string) (serve.Images, error
 	if f.noImages {
 		return serve.Images{}, errors.New("view was started with --no-images")
 	}
-	if f.images == "" {
-		if err := f.places.checkRecorded("the images of the job", job.ImagesPlace(), out); err != nil {
-			return serve.Images{}, err
-		}
-	}
-	places := f.places
-	places.within = true
-	st, err := places.open("--images", cmp.Or(f.images, job.ImagesPlace()))
+	images, err := f.images.open(f.places, job, out)
 	if err != nil {
-		return serve.Images{}, fmt.Errorf("%w; if they are somewhere else now, name the place with --images", err)
+		return serve.Images{}, err
 	}
-	pixels, bytes := job.Bounds()
-	return serve.Images{Store: st, Copies: f.images != "", Pictures: thumbnail.Options{
-		Decode:            preprocess.Options{MaxPixels: pixels, MaxBytes: bytes, MaxMemory: mostOfPicture},
-		IgnoreOrientation: job.Preprocess != nil && job.Preprocess.IgnoreOrientation,
-	}}, nil
+	return serve.Images{Store: images.store, Copies: images.copies,
+		Pictures: thumbnail.Options{Decode: images.decode, IgnoreOrientation: images.ignoreOrientation}}, nil
 }
-
-// mostOfPicture is how many bytes one image may take while a picture is made of it.
-const mostOfPicture = 1 << 30

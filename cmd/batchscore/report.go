@@ -40,7 +40,8 @@ With --against it compares the rows with those of another output: which labels c
 and how far their shares and the scores have moved.
 
 Pictures are read from where the record of OUT says that the images are, or from
---images. A report without access to them has no pictures and says so. The page is at
+--images. A report without access to them has no pictures and says so. Images that are
+links out of that place have none either, unless --follow-links is given. The page is at
 most --max-megabytes large: beyond that, galleries show fewer pictures.
 
 --json prints the figures for programs instead of a page, or as well. --fail-on makes the
@@ -73,7 +74,7 @@ The same output and flags make the same page, byte for byte.
 	fs.BoolVar(&f.json, "json", false, "print the figures as JSON")
 	fs.BoolVar(&f.noPictures, "no-pictures", false, "read no images: the page has no pictures")
 	fs.BoolVar(&f.noVerify, "no-verify", false, "do not prove that the rows match the manifest, which reads all parts once more; --fail-on says so")
-	fs.StringVar(&f.images, "images", "", "read the pictures from `PLACE` (default the one that the job records)")
+	f.images.register(cmd, "read the pictures from `PLACE` (default the one that the job records)")
 	fs.IntVar(&f.perGallery, "per-gallery", 12, "show `N` images in each gallery")
 	fs.Float64Var(&f.threshold, "threshold", 0.5, "show images whose score is nearest to `SCORE` in a gallery")
 	fs.Float64Var(&f.maxMegabytes, "max-megabytes", 25, "let the page be at most `N` megabytes large")
@@ -105,7 +106,7 @@ condition is about 'missing'.
 type reportFlags struct {
 	places                             placeFlags
 	file, truth, truthColumns, against string
-	images                             string
+	images                             recordedImages
 	json, noPictures, noVerify         bool
 	perGallery                         int
 	threshold, maxMegabytes            float64

@@ -1,14 +1,12 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 
-	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/review"
 	reportpage "github.com/batchscore/batchscore/scorer/review/page"
@@ -23,6 +21,7 @@ type thumbs struct {
 	// fewer is how many were left out so that the page is not too large.
 	fewer int
 	none  string // why there is none
+	links int    // how many images are links out of their place
 }
 
 // thumb returns a thumbnail and its sides; nil if there is none.
@@ -41,6 +40,8 @@ func (p thumbs) note() string {
 		return "; it has no pictures: " + p.none
 	case p.fewer > 0:
 		return fmt.Sprintf("; %s left out to keep it below --max-megabytes", numberOf(p.fewer, "picture"))
+	case p.links > 0:
+		return fmt.Sprintf("; %s left out: the images are links that lead out of their place (--follow-links shows them)", numberOf(p.links, "picture"))
 	}
 	return ""
 }
@@ -61,31 +62,18 @@ func (f *reportFlags) readPictures(ctx context.Context, stderr io.Writer, job *o
 	if len(entries.Thumbs) == 0 {
 		return thumbs{}, nil
 	}
-	place := job.ImagesPlace()
-	if f.images == "" {
-		if err := f.places.checkRecorded("the images of the job", place, out); err != nil {
-			return none(redact(err.Error()))
-		}
-	}
-	images, err := f.places.open("the images", cmp.Or(f.images, place))
+	images, err := f.images.open(f.places, job, out)
 	if err != nil {
-		if f.images != "" {
+		if f.images.place != "" {
 			return thumbs{}, err
 		}
 		return none(redact(err.Error()))
 	}
-	if f.images != "" { // copies of the images that were scored have other ETags
-		for _, all := range [][]shard.Entry{entries.Thumbs, entries.Sample} {
-			for i := range all {
-				all[i].ETag = ""
-			}
-		}
-	}
+	images.versions(entries.Thumbs, entries.Sample)
 	seen := thumbs{all: make([]thumbnail.Thumb, len(entries.Thumbs))}
 	bar := newSteps(stderr, "reading pictures", len(entries.Thumbs))
-	opt := thumbnail.Options{Progress: func(done, _ int) { bar.to(done) }}
-	opt.Decode, opt.IgnoreOrientation = decodingOf(job)
-	err = thumbnail.Make(ctx, images, entries.Thumbs, opt, func(i int, t thumbnail.Thumb) { seen.all[i] = t })
+	opt := thumbnail.Options{Decode: images.decode, IgnoreOrientation: images.ignoreOrientation, Progress: func(done, _ int) { bar.to(done) }}
+	err = thumbnail.Make(ctx, images.store, entries.Thumbs, opt, func(i int, t thumbnail.Thumb) { seen.all[i] = t })
 	bar.end()
 	switch {
 	case errors.Is(err, thumbnail.ErrNoAccess) && ctx.Err() == nil:
@@ -95,7 +83,7 @@ func (f *reportFlags) readPictures(ctx context.Context, stderr io.Writer, job *o
 	}
 	seen.put(found)
 	opt.Progress = nil
-	if err := readSides(ctx, images, entries.Sample, opt, found); err != nil {
+	if err := readSides(ctx, images.store, entries.Sample, opt, found); err != nil {
 		return thumbs{}, err
 	}
 	return seen, seen.fit(found, int64(f.maxMegabytes*1e6))
@@ -125,20 +113,16 @@ func readSides(ctx context.Context, images store.Store, sample []shard.Entry, op
 	return nil
 }
 
-// decodingOf returns how a job decoded its images.
-func decodingOf(job *output.Job) (preprocess.Options, bool) {
-	o := preprocess.Options{MaxMemory: job.MaxMemory}
-	o.MaxPixels, o.MaxBytes = job.Bounds()
-	return o, job.Preprocess != nil && job.Preprocess.IgnoreOrientation
-}
-
 // put says of each picture of the galleries how large its image is, and why it has no thumbnail.
-func (p thumbs) put(found *review.Findings) {
+func (p *thumbs) put(found *review.Findings) {
 	found.EachPicture(func(one *review.Picture) {
 		if one.Thumb < 0 {
 			return
 		}
 		t := &p.all[one.Thumb]
+		if errors.Is(t.Err, store.ErrOutside) {
+			p.links++
+		}
 		one.Width, one.Height = t.ImageWidth, t.ImageHeight
 		if t.Err != nil {
 			one.Thumb, one.NoThumb = -1, redact(t.Err.Error())

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/csv"
 	"errors"
@@ -47,12 +46,11 @@ func (f *sampleFlags) runFrom(ctx context.Context, stdout, stderr io.Writer) err
 	if len(chosen) == 0 {
 		return config(fmt.Errorf("no image is chosen: of the %d rows in %s, none fulfils the conditions", p.rows, st))
 	}
-	if f.images == "" {
-		if err := f.places.checkRecorded("the images of the job", job.ImagesPlace(), f.from); err != nil {
-			return err
-		}
+	images, err := f.places.imagesPlace(f.images, &job, f.from)
+	if err != nil {
+		return err
 	}
-	from, to, err := f.open(ctx, cmp.Or(f.images, job.ImagesPlace()), stderr)
+	from, to, err := f.open(ctx, images, stderr)
 	if err != nil {
 		return err
 	}

@@ -49,10 +49,10 @@ type Report struct {
 	Failed  int // images that failed and that fulfil them: the format takes none
 	Taken   int // that were to be exported
 	Written int
-	// Changed, Gone and Unread are images that were left out: not the version that was
-	// scored, not there, or not readable.
-	Changed, Gone, Unread int
-	Bytes                 int64 // of copies
+	// Changed, Gone, Outside and Unread are images that were left out: not the version that
+	// was scored, not there, links that lead out of the place, or not readable.
+	Changed, Gone, Outside, Unread int
+	Bytes                          int64 // of copies
 }
 
 // Run exports images. An image that cannot be read is left out, told and counted; every
@@ -103,10 +103,9 @@ func (r *Report) leave(err error) {
 		r.Changed++
 	case errors.Is(err, thumbnail.ErrGone), errors.Is(err, store.ErrNotExist):
 		r.Gone++
+	case errors.Is(err, store.ErrOutside):
+		r.Outside++
 	default:
 		r.Unread++
 	}
 }
-
-// LeftOut returns how many images were left out.
-func (r *Report) LeftOut() int { return r.Changed + r.Gone + r.Unread }
