@@ -195,17 +195,13 @@ type LabelChange struct {
 
 // LabelChanges are the labels of both outputs.
 func (p *Page) LabelChanges() []LabelChange {
-	most := 1e-9
-	for _, l := range p.Against.Labels {
-		most = max(most, known(l.HereShare), known(l.ThereShare))
-	}
 	var all []LabelChange
 	for i, l := range p.Against.Labels {
 		if i == mostLines {
 			break
 		}
-		all = append(all, LabelChange{LabelDrift: l, Change: evaluate.Value(known(l.HereShare) - known(l.ThereShare)), HereW: short(100 * known(l.HereShare) / most),
-			ThereW: short(100 * known(l.ThereShare) / most), New: l.There == 0 && l.Here > 0, Gone: l.Here == 0 && l.There > 0, End: i >= listed})
+		all = append(all, LabelChange{LabelDrift: l, Change: evaluate.Value(known(l.HereShare) - known(l.ThereShare)), HereW: short(100 * known(l.HereShare)),
+			ThereW: short(100 * known(l.ThereShare)), New: l.There == 0 && l.Here > 0, Gone: l.Here == 0 && l.There > 0, End: i >= listed})
 	}
 	return all
 }

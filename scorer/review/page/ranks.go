@@ -185,6 +185,21 @@ func (p *Page) Processes() int {
 	return max(n, p.Job.Workers)
 }
 
+// Hosts are the machines that computed rows, by name; nil if that is not known.
+func (p *Page) Hosts() []string {
+	all := map[string]bool{}
+	if p.Timeline != nil {
+		for _, r := range p.Timeline.Ranks {
+			for _, process := range r.Processes {
+				if host := cmp.Or(process.Host, r.Host); host != "" && (process.Images > 0 || process.Chunks > 0) {
+					all[host] = true
+				}
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(all))
+}
+
 // FoldedRanks is how many ranks are folded.
 func (p *Page) FoldedRanks() int { return max(0, len(p.Timeline.Ranks)-shownRanks) }
 

@@ -22,6 +22,9 @@ func show(s string) string {
 // lines is show for a text of several lines.
 func lines(s string) string { return printable.Text(s) }
 
+// sentence is lines with a full stop at the end.
+func sentence(s string) string { return strings.TrimRight(lines(s), ". \n") + "." }
+
 // count writes 1234567 as 1,234,567.
 func count[N int | int64](n N) string {
 	text := strconv.FormatInt(int64(n), 10)

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/scorer/review"
 	"github.com/batchscore/batchscore/scorer/review/evaluate"
 	"github.com/batchscore/batchscore/scorer/row"
@@ -20,7 +21,7 @@ import (
 
 // functions are what the templates call.
 var functions = template.FuncMap{
-	"show": show, "lines": lines, "things": things, "size": size, "binary": binary, "percent": percent, "of": of, "score": score,
+	"show": show, "lines": lines, "sentence": sentence, "things": things, "size": size, "binary": binary, "percent": percent, "of": of, "score": score,
 	"exact": exact, "duration": duration, "rate": rate, "when": when, "machine": machine,
 	"count": func(n any) string {
 		if wide, ok := n.(int64); ok {
@@ -176,7 +177,6 @@ type LabelRow struct {
 	// the label; empty if there are none.
 	Tail           bool
 	Gallery        string
-	Most           float64 // the share of the most frequent label
 	ShareWidth     string
 	Scores1, Marg1 string
 }
@@ -192,9 +192,27 @@ func (p *Page) LabelRows() []LabelRow {
 	var all []LabelRow
 	for i, l := range p.Labels {
 		all = append(all, LabelRow{Label: l, Tail: i >= listed, Gallery: galleries[l.Label],
-			ShareWidth: short(100 * l.Share / max(p.Labels[0].Share, 1e-9)), Scores1: small(&p.Labels[i].Scores), Marg1: small(l.Margins)})
+			ShareWidth: short(100 * min(l.Share, 1)), Scores1: small(&p.Labels[i].Scores), Marg1: small(l.Margins)})
 	}
 	return all
+}
+
+// Certain reports whether the margin is what row.Certainty holds, under which name other
+// commands show it: not where each class is decided by itself.
+func (p *Page) Certain() bool {
+	a := models.Activation(p.Job.Activation)
+	return p.Margins != nil && a != models.Sigmoid && a != models.Independent
+}
+
+// ScoresAre says how scores come from what the model calls its output; empty if it is not
+// known what that is.
+func (p *Page) ScoresAre() string {
+	return map[models.Activation]string{
+		models.Probabilities: "its scores are used as they are, and should sum to 1",
+		models.Logits:        "a softmax makes scores of them that sum to 1",
+		models.Sigmoid:       "a sigmoid makes of each a score from 0 to 1",
+		models.Independent:   "its scores are used as they are, each from 0 to 1",
+	}[models.Activation(p.Job.Activation)]
 }
 
 // TopLabels returns the first labels, for the overview.

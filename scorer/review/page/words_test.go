@@ -45,3 +45,78 @@ func TestWhyChanged(t *testing.T) {
 		}
 	}
 }
+
+// TestCertainty checks that the page names the figures as other commands do, and claims no
+// more of scores than the model does.
+func TestCertainty(t *testing.T) {
+	for _, c := range []struct {
+		activation string
+		margins    bool
+		want, not  []string
+	}{
+		{activation: "probabilities", margins: true, want: []string{"mean <b>score</b>", "mean <b>certainty</b> (margin)", "call it the certainty",
+			"calls its output <bdi>probabilities</bdi>", "That says nothing of how often", "--truth measures it"}},
+		{activation: "independent", margins: true, want: []string{"mean <b>margin</b>"}, not: []string{"certainty</b>", "call it the certainty"}},
+		{activation: "logits", want: []string{"a softmax makes scores of them"}, not: []string{"certainty</b>", "<b>margin</b>"}},
+		{margins: true, want: []string{"mean <b>certainty</b>"}, not: []string{"calls its output"}},
+	} {
+		f := example(2)
+		f.Job.Activation = c.activation
+		if !c.margins {
+			f.Margins = nil
+		}
+		body := written(t, f)
+		for _, text := range c.want {
+			if !said(body, text) {
+				t.Errorf("%s, margins %v: the page does not say %q", c.activation, c.margins, text)
+			}
+		}
+		for _, text := range append(c.not, "Scores are <bdi>") {
+			if said(body, text) {
+				t.Errorf("%s, margins %v: the page says %q", c.activation, c.margins, text)
+			}
+		}
+	}
+	if body := written(t, full()); !said(body, `see <a href="#reliability">`) || said(body, "--truth measures it") {
+		t.Error("with a truth, the page does not lead to what it says of scores")
+	}
+}
+
+// TestFirstCards checks what the first screen says of the truth, another output and machines.
+func TestFirstCards(t *testing.T) {
+	first, _, _ := strings.Cut(written(t, full()), `<section id="labels"`)
+	for _, text := range []string{"<h3>Accuracy</h3> <p class=\"big\">85.7%</p>", "20,100 of 23,450 images with a known label have the right one",
+		"3,900 of 118,900 images have another label than in <bdi>/data/yesterday/result</bdi>", "processes computed the rows, on 2 machines",
+		"<dt>Machines</dt><dd><bdi>node-000</bdi>, <bdi>node-001</bdi></dd>", "<dt>Devices</dt><dd><bdi>cpu/winograd</bdi>, <bdi>cuda:Tesla T4</bdi></dd>"} {
+		if !said(first, text) {
+			t.Errorf("the first screen does not say %q", text)
+		}
+	}
+	f := full()
+	f.Truth.Accuracy, f.Truth.Judged, f.Against.Compared, f.Timeline = interval(0, 0), 0, 0, nil
+	f.Against.FlipShare = interval(0, 0)
+	first, _, _ = strings.Cut(written(t, f), `<section id="labels"`)
+	for _, text := range []string{"no image with an answer has a known label", "no image has an answer in both this output and", "processes computed the rows</p>"} {
+		if !said(first, text) {
+			t.Errorf("without figures, the first screen does not say %q", text)
+		}
+	}
+	if said(first, "95% interval: .") || said(first, "NaN") {
+		t.Error("the first screen has intervals that do not exist")
+	}
+}
+
+// TestOneSentence checks why there are no pictures, and bars of shares, which are of all images.
+func TestOneSentence(t *testing.T) {
+	f := example(2)
+	f.NoPictures, f.Labels[0].Share = "they were not asked for", 0.8
+	body := written(t, f)
+	for _, text := range []string{"<strong>No pictures:</strong> they were not asked for.</p>", `<rect class="c0" width="80" height="4"/>`} {
+		if !said(body, text) {
+			t.Errorf("the page does not say %q", text)
+		}
+	}
+	if f.NoPictures = "access denied."; said(written(t, f), "denied..") {
+		t.Error("the page ends a sentence twice")
+	}
+}
