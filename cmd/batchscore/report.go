@@ -250,6 +250,7 @@ func (f *reportFlags) judgeVectors(ctx context.Context, st store.Store) (*embedd
 func describeTruth(t *review.Judgement, known *truth.Set) {
 	t.From = known.String()
 	t.Unmatched, t.Examples = known.Unmatched()
+	t.OfModel = known.Matches().OfModel
 }
 
 // readTimeline reads which rank did what when. A report is as good without it.

@@ -92,6 +92,9 @@ type Judgement struct {
 	// Examples are some of them.
 	Unmatched int      `json:"unmatched,omitempty"`
 	Examples  []string `json:"examples,omitempty"`
+	// OfModel are labels of the truth that were left out, because they are the model's and nobody
+	// changed them.
+	OfModel int `json:"of_model,omitempty"`
 	*evaluate.Result
 }
 

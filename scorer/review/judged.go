@@ -24,6 +24,10 @@ func (f *Findings) judged() {
 		f.remark(Bad, "classes", "No label of the truth is one that the model gave. Are they spelled in the same way, and of this model?")
 		return
 	}
+	if t.OfModel > 0 {
+		f.remark(Look, "truth", "%s of the truth are those that the model gave and nobody changed: they were left out. If people looked at every image "+
+			"and changed only what is wrong, the accuracy is too low; --truth-columns path,label takes all labels.", countOf(t.OfModel, "label"))
+	}
 	if t.Unmatched > 0 {
 		f.remark(Look, "truth", "The truth names %s of which the output has no row, such as %s.", countOf(t.Unmatched, "image"), strings.Join(t.Examples, ", "))
 	}

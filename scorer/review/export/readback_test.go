@@ -191,10 +191,7 @@ func returned(t *testing.T, path, what string, items []*Item) {
 	wrong := 0
 	for _, it := range items {
 		want := slices.Clone(it.Truth)
-		if what == "yolo" { // every file is in the folder of a label
-			label, _, _ := trainingLabel(it)
-			want = []string{label}
-		} else if len(want) > 1 && strings.Contains(what, "hf") {
+		if len(want) > 1 && (strings.Contains(what, "hf") || what == "yolo") { // a file is in the folder of one label
 			want = want[:1]
 		}
 		got, _ := set.Of(it.Entry.Path)
@@ -208,4 +205,42 @@ func returned(t *testing.T, path, what string, items []*Item) {
 		}
 	}
 	t.Logf("%s: %v, %d of %d wrong", what, set, wrong, len(items))
+}
+
+// exported are the formats, and the files of each that are read as truth.
+var exported = []struct{ format, file string }{
+	{"label-studio", "tasks-0001.json"}, {"cvat", "annotations.xml"}, {"cvat", ""}, {"csv", "rows.csv"},
+	{"coco", ""}, {"coco", "annotations/instances_default.json"}, {"fiftyone", ""}, {"fiftyone", "samples.json"},
+	{"hf", ""}, {"hf", "train/metadata.jsonl"}, {"hf-parquet", ""}, {"yolo", ""}, {"yolo", "images.csv"},
+}
+
+// TestModelIsNoTruth: labels that an export has of the model never come back as truth, whether some
+// images have a truth or none.
+func TestModelIsNoTruth(t *testing.T) {
+	for _, format := range Formats {
+		if !slices.ContainsFunc(exported, func(e struct{ format, file string }) bool { return e.format == format.Name }) {
+			t.Errorf("what of %s is read as truth?", format.Name)
+		}
+	}
+	items := slices.DeleteFunc(pictures(t), func(it *Item) bool {
+		return !strings.HasPrefix(it.Entry.Path, "photos/") || it.Row.Status != row.StatusOK || len(it.Truth) > 1
+	})
+	for _, e := range exported {
+		root := t.TempDir()
+		export(t, onDisk(root), e.format, items, collect(items))
+		returned(t, filepath.Join(root, filepath.FromSlash(e.file)), e.format+"/"+e.file, items)
+	}
+	for _, it := range items {
+		it.Truth = nil
+	}
+	c := collect(items)
+	c.HasTruth = false
+	for _, e := range exported {
+		root := t.TempDir()
+		export(t, onDisk(root), e.format, items, c)
+		set, err := truth.Read(t.Context(), truth.Options{Images: "/photos"}, filepath.Join(root, filepath.FromSlash(e.file)))
+		if !errors.Is(err, truth.ErrForm) {
+			t.Errorf("%s/%s without a truth: %v, %v", e.format, e.file, set, err)
+		}
+	}
 }

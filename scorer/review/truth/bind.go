@@ -57,7 +57,7 @@ func first(texts []string) string {
 // count counts names by how their images were found.
 func (s *Set) count() {
 	s.bound = true
-	s.found = Matches{Names: len(s.names)}
+	s.found = Matches{Names: len(s.names), OfModel: s.found.OfModel}
 	for _, k := range s.names {
 		switch {
 		case k&unsure != 0:
@@ -178,7 +178,7 @@ func tailsOf(path string) func(yield func(tail string) bool) {
 // eachOpen reads the files again and calls fn for the key of each name that has no image.
 func (s *Set) eachOpen(ctx context.Context, fn func(key string, name uint64) error) error {
 	for _, src := range s.sources {
-		if err := src.read(ctx, func(name, label string, _ int) error {
+		if _, err := src.read(ctx, func(name, label string, _ int) error {
 			key, _ := s.key(name)
 			h := maphash.String(s.seed, key)
 			if k, ok := s.names[h]; ok && label != "" && k&met == 0 {
@@ -233,6 +233,7 @@ func (s *Set) String() string {
 		what string
 	}{
 		{m.Exact, "found by name"}, {m.Address, "found by address"}, {m.Tail, "found by the end of the name"},
+		{m.OfModel, "left out, because their labels are the model's and nobody changed them"},
 		{m.Ambiguous, "not taken, because two images come into question"}, {m.Unmatched, "not in the output"},
 	} {
 		if part.n > 0 {

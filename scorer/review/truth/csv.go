@@ -60,7 +60,10 @@ func readTable(_ context.Context, in *input, add adder) error {
 		return err
 	}
 	want := len(header)
-	exact := slices.Index(header, exactColumn)
+	exact, of := slices.Index(header, exactColumn), -1
+	if in.columns == "" && header[label] == "label" {
+		of = slices.Index(header, "label_of")
+	}
 	for {
 		src.mark(r.InputOffset())
 		record, err := r.Read()
@@ -73,6 +76,10 @@ func readTable(_ context.Context, in *input, add adder) error {
 		line, _ := r.FieldPos(0)
 		if len(record) != want {
 			return fmt.Errorf("%w: line %d has %d columns, and the header %d", ErrForm, line, len(record), want)
+		}
+		if of >= 0 && record[of] == ofModel {
+			in.left++
+			continue
 		}
 		image := record[name]
 		if exact >= 0 && record[exact] != "" {
@@ -147,7 +154,7 @@ func (in *input) columnsOf(header []string) (name, label int, err error) {
 	}
 	name, label = find(nameColumns...), find(labelColumns...)
 	if find("truth") < 0 && !slices.ContainsFunc(resultColumns, func(c string) bool { return find(c) < 0 }) {
-		return 0, 0, fmt.Errorf("%w: its labels are those of a result, not of people; --truth-columns path,label takes them as truth", ErrForm)
+		return 0, 0, errOfModel()
 	}
 	if name < 0 || label < 0 || name == label {
 		return 0, 0, fmt.Errorf("%w: the first line names no column with the image (%s), or none with its label (%s); it has: %s. "+

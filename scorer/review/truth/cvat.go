@@ -23,7 +23,7 @@ var cvatImages = form{
 const deepest = 100
 
 // readCVAT takes the tags of each image. Shapes, such as boxes, say nothing about the image
-// as a whole.
+// as a whole, and a tag whose source is "auto" is a program's.
 func readCVAT(_ context.Context, in *input, add adder) error {
 	src := &bounded{r: in.file, what: "an element", most: longestElement}
 	dec := xml.NewDecoder(src)
@@ -54,6 +54,10 @@ func readCVAT(_ context.Context, in *input, add adder) error {
 			images++
 			name = attribute(start, "name")
 		case "tag":
+			if attribute(start, "source") == "auto" && in.columns == "" {
+				in.left++
+				continue
+			}
 			if err := add(name, attribute(start, "label"), images); err != nil {
 				return err
 			}

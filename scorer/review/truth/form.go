@@ -50,6 +50,17 @@ type input struct {
 	columns string // that the user named, with a comma between them
 
 	file *os.File // nil for a folder
+
+	// left counts labels that are the model's, as 'export' wrote them. They are no truth.
+	left int
+}
+
+// ofModel is what columns and attributes say of a label that the model gave.
+const ofModel = "model"
+
+// errOfModel is the error of a truth without a label that is not the model's.
+func errOfModel() error {
+	return fmt.Errorf("%w: its labels are those of a result, not of people; --truth-columns path,label takes them as truth", ErrForm)
 }
 
 // keys returns the keys of the first object of a file in JSON, as far as its head shows
@@ -139,20 +150,22 @@ func (in *input) close() {
 	}
 }
 
-// read reads the file from its beginning.
-func (s *source) read(ctx context.Context, add adder) error {
+// read reads the file from its beginning. It returns how many labels were left out because they are
+// the model's.
+func (s *source) read(ctx context.Context, add adder) (left int, err error) {
 	in, err := openInput(s.path, s.columns)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer in.close()
 	n := 0
-	return s.form.read(ctx, in, func(name, label string, at int) error {
+	err = s.form.read(ctx, in, func(name, label string, at int) error {
 		if n++; n%4096 == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
 		return add(name, label, at)
 	})
+	return in.left, err
 }
 
 // bounded is a reader that ends with an error if more than most bytes are read since mark

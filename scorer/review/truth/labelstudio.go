@@ -30,6 +30,7 @@ var labelStudioMin = form{
 type studioTask struct {
 	Data        map[string]json.RawMessage
 	Annotations []studioAnnotation
+	Predictions []json.RawMessage // of models
 }
 
 // studioAnnotation is what one person said of a task.
@@ -60,11 +61,14 @@ func nameIn(data map[string]json.RawMessage) string {
 
 // readLabelStudio takes the choices of all annotations of a task, as alternatives. If some
 // are marked as ground truth, it takes only those. Annotations that were skipped say
-// nothing.
+// nothing, and predictions are of models.
 func readLabelStudio(_ context.Context, in *input, add adder) error {
 	return elements(in, func(n int, t *studioTask) error {
 		name := nameIn(t.Data)
 		marked := slices.ContainsFunc(t.Annotations, func(a studioAnnotation) bool { return a.GroundTruth && !a.Cancelled })
+		if len(t.Annotations) == 0 && len(t.Predictions) > 0 {
+			in.left++
+		}
 		for _, a := range t.Annotations {
 			if a.Cancelled || marked && !a.GroundTruth {
 				continue

@@ -32,7 +32,6 @@ func readLines(_ context.Context, in *input, add adder) error {
 	if a, b, ok := strings.Cut(in.columns, ","); ok {
 		names, labels = []string{strings.TrimSpace(a)}, []string{strings.TrimSpace(b)}
 	}
-	results, labelled := 0, 0
 	offset := int64(0)
 	for n := 1; ; n++ {
 		src.mark(offset)
@@ -49,21 +48,17 @@ func readLines(_ context.Context, in *input, add adder) error {
 			if err := json.Unmarshal(line, &object); err != nil {
 				return fmt.Errorf("%w: line %d: %w", ErrForm, n, err)
 			}
-			switch took, err := addObject(object, names, labels, in.columns != "", n, add); {
-			case err != nil:
+			took, err := addObject(object, names, labels, in.columns != "", n, add)
+			if err != nil {
 				return err
-			case took:
-				labelled++
-			default:
-				results++
+			}
+			if !took {
+				in.left++
 			}
 		}
 		if err != nil {
 			break
 		}
-	}
-	if labelled == 0 && results > 0 {
-		return fmt.Errorf("%w: its labels are those of a result, not of people; --truth-columns path,label takes them as truth", ErrForm)
 	}
 	return nil
 }
@@ -93,11 +88,17 @@ func addObject(object map[string]json.RawMessage, names, labels []string, named 
 		}
 	}
 	label, ok := value(labels...)
-	if of, _ := value("label_of"); !named && of == "model" {
+	if of, _ := value("label_of"); !named && (of == ofModel || isRow(object)) {
 		return false, nil
 	}
 	if !ok || label == "" {
 		return true, nil
 	}
 	return true, addLabels(add, name, label, at)
+}
+
+// isRow reports whether a line is a row of a result, whose label is the model's.
+func isRow(object map[string]json.RawMessage) bool {
+	has := func(key string) bool { _, ok := object[key]; return ok }
+	return !has("truth") && !slices.ContainsFunc(resultColumns, func(key string) bool { return !has(key) })
 }

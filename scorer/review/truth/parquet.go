@@ -52,7 +52,7 @@ func readParquet(ctx context.Context, in *input, add adder) (err error) {
 		text = append(text, i)
 	}
 	classes := classNames(file, header[label])
-	row, results := 0, 0
+	row := 0
 	for _, group := range file.RowGroups() {
 		if err := columns(ctx, group, text, func(values []parquet.Value) error {
 			row++
@@ -75,8 +75,8 @@ func readParquet(ctx context.Context, in *input, add adder) (err error) {
 				switch value := values[2+i]; {
 				case value.IsNull():
 				case header[column] == "label_of":
-					if value.String() == "model" {
-						results++
+					if value.String() == ofModel {
+						in.left++
 						return nil
 					}
 				default:
@@ -90,9 +90,6 @@ func readParquet(ctx context.Context, in *input, add adder) (err error) {
 		}); err != nil {
 			return err
 		}
-	}
-	if results > 0 && results == row {
-		return fmt.Errorf("%w: its labels are those of a result, not of people; --truth-columns path,label takes them as truth", ErrForm)
 	}
 	return nil
 }

@@ -122,6 +122,52 @@ var treeFiles = map[string]string{
 	"train/cat/c-2.cached": "",
 }
 
+// TestOfModel: labels of the model that nobody has changed are left out and counted, unless the
+// columns are named.
+func TestOfModel(t *testing.T) {
+	images := []string{"a.jpg", "b.jpg", "c.jpg"}
+	tree := map[string]string{
+		"images.csv": "file,path,path_base64,label,label_of\ntrain/cat/a-1.jpg,a.jpg,,cat,model\n" +
+			"train/cat/b-2.jpg,b.jpg,,cat,model\ntrain/dog/c-3.jpg,c.jpg,,dog,truth\n",
+		"train/cat/a-1.jpg": "", "train/dog/b-2.jpg": "", "train/dog/c-3.jpg": "", // b was moved
+	}
+	const tags = `<annotations><image name="a.jpg"><tag label="cat" source="auto"/></image><image name="b.jpg"><tag label="dog" source="manual"/></image>` +
+		`<image name="c.jpg"><tag label="dog"/></image></annotations>`
+	const rows = `{"path":"a.jpg","status":"ok","label":"cat","class_id":1,"score":1}`
+	for name, c := range map[string]struct {
+		files map[string]string
+		named string // labels if columns are named
+		left  int
+	}{
+		"folders": {files: tree, named: "cat dog dog", left: 1},
+		"CVAT":    {files: map[string]string{"annotations.xml": tags}, named: "cat dog dog", left: 1},
+		"table": {files: map[string]string{"metadata.csv": "file_name,label,label_of\na.jpg,cat,model\nb.jpg,dog,truth\nc.jpg,dog,\n"},
+			named: "cat dog dog", left: 1},
+		"lines": {files: map[string]string{"metadata.jsonl": rows + "\n" + `{"path":"b.jpg","label":"dog","label_of":"truth"}` + "\n" +
+			`{"path":"c.jpg","status":"ok","class_id":1,"score":1,"truth":"dog"}`}, left: 1},
+	} {
+		root := writtenFolder(t, c.files)
+		s, err := bound(t, Options{}, root, images...)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if got := labelsOf(s, images...); got != "- dog dog" || s.Matches().OfModel != c.left || !strings.Contains(s.String(), "1 left out") {
+			t.Errorf("%s: the labels are %q: %v", name, got, s)
+		}
+		if c.named == "" {
+			continue
+		}
+		columns := "path,label"
+		if name == "table" {
+			columns = "file_name,label"
+		}
+		if s, err = bound(t, Options{Columns: columns}, root, images...); err != nil || labelsOf(s, images...) != c.named || s.Matches().OfModel != 0 {
+			t.Errorf("%s with named columns: %v, %v", name, s, err)
+		}
+	}
+}
+
 // TestFormsThatSayNothing checks the errors of exports without a truth, and of damaged ones.
 func TestFormsThatSayNothing(t *testing.T) {
 	zero := int64(0)
@@ -133,6 +179,9 @@ func TestFormsThatSayNothing(t *testing.T) {
 		"FiftyOne without truth": {text: `{"samples":[{"filepath":"a","prediction":{"_cls":"Classification","label":"x"}}]}`, want: "prediction"},
 		"FiftyOne, another kind": {text: `{"samples":[{"filepath":"a","ground_truth":{"_cls":"Detections"}}]}`, want: "no classification"},
 		"lines of the model":     {text: `{"file_name":"a","label":"x","label_of":"model"}`, want: "--truth-columns"},
+		"lines of a result":      {text: `{"path":"a","status":"ok","label":"x","class_id":1,"score":1}`, want: "--truth-columns"},
+		"CVAT of the model":      {text: `<annotations><image name="a"><tag label="x" source="auto"/></image></annotations>`, want: "not of people"},
+		"tasks of the model":     {text: `[{"data":{"path":"a"},"predictions":[{"result":[]}]}]`, want: "not of people"},
 		"lines without a name":   {text: "{\"path\":\"a\",\"label\":\"x\"}\n{\"label\":\"x\"}", want: "line 2"},
 		"bad base64":             {text: `{"path":"a","label":"x","path_base64":"%"}`, want: "line 1"},
 		"no Parquet":             {text: "PAR1xxxx", want: ""},

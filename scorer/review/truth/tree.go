@@ -45,18 +45,20 @@ func readFolder(ctx context.Context, in *input, add adder) error {
 		}
 		for _, name := range files {
 			src, err := open(filepath.Join(in.path, filepath.FromSlash(name)), in.columns)
+			left := 0
 			if err == nil {
-				err = src.read(ctx, add)
+				left, err = src.read(ctx, add)
 			}
 			if err != nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}
+			in.left += left
 		}
 		if files != nil {
 			return nil
 		}
 	}
-	return readTree(ctx, in.path, add)
+	return readTree(ctx, in, add)
 }
 
 // splits are the names of folders above those of labels.
@@ -64,14 +66,20 @@ var splits = []string{"train", "val", "valid", "validation", "test"}
 
 // The tables that 'export' writes next to folders of labels, and their first columns.
 const (
-	treeImages = "images.csv" // file, path, path_base64
+	treeImages = "images.csv" // file, path, path_base64, label, label_of
 	treeNames  = "names.csv"  // folder, label
 )
 
+// treeLabelOf is the number of the column that says whether a label is the model's. The label is
+// before it.
+const treeLabelOf = 4
+
 // readTree takes the name of the folder that a file is in for its label. If 'export' made the
 // folders, tables there say which image a file is, wherever it was moved to, and which label a
-// folder stands for.
-func readTree(ctx context.Context, root string, add adder) error {
+// folder stands for. A file that is where the label of the model put it is left out: nobody moved
+// it, and whether anybody looked at it is not known.
+func readTree(ctx context.Context, in *input, add adder) error {
+	root := in.path
 	labels, err := treeLabels(root)
 	if err != nil {
 		return err
@@ -83,7 +91,7 @@ func readTree(ctx context.Context, root string, add adder) error {
 		if err := t.walk(ctx, root, func(_ int, name, label string) error { return t.learn(name, label) }); err != nil {
 			return err
 		}
-		if err := t.named(table, add); err != nil {
+		if err := t.named(table, in, add); err != nil {
 			return fmt.Errorf("%s: %w", treeImages, err)
 		}
 		// What is left was added by people.
@@ -120,7 +128,7 @@ func (t *tree) learn(name, label string) error {
 }
 
 // named adds the labels of the files that a table names.
-func (t *tree) named(table io.Reader, add adder) error {
+func (t *tree) named(table io.Reader, in *input, add adder) error {
 	return eachRecord(table, 3, func(line int, record []string) error {
 		h := t.hash(record[0])
 		label, ok := t.files[h]
@@ -128,6 +136,10 @@ func (t *tree) named(table io.Reader, add adder) error {
 			return nil // it was deleted
 		}
 		delete(t.files, h)
+		if len(record) > treeLabelOf && record[treeLabelOf] == ofModel && record[treeLabelOf-1] == label && in.columns == "" {
+			in.left++
+			return nil
+		}
 		name, err := exact(record[1], record[2])
 		if err != nil {
 			return fmt.Errorf("%w: line %d: %w", ErrForm, line, err)

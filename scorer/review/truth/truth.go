@@ -93,6 +93,10 @@ type Matches struct {
 	Tail      int // it ends as the path of one image does, or that path ends as the name does
 	Ambiguous int // it may be that of two images, or an image that of two names: none of them is taken
 	Unmatched int // no image is called so, Ambiguous not counted
+
+	// OfModel are labels that were left out because they are the model's: those that 'export'
+	// wrote for images without a truth, and that nobody has changed.
+	OfModel int
 }
 
 // Matched returns how many names belong to an image.
@@ -160,14 +164,19 @@ func Read(ctx context.Context, opt Options, paths ...string) (*Set, error) {
 			return nil, err
 		}
 		s.sources = append(s.sources, src)
-		if err := src.read(ctx, func(name, label string, at int) error { return s.add(i, name, label, at) }); err != nil {
+		left, err := src.read(ctx, func(name, label string, at int) error { return s.add(i, name, label, at) })
+		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
+		s.found.OfModel += left
 	}
 	if len(s.names) == 0 {
+		if s.found.OfModel > 0 {
+			return nil, fmt.Errorf("%s: %w", strings.Join(paths, ", "), errOfModel())
+		}
 		return nil, fmt.Errorf("%w: %s gives no image a label", ErrForm, strings.Join(paths, ", "))
 	}
-	s.found = Matches{Names: len(s.names)}
+	s.found.Names = len(s.names)
 	return s, nil
 }
 
