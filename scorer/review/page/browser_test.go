@@ -38,9 +38,9 @@ func TestBrowser(t *testing.T) {
 		if !everything && name != "small" && name != "hostile" && name != "empty" {
 			continue
 		}
-		t.Run("whole/"+name, func(t *testing.T) { checkWhole(t, open(t, name, browsertest.Options{})) })
+		t.Run("whole/"+name, func(t *testing.T) { checkWhole(t, open(t, name, browsertest.Options{}), 1280) })
 		t.Run("narrow/"+name, func(t *testing.T) {
-			checkWhole(t, open(t, name, browsertest.Options{Width: 390, Height: 844, Dark: true}))
+			checkWhole(t, open(t, name, browsertest.Options{Width: 390, Height: 844, Dark: true}), 390)
 		})
 	}
 	faults := []string{"small"} // axe-core takes seconds for large pages
@@ -90,20 +90,23 @@ func quiet(t *testing.T, tab *browsertest.Tab, file string) {
 	}
 }
 
-// checkWhole checks links, IDs, headings, the width, and that no name or label became code.
-func checkWhole(t *testing.T, tab *browsertest.Tab) {
+// checkWhole checks links, IDs, headings, that nothing is wider than a screen of that width,
+// and that no name or label became code.
+func checkWhole(t *testing.T, tab *browsertest.Tab, width int) {
 	type found struct {
 		Title                                      string
 		Dead, Double, Unnamed, Wide, Foreign, Bold []string
 		Headings                                   []int
 		Links                                      int
 	}
-	got := browsertest.Evaluate[found](tab, `(() => {
+	got := browsertest.Evaluate[found](tab, fmt.Sprintf(`(() => {
+		const width = %d; // innerWidth grows with what is wider
 		const all = s => [...document.querySelectorAll(s)];
 		const ids = all("[id]").map(e => e.id);
 		const links = all('a[href]');
 		const visible = e => e.getClientRects().length > 0;
-		const contained = e => e.closest(".wide, dialog, .skip") !== null;
+		const contained = e => e.closest(".wide, dialog, .skip") !== null && !e.matches(".wide");
+		for (const e of all("details")) e.open = true;
 		return {
 			title: document.title,
 			links: links.length,
@@ -113,14 +116,14 @@ func checkWhole(t *testing.T, tab *browsertest.Tab) {
 				all("svg").filter(e => e.getAttribute("aria-hidden") !== "true" && !(e.getAttribute("role") === "img" &&
 					(e.getAttribute("aria-label") || document.getElementById(e.getAttribute("aria-labelledby").split(" ")[0])))).map(e => e.outerHTML.slice(0, 80)),
 				all("img").filter(e => e.alt === "").map(e => e.outerHTML.slice(0, 40))),
-			wide: all("body *").filter(e => visible(e) && !contained(e) && e.getBoundingClientRect().right > innerWidth + 1)
+			wide: all("body *").filter(e => visible(e) && !contained(e) && e.getBoundingClientRect().right > width + 1)
 				.map(e => e.tagName + " " + e.className + " " + e.textContent.slice(0, 40)),
 			foreign: all("script, link, iframe, object, embed, base, [onmouseover], [onerror], [style]").filter(e => e !== document.scripts[0])
 				.map(e => e.outerHTML.slice(0, 80)),
 			bold: all("b").filter(e => e.textContent === "bold").map(e => e.outerHTML),
 			headings: all("h1, h2, h3, h4").filter(visible).map(e => Number(e.tagName[1])),
 		};
-	})()`)
+	})()`, width))
 	if got.Links < 3 || len(got.Headings) < 5 {
 		t.Errorf("%d links and %d headings", got.Links, len(got.Headings))
 	}
