@@ -377,11 +377,10 @@ func (r *partReader) load(ctx context.Context, chunk int) (part, error) {
 	if got.err != nil {
 		return part{}, got.err
 	}
-	line := appendDigest(nil, got.part.digest, got.part.name)
 	if r.lines == nil {
-		r.read = append(r.read, line...)
-	} else if !bytes.Equal(line, r.lines[chunk]) {
-		return part{}, damagedPart(got.part.name, r.f.st, fmt.Errorf("the content %w: it has changed since the job completed", ErrMismatch))
+		r.read = append(r.read, appendDigest(nil, got.part.digest, got.part.name)...)
+	} else if err := got.part.as(r.lines[chunk], r.f.st); err != nil {
+		return part{}, err
 	}
 	return got.part, nil
 }

@@ -221,6 +221,60 @@ func TestMergeOfIncrement(t *testing.T) {
 	}
 }
 
+// TestLookup finds each row of a chain of increments, one of which is folded, and of a full output.
+func TestLookup(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(3, 4))
+	c := newChain(row.JSONL)
+	images := change(rnd, change(rnd, change(rnd, nil)))
+	c.night(t, images)
+	for n := 2; n <= 5; n++ {
+		images = change(rnd, images)
+		var fold []int
+		if n == 5 {
+			fold = []int{2}
+		}
+		c.night(t, images, fold...)
+	}
+	c.remove(2)
+	outputs := map[int]bool{}
+	for _, st := range []store.Store{c.place(5), full(t, row.JSONL, images)} {
+		l, err := OpenLookup(t.Context(), st)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := 0
+		if err := Results(t.Context(), st, func(e shard.Entry, want row.Row) error {
+			at, err := l.Find(i)
+			if err != nil {
+				return err
+			}
+			rows, err := l.Rows(t.Context(), at)
+			if err != nil {
+				return err
+			}
+			if image, err := l.Images().At(i); err != nil || image.Path != e.Path || image.ETag != e.ETag {
+				t.Errorf("image %d is %+v, want that of %+v (%v)", i, image, e, err)
+			}
+			if got := rows[at.Row]; got.Path != want.Path || got.Size != want.Size || got.Status != want.Status {
+				t.Errorf("row %d at %+v: %+v, want %+v", i, at, got, want)
+			}
+			outputs[at.Output] = true
+			i++
+			return nil
+		}); err != nil || i != l.Images().Len() {
+			t.Errorf("%d rows of %d: %v", i, l.Images().Len(), err)
+		}
+		l.Close()
+	}
+	if len(outputs) < 4 {
+		t.Errorf("rows lie in %d outputs, want 4 for the test to mean something", len(outputs))
+	}
+	c.remove(1)
+	if l, err := OpenLookup(t.Context(), c.place(5)); !errors.Is(err, ErrMismatch) || l != nil {
+		t.Errorf("without a source: %v, want ErrMismatch", err)
+	}
+}
+
 // verifyOK checks that an increment and all that it keeps are right.
 func verifyOK(t testing.TB, st store.Store) *CollectionReport {
 	t.Helper()

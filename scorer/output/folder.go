@@ -1,6 +1,7 @@
 package output
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -237,6 +238,103 @@ func Images(ctx context.Context, st store.Store) (*shard.Manifest, error) {
 func RowsOf(ctx context.Context, st store.Store, job *Job, m *shard.Manifest, i int) ([]row.Row, error) {
 	p, err := readPart(ctx, st, job, m, i)
 	return p.rows, err
+}
+
+// Lookup finds single rows of a complete output; of an increment those of its whole collection. Any
+// number of goroutines may use it at once.
+type Lookup struct {
+	f *folder
+	c *collection
+}
+
+// OpenLookup opens a complete output, and the outputs that it keeps rows of. The caller closes it.
+func OpenLookup(ctx context.Context, st store.Store) (_ *Lookup, err error) {
+	f, err := openFolder(ctx, st)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+		}
+	}()
+	if f.state.success == nil {
+		return nil, fmt.Errorf("%w: %s has no %s; run its command again to finish it", ErrIncomplete, st, SuccessName)
+	}
+	images, err := f.state.success.Collection(ctx, st)
+	if err != nil {
+		return nil, err
+	}
+	c := newCollection(images, f)
+	if f.job.Increments() {
+		if err := c.openSources(ctx, func(*Source, error) bool { return false }); err != nil {
+			c.close()
+			return nil, err
+		}
+	}
+	return &Lookup{f, c}, nil
+}
+
+// Close frees what a Lookup holds, its Images included.
+func (l *Lookup) Close() {
+	l.c.close()
+	l.f.Close()
+}
+
+// Images are all images, in the order of Results.
+func (l *Lookup) Images() *shard.Manifest { return l.c.images }
+
+// Spot is where a row lies.
+type Spot struct {
+	Output int // 0 is the output itself
+	Chunk  int
+	Row    int // in the chunk
+}
+
+// Find returns where the row of image i lies: in the newest output that has one.
+func (l *Lookup) Find(i int) (Spot, error) {
+	e, err := l.c.images.At(i)
+	if err != nil {
+		return Spot{}, err
+	}
+	for n, layer := range l.c.layers {
+		at, ok, err := layer.f.manifest.Find(e.Path)
+		if err != nil {
+			return Spot{}, err
+		}
+		if !ok {
+			continue
+		}
+		size := layer.f.chunks.Size
+		entry, err := layer.f.manifest.At(at)
+		if err != nil {
+			return Spot{}, err
+		}
+		return Spot{n, at / size, at % size}, (&find{image: e, layer: layer, row: at, entry: entry}).check(l.f.st)
+	}
+	return Spot{}, (&find{image: e}).check(l.f.st)
+}
+
+// Rows returns the rows of the chunk of a spot. They are compared with the manifest, and those of
+// another output with what was recorded.
+func (l *Lookup) Rows(ctx context.Context, at Spot) ([]row.Row, error) {
+	layer := l.c.layers[at.Output]
+	p, err := readPart(ctx, layer.f.st, &layer.f.job, layer.f.manifest, at.Chunk)
+	if err == nil && layer.source != nil {
+		err = p.as(layer.parts.lines[at.Chunk], layer.f.st)
+	}
+	if err != nil {
+		return nil, l.f.undisturbed(ctx, layer.error(l.f.st, err))
+	}
+	return p.rows, nil
+}
+
+// as returns ErrMismatch unless the part has that line in the file of the parts' digests.
+func (p *part) as(line []byte, st store.Store) error {
+	if bytes.Equal(appendDigest(nil, p.digest, p.name), line) {
+		return nil
+	}
+	return damagedPart(p.name, st, fmt.Errorf("the content %w: it has changed since the job completed", ErrMismatch))
 }
 
 func results(ctx context.Context, st store.Store, onlyNew bool, fn func(shard.Entry, row.Row) error) error {

@@ -329,8 +329,8 @@ func (r *SourceRows) Chunk(ctx context.Context, chunk int) ([]row.Row, error) {
 	if first, last := r.chunks.Range(chunk); len(p.rows) != last-first {
 		return nil, damagedPart(p.name, r.st, fmt.Errorf("the content %w: it has %d rows, not %d", ErrMismatch, len(p.rows), last-first))
 	}
-	if !bytes.Equal(appendDigest(nil, p.digest, p.name), r.lines[chunk]) {
-		return nil, damagedPart(p.name, r.st, fmt.Errorf("the content %w: it has changed since the job completed", ErrMismatch))
+	if err := p.as(r.lines[chunk], r.st); err != nil {
+		return nil, err
 	}
 	return p.rows, nil
 }
