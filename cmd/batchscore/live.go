@@ -37,7 +37,7 @@ ranks, how many images have which label and score, failures as they come, and th
 themselves with their scores, chosen by status, label, score and name. It prints the
 address to open and serves until it is stopped with Ctrl-C, which is not an error. It only
 reads. OUT need not exist yet. Of an output that keeps rows of others, as run --after
-makes, it shows its own.
+makes, it shows the rows of all images once it is complete, and its own until then.
 
 The page is for this machine: view listens on the loopback address, and who opens the page
 needs the token in the address. To see the page of a machine elsewhere, choose a port with

@@ -15,6 +15,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/claim"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/review/browsertest"
+	"github.com/batchscore/batchscore/scorer/store/mem"
 )
 
 // screenshots is where TestBrowser puts what it sees, for people.
@@ -152,6 +153,27 @@ func TestBrowser(t *testing.T) {
 			t.Errorf("the page is %d pixels wide", wide)
 		}
 		picture(tab, "complete-390-dark")
+	})
+	t.Run("an increment", func(t *testing.T) {
+		j := increment(t, new(mem.Store))
+		j.commit(0)
+		s := startJob(j)
+		s.await("own rows", func(p seen) bool { return p.Rows == 2 })
+		tab := b.Open(t, s.Address(), browsertest.Options{})
+		await(t, tab, `document.querySelector("#found").textContent.startsWith("2 images")`)
+		await(t, tab, `document.querySelector("#stage").textContent.includes("are shown once it is complete")`)
+		tab.Run(chromedp.Click(`#grid li:nth-child(2) button`, chromedp.ByQuery))
+		await(t, tab, `document.querySelector("#large-title").textContent === "images/00050.jpg"`)
+		j.finish(1)
+		await(t, tab, `document.querySelector("#found").textContent.startsWith("20 images") && !document.querySelector("#large").open`)
+		await(t, tab, `document.querySelector("#stage").textContent.endsWith("It continues runs: 18 kept, 1 new, 1 changed, 1 gone.")`)
+		await(t, tab, `document.querySelector("#figures").textContent.includes("Images20Own rows2") && document.querySelectorAll("#grid li").length === 20`)
+		await(t, tab, `document.querySelector("#failures").textContent.includes("in an earlier output")`)
+		tab.Run(chromedp.Click(`#grid li:nth-child(20) button`, chromedp.ByQuery))
+		await(t, tab, `document.querySelector("#large-title").textContent === "images/00050.jpg" && document.querySelector("#picture img").naturalWidth === 320`)
+		tab.Press(kb.ArrowLeft)
+		await(t, tab, `document.querySelector("#large-title").textContent === "images/00019.jpg" && document.querySelector("#details").textContent.includes("label 1")`)
+		picture(tab, "increment-1280-light")
 	})
 	for name, opt := range map[string]browsertest.Options{"light": {Still: true}, "dark": {Dark: true, Still: true}} {
 		t.Run("faults/"+name, func(t *testing.T) {

@@ -24,7 +24,8 @@
 // The output is looked at when somebody asks, at most once in Options.Every, and all readers
 // share the answer. A server that nobody asks does nothing. Each part is read once, for the counts
 // and for an index of 11 bytes a row, from which questions about rows are answered without the
-// storage. Pictures and the parts of rows that are looked at closely are kept, some dozens of MB
+// storage. Of a complete increment, the rows of its whole collection are read once more, into an index
+// of their own. Pictures and the parts of rows that are looked at closely are kept, some dozens of MB
 // of them. Clients, pictures in the making and searches each have a limit, and so does the time
 // of a client that is slow.
 package serve

@@ -57,6 +57,11 @@ func (c *counting) Open(ctx context.Context, name, etag string) (io.ReadCloser, 
 	return (*c.now.Load()).Open(ctx, name, etag)
 }
 
+// Neighbor implements store.Neighborly.
+func (c *counting) Neighbor(place string) (store.Store, error) {
+	return store.Neighbor(*c.now.Load(), place)
+}
+
 // job is a job of a test.
 type job struct {
 	t      testing.TB
@@ -104,13 +109,29 @@ func (j *job) begin(n int) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	j.join(nil)
+	j.freeze(m)
+}
+
+// join writes the record of a job.
+func (j *job) join(after *output.After) {
+	t := j.t
+	t.Helper()
+	var err error
 	j.record, _, err = output.Join(t.Context(), j.out, output.Job{
 		Images: "/data/images", Model: "tiny.onnx", ModelDigest: "sha256:m", PreprocessDigest: "sha256:p", LabelsDigest: "sha256:l",
-		JPEGDecoder: "libjpeg-turbo", Precision: "fp32", Device: "cpu", Batch: 4, Chunk: perChunk, TopK: 2, Format: row.JSONL,
+		JPEGDecoder: "libjpeg-turbo", Precision: "fp32", Device: "cpu", Batch: 4, Chunk: perChunk, TopK: 2, Format: row.JSONL, After: after,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// freeze freezes the images of a job.
+func (j *job) freeze(m *shard.Manifest) {
+	t := j.t
+	t.Helper()
+	var err error
 	j.m, err = output.Freeze(t.Context(), j.out, func(context.Context) (*shard.Manifest, error) { return m, nil })
 	if err != nil {
 		t.Fatal(err)

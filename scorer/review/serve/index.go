@@ -111,7 +111,7 @@ type failure struct {
 	Path   string    `json:"path"`
 	Status string    `json:"status"`
 	Error  string    `json:"error"`
-	At     time.Time `json:"at"` // when its part was created
+	At     time.Time `json:"at,omitzero"` // when its part was created; zero if that is in another output
 }
 
 func newIndex() *index {
@@ -119,7 +119,10 @@ func newIndex() *index {
 }
 
 // add adds a part.
-func (x *index) add(p output.SeenPart) {
+func (x *index) add(p output.SeenPart) { x.addAt(p, func(int) time.Time { return p.Created }) }
+
+// addAt adds rows, each with the time of its creation.
+func (x *index) addAt(p output.SeenPart, at func(int) time.Time) {
 	n := len(p.Rows)
 	one := &indexed{first: p.First, created: p.Created,
 		labels: make([]uint16, n), scores: make([]float32, n), hashes: make([]uint32, n), states: make([]uint8, n)}
@@ -136,7 +139,7 @@ func (x *index) add(p output.SeenPart) {
 		one.scores[i], one.labels[i] = float32(math.NaN()), otherLabel
 		if r.Status != row.StatusOK {
 			x.failed++
-			x.fail(failure{Row: p.First + i, Path: strings.Clone(r.Path), Status: x.statuses.of(state), Error: clipped(r.Error), At: p.Created})
+			x.fail(failure{Row: p.First + i, Path: strings.Clone(r.Path), Status: x.statuses.of(state), Error: clipped(r.Error), At: at(i)})
 			continue
 		}
 		a, ok := r.Answer.(*row.Classification)

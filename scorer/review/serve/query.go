@@ -129,6 +129,8 @@ type answer struct {
 	// Searched is how many rows of Of were looked at so far, if a search for a path ended early.
 	Searched int `json:"searched,omitempty"`
 	Of       int `json:"of"`
+	// Edition is the one whose rows these are: see seen.Edition.
+	Edition int `json:"edition"`
 }
 
 // test is a question in the numbers of an index.

@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"strconv"
 
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/review/thumbnail"
@@ -46,6 +47,7 @@ func (s *Server) rows(w http.ResponseWriter, r *http.Request) error {
 		err = s.asking.do(ctx, func() error {
 			return s.watch.with(func(v *shown) (err error) {
 				a, err = v.rows.ask(ctx, q, v.images)
+				a.Edition = v.version
 				return err
 			})
 		})
@@ -57,11 +59,16 @@ func (s *Server) rows(w http.ResponseWriter, r *http.Request) error {
 	return answerJSON(w, &a)
 }
 
-// numberOf returns the row that a request names, and what else it says.
+// numberOf returns the row that a request names. If it says in which edition the row has that number,
+// and there is another one now, the error is errMoved.
 func numberOf(r *http.Request, name string, v *shown) (int, error) {
-	n, err := number(r.URL.Query().Get(name), math.MaxInt32)
+	q := r.URL.Query()
+	n, err := number(q.Get(name), math.MaxInt32)
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", errQuestion, err)
+	}
+	if e := q.Get("edition"); e != "" && e != strconv.Itoa(v.version) {
+		return 0, errMoved
 	}
 	if n >= v.images.Len() {
 		return 0, fmt.Errorf("%w: the collection has %d images", errQuestion, v.images.Len())
@@ -95,12 +102,16 @@ type value struct {
 	Value string `json:"value"`
 }
 
-type partKey struct{ version, chunk int }
+type partKey struct {
+	version int
+	at      output.Spot // its Row is 0
+}
 
 // row answers what one row says.
 func (s *Server) row(w http.ResponseWriter, r *http.Request) error {
 	var d details
-	var n, chunk, version int
+	var n, version int
+	var at output.Spot
 	var job *output.Job
 	has := false
 	err := s.watch.with(func(v *shown) error {
@@ -112,55 +123,63 @@ func (s *Server) row(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		c := v.job.Chunks(v.images.Len())
-		job, chunk, version = v.job, n/c.Size, v.version
+		job, version = v.job, v.version
 		d = details{Row: n, Path: e.Path, Address: printable.Line(s.opt.clean(v.job.Address(e.Path))), Bytes: e.Size}
 		v.rows.mu.RLock()
 		p, _ := v.rows.find(n)
 		v.rows.mu.RUnlock()
-		has = p != nil
-		return nil
+		if has = p != nil; has {
+			at, err = v.spot(n)
+		}
+		return err
 	})
 	if err != nil {
 		return err
 	}
 	if has {
-		rows, first, err := s.part(r.Context(), partKey{version, chunk})
+		i := at.Row
+		at.Row = 0
+		rows, err := s.part(r.Context(), partKey{version, at})
 		if err != nil {
 			return err
 		}
-		if i := n - first; i >= 0 && i < len(rows) {
+		if i < len(rows) {
 			d.add(job, &rows[i])
 		}
 	}
 	return answerJSON(w, &d)
 }
 
-// part returns the rows of a part and the number of the first.
-func (s *Server) part(ctx context.Context, key partKey) (rows []row.Row, first int, err error) {
-	rows, err = s.parts.get(ctx, key, func() ([]row.Row, int64, error) {
+// spot returns where row n lies.
+func (v *shown) spot(n int) (output.Spot, error) {
+	if v.whole != nil {
+		return v.whole.Find(n)
+	}
+	c := v.job.Chunks(v.images.Len())
+	return output.Spot{Chunk: n / c.Size, Row: n % c.Size}, nil
+}
+
+// part returns the rows of a part.
+func (s *Server) part(ctx context.Context, key partKey) ([]row.Row, error) {
+	return s.parts.get(ctx, key, func() ([]row.Row, int64, error) {
 		ctx, cancel := context.WithTimeout(s.watch.ctx, workTime)
 		defer cancel()
 		var rows []row.Row
 		err := s.reading.do(ctx, func() error {
 			return s.watch.with(func(v *shown) (err error) {
-				if v.version != key.version {
+				switch {
+				case v.version != key.version:
 					return errMoved
+				case v.whole != nil:
+					rows, err = v.whole.Rows(ctx, key.at)
+				default:
+					rows, err = output.RowsOf(ctx, s.opt.Out, v.job, v.images, key.at.Chunk)
 				}
-				rows, err = output.RowsOf(ctx, s.opt.Out, v.job, v.images, key.chunk)
 				return err
 			})
 		})
 		return rows, int64(len(rows)), err
 	})
-	if err != nil {
-		return nil, 0, err
-	}
-	err = s.watch.with(func(v *shown) error {
-		first, _ = v.job.Chunks(v.images.Len()).Range(key.chunk)
-		return nil
-	})
-	return rows, first, err
 }
 
 // errMoved means that the rows have changed since they were asked for.

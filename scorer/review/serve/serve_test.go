@@ -35,6 +35,9 @@ func TestPageFollowsAJob(t *testing.T) {
 	if p.Trouble != "" || p.Rows != 0 {
 		t.Errorf("before the first part: %+v", p)
 	}
+	if body := s.get("/progress").body; strings.Contains(body, ":null") { // a page would end at it
+		t.Errorf("without failures: %s", body)
+	}
 	j.commit(1)
 	p = s.await("a part", func(p seen) bool { return p.Rows == 8 })
 	if p.ImagesDone != 8 || p.Failed != 1 || len(p.Failures) != 1 || p.Failures[0].Row != 10 || p.Failures[0].Error != "it is <b>HTML</b>" {

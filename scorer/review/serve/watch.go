@@ -45,6 +45,8 @@ type shown struct {
 	job      *output.Job
 	images   *shard.Manifest
 	rows     *index
+	own      *index         // of the output itself, which is the same unless there is whole
+	whole    *output.Lookup // of the whole collection of an increment, if that is shown; it has images
 	pictures Images
 	noImages string // why there are none
 	// version tells one shown apart from the next, for what is kept of its rows.
@@ -61,6 +63,7 @@ type reading struct {
 	images     *shard.Manifest // nil before there is one
 	generation int
 	looked     bool // once at least, without an error
+	whole      gathering
 }
 
 // watcher looks at an output when somebody asks, and shares what it sees.
@@ -81,6 +84,8 @@ type watcher struct {
 	waiting  string // why there is no job yet
 	body     []byte
 	etag     string
+	// gathering is that of now, for those who render; nil before there is one.
+	gathering *gathering
 
 	// now is how the output is read, and published the manifest that was shown last; of the
 	// goroutine that looks.
@@ -121,6 +126,9 @@ func (w *watcher) every() time.Duration {
 	if w.first() {
 		return min(soon, w.opt.Every)
 	}
+	if w.looking && w.progress.Increment != nil && w.gathering != nil && !w.gathering.done {
+		return w.opt.Every
+	}
 	return w.wait
 }
 
@@ -131,13 +139,28 @@ func (w *watcher) first() bool { return w.looking && !w.known && w.trouble == ""
 func (w *watcher) look(done chan struct{}) {
 	defer close(done)
 	p, err := w.read(w.ctx)
+	w.note(&p, err)
+	if err == nil && w.due(&p) {
+		w.gather(w.ctx)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.looking, w.ended, w.trouble, w.waiting, w.wait = false, time.Now(), "", "", w.opt.Every
+	w.looking, w.ended = false, time.Now()
+	w.render()
+}
+
+// note keeps what was seen.
+func (w *watcher) note(p *output.Progress, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.trouble, w.waiting, w.wait, w.gathering = "", "", w.opt.Every, nil
+	if w.now != nil {
+		w.gathering = &w.now.whole
+	}
 	switch {
 	case err == nil:
 		p.Statuses = maps.Clone(p.Statuses) // the next look changes them
-		w.progress, w.known = p, true
+		w.progress, w.known = *p, true
 		if p.Stage == output.Complete {
 			w.wait *= slower
 		}
@@ -244,7 +267,11 @@ func (w *watcher) publish() {
 		return
 	}
 	w.published = r.images
-	v := &shown{job: r.observer.Job(), images: r.images, rows: r.rows}
+	w.show(&shown{job: r.observer.Job(), images: r.images, rows: r.rows, own: r.rows})
+}
+
+// show shows something else than before.
+func (w *watcher) show(v *shown) {
 	var err error
 	if v.pictures, err = w.opt.Images(v.job); err != nil {
 		v.noImages = "No images are shown: " + printable.Line(w.opt.clean(err.Error()))
@@ -263,9 +290,18 @@ func (w *watcher) retire() {
 	}
 	w.shown.retired = true
 	if w.shown.users == 0 {
-		w.shown.images.Close()
+		w.shown.close()
 	}
 	w.shown = nil
+}
+
+// close frees what is shown no more.
+func (v *shown) close() {
+	if v.whole != nil {
+		v.whole.Close()
+		return
+	}
+	v.images.Close()
 }
 
 // errNothing means that no row can be shown.
@@ -285,7 +321,7 @@ func (w *watcher) with(fn func(*shown) error) error {
 		w.use.Lock()
 		defer w.use.Unlock()
 		if v.users--; v.retired && v.users == 0 {
-			v.images.Close()
+			v.close()
 		}
 	}()
 	return fn(v)
@@ -350,6 +386,10 @@ type seen struct {
 	Scores   []int     `json:"scores"`
 	Failures []failure `json:"failures"` // the newest first
 	Version  int       `json:"version"`
+	// Edition changes when the numbers of rows mean other rows than before.
+	Edition int `json:"edition"`
+	// Collection is that of a complete increment; nil for other outputs.
+	Collection *collected `json:"collection,omitempty"`
 
 	Trouble  string  `json:"trouble,omitempty"`
 	Waiting  string  `json:"waiting,omitempty"` // why there is no job yet
@@ -404,8 +444,9 @@ func (w *watcher) render() {
 		s.rows(v, p)
 		return nil
 	})
-	slices.SortFunc(s.Statuses, func(a, b counted) int { return cmp.Or(b.Images-a.Images, cmp.Compare(a.Name, b.Name)) })
 	s.Trouble = printable.Line(w.opt.clean(w.trouble))
+	w.collection(&s)
+	slices.SortFunc(s.Statuses, func(a, b counted) int { return cmp.Or(b.Images-a.Images, cmp.Compare(a.Name, b.Name)) })
 	if w.looking && time.Since(w.began) > overdue && s.Trouble == "" && w.known {
 		s.Trouble = fmt.Sprintf("The storage has not answered since %s.", w.began.UTC().Format("15:04:05 UTC"))
 	}
@@ -436,9 +477,12 @@ func listed[T any](all []T) []T {
 func (s *seen) rows(v *shown, p *output.Progress) {
 	s.Task = v.job.Schema().Task.Name()
 	s.Simulated, s.NoImages = v.job.Simulated(), v.noImages
-	s.Images = max(s.Images, v.images.Len())
+	s.Edition = v.version
+	if v.whole == nil {
+		s.Images = max(s.Images, v.images.Len())
+	}
 	if started := p.Started; !started.IsZero() {
-		if r := v.rows.rates(started); r != nil {
+		if r := v.own.rates(started); r != nil {
 			s.Rates = r
 		}
 	}

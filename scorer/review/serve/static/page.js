@@ -87,14 +87,18 @@ function show(before) {
   document.title = (seen.images && !reading ? Math.floor(100 * seen.images_done / seen.images) + "% " : "") + seen.output + " - batchscore view";
   let stage = stages[seen.stage] || seen.stage;
   if (seen.retry) stage += " " + whole.format(seen.retry.images_done) + " of " + whole.format(seen.retry.images) + " so far.";
-  if (seen.after) stage += " It continues " + seen.after + ", and keeps rows of it that are not shown here.";
+  const all = seen.collection;
+  if (seen.after) stage += " It continues " + seen.after + (all ? ": " + all.text + "." : "; the rows that it keeps are shown once it is complete.");
+  if (all && !all.shown && !seen.trouble) {
+    stage += " Own rows are shown until those of the whole collection are read: " + whole.format(all.read) + " of " + whole.format(all.images) + ".";
+  }
   if (seen.waiting) stage += " (" + seen.waiting + ")";
   if (reading && seen.images) stage += " " + whole.format(seen.rows) + " rows so far, of at most " + whole.format(seen.images) + ".";
-  else if (seen.rows < seen.images_done) stage += " Reading the rows: " + whole.format(seen.rows) + " of " + whole.format(seen.images_done) + ".";
+  else if (!(all && all.shown) && seen.rows < seen.images_done) stage += " Reading the rows: " + whole.format(seen.rows) + " of " + whole.format(seen.images_done) + ".";
   if ($("stage").textContent !== stage) $("stage").textContent = stage;
   $("simulated").hidden = !seen.simulated;
   lost(lostText);
-  const done = seen.images ? 100 * seen.images_done / seen.images : 0;
+  const done = seen.images ? 100 * seen.images_done / seen.images : seen.stage === "complete" ? 100 : 0;
   $("bar").setAttribute("aria-valuenow", done.toFixed(1));
   $("bar").firstElementChild.style.width = done + "%";
   showFigures();
@@ -106,7 +110,8 @@ function show(before) {
   showStatuses();
   $("no-images").hidden = !seen.no_images;
   $("no-images").textContent = seen.no_images || "";
-  if (!before && seen.rows > 0 || before && before.rows === 0 && seen.rows > 0) ask();
+  if (before && before.edition !== seen.edition && $("large").open) $("large").close();
+  if (seen.rows > 0 && (!before || before.rows === 0 || before.edition !== seen.edition)) ask();
   else if (seen.rows > 0) found();
 }
 
@@ -115,15 +120,19 @@ function speed(perSecond) {
 }
 
 function showFigures() {
-  if (!seen.images) {
+  if (!seen.images && !seen.collection) {
     $("figures").replaceChildren();
     return;
   }
-  const all = [[seen.stage === "reading" ? "Images read" : "Images", whole.format(seen.images_done) + " of " + whole.format(seen.images)]];
+  const collection = seen.collection;
+  const shown = collection && collection.shown;
+  const all = [[seen.stage === "reading" ? "Images read" : "Images",
+    shown ? whole.format(collection.images) : whole.format(seen.images_done) + " of " + whole.format(seen.images)]];
+  if (shown) all.push(["Own rows", whole.format(seen.images)]);
   if (seen.images_per_second > 0) all.push(["Rate", speed(seen.images_per_second)]);
   if (seen.left_seconds > 0) all.push(["Time left", span(seen.left_seconds)]);
   if (seen.makespan_seconds > 0) all.push(["Took", span(seen.makespan_seconds)]);
-  all.push(["Failed", whole.format(seen.failed) + (seen.failed ? " (" + percent(seen.failed, seen.images_done) + ")" : "")]);
+  all.push(["Failed", whole.format(seen.failed) + (seen.failed ? " (" + percent(seen.failed, shown ? collection.images : seen.images_done) + ")" : "")]);
   for (const s of seen.statuses) if (s.name !== "ok") all.push([s.name, whole.format(s.images)]);
   if (seen.all_ranks) all.push(["Ranks at work", seen.alive + " of " + seen.all_ranks]);
   if (seen.started) all.push(["Started", time(seen.started)]);
@@ -196,12 +205,13 @@ function showFailures() {
   $("no-failures").hidden = seen.failures.length > 0;
   $("failures").hidden = seen.failures.length === 0;
   const body = $("failures").querySelector("tbody");
-  const key = seen.failures.map((f) => f.row).join();
+  const edition = seen.edition;
+  const key = edition + ":" + seen.failures.map((f) => f.row).join();
   if (body.dataset.key === key) return;
   body.dataset.key = key;
   body.replaceChildren(...seen.failures.map((f) => make("tr", {},
-    make("td", {}, make("button", { type: "button", class: "link", click: () => open(f.row) }, make("bdi", {}, f.path))),
-    make("td", {}, f.status), make("td", {}, make("bdi", {}, f.error)), make("td", {}, time(f.at)))));
+    make("td", {}, make("button", { type: "button", class: "link", click: () => open(f.row, edition) }, make("bdi", {}, f.path))),
+    make("td", {}, f.status), make("td", {}, make("bdi", {}, f.error)), make("td", {}, time(f.at) || "in an earlier output"))));
 }
 
 function showStatuses() {
@@ -261,6 +271,8 @@ async function ask(after) {
     return;
   }
   answer.version = seen ? seen.version : 0;
+  if (after && rows.length && answer.edition !== rows[0].edition) return ask(); // what came before has other numbers now
+  for (const r of answer.rows) r.edition = answer.edition;
   if (!after) {
     rows = [];
     $("grid").replaceChildren();
@@ -287,9 +299,9 @@ function card(r) {
   if (failed) {
     frame.textContent = "no picture";
   } else if (!seen || !seen.no_images) {
-    frame.append(make("img", { loading: "lazy", decoding: "async", alt: "", src: "image?size=small&row=" + r.row, error: (e) => retry(e.target, frame) }));
+    frame.append(make("img", { loading: "lazy", decoding: "async", alt: "", src: "image?size=small&row=" + r.row + "&edition=" + r.edition, error: (e) => retry(e.target, frame) }));
   }
-  return make("li", {}, make("button", { type: "button", title: plain(r.path), click: () => open(r.row) }, frame,
+  return make("li", {}, make("button", { type: "button", title: plain(r.path), click: () => open(r.row, r.edition) }, frame,
     make("span", { class: failed ? "says failed" : "says" }, make("bdi", {}, failed ? r.status : r.label || ""), make("span", { class: "n" }, failed ? "" : score(r.score))),
     make("bdi", { class: "path" }, r.path)));
 }
@@ -312,8 +324,9 @@ $("more").addEventListener("click", () => ask(next));
 
 let opened = -1;
 
-async function open(row) {
+async function open(row, edition) {
   opened = row;
+  const ask = "row=" + row + "&edition=" + edition;
   const d = $("large");
   const picture = $("picture");
   $("large-title").firstElementChild.textContent = "Image " + row;
@@ -324,10 +337,10 @@ async function open(row) {
   $("previous").disabled = at <= 0;
   $("next").disabled = at < 0 || at + 1 >= rows.length;
   if (!seen || !seen.no_images) {
-    picture.append(make("img", { alt: "The image of this row", src: "image?size=large&row=" + row, error: () => why(row) }));
+    picture.append(make("img", { alt: "The image of this row", src: "image?size=large&" + ask, error: () => why(row, ask) }));
   }
   try {
-    const r = await fetch("row?row=" + row, { cache: "no-store" });
+    const r = await fetch("row?" + ask, { cache: "no-store" });
     if (!r.ok) throw new Error((await r.text()).trim());
     const one = await r.json();
     if (opened === row) details(one);
@@ -336,10 +349,10 @@ async function open(row) {
   }
 }
 
-async function why(row) {
+async function why(row, ask) {
   let text = "no picture";
   try {
-    text = (await (await fetch("image?size=large&row=" + row, { cache: "no-store" })).text()).trim();
+    text = (await (await fetch("image?size=large&" + ask, { cache: "no-store" })).text()).trim();
   } catch (e) { /* the server is gone, which the page says elsewhere */ }
   if (opened === row) $("picture").textContent = text;
 }
@@ -363,7 +376,7 @@ function details(one) {
 
 function step(by) {
   const at = rows.findIndex((r) => r.row === opened) + by;
-  if (rows[at] && at - by >= 0) open(rows[at].row);
+  if (rows[at] && at - by >= 0) open(rows[at].row, rows[at].edition);
 }
 
 $("previous").addEventListener("click", () => step(-1));
