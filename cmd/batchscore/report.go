@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -132,6 +133,8 @@ func (f *reportFlags) check(out string) error {
 		return usagef("-o %s: the page is HTML: end the name in .html", f.file)
 	case f.perGallery < 1 || f.perGallery > mostPerGallery:
 		return invalid("per-gallery", f.perGallery, fmt.Sprintf("a number from 1 to %d", mostPerGallery))
+	case math.IsNaN(f.threshold) || math.IsInf(f.threshold, 0):
+		return invalid("threshold", f.threshold, "a score")
 	case !(f.maxMegabytes > 0):
 		return invalid("max-megabytes", f.maxMegabytes, "a number above 0")
 	case f.truthColumns != "" && f.truth == "":
@@ -197,6 +200,9 @@ func (f *reportFlags) run(ctx context.Context, stdout, stderr io.Writer, out str
 	found.Conclude()
 	f.addFigures(found)
 	if f.file != "" {
+		if err := seen.fit(found, int64(f.maxMegabytes*1e6)); err != nil {
+			return err
+		}
 		if err := f.write(ctx, stdout, found, seen); err != nil {
 			return err
 		}

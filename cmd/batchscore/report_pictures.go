@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -20,8 +19,10 @@ type thumbs struct {
 	all []thumbnail.Thumb // by their number
 	// fewer is how many were left out so that the page is not too large.
 	fewer int
-	none  string // why there is none
-	links int    // how many images are links out of their place
+	// tooLarge is how many bytes the page has without any picture, if that is too much; else 0.
+	tooLarge int64
+	none     string // why there is none
+	links    int    // how many images are links out of their place
 }
 
 // thumb returns a thumbnail and its sides; nil if there is none.
@@ -38,6 +39,8 @@ func (p thumbs) note() string {
 	switch {
 	case p.none != "":
 		return "; it has no pictures: " + p.none
+	case p.tooLarge > 0:
+		return fmt.Sprintf("; it has no pictures, and its text alone, %s, is more than --max-megabytes", formatBytes(p.tooLarge))
 	case p.fewer > 0:
 		return fmt.Sprintf("; %s left out to keep it below --max-megabytes", numberOf(p.fewer, "picture"))
 	case p.links > 0:
@@ -86,7 +89,7 @@ func (f *reportFlags) readPictures(ctx context.Context, stderr io.Writer, job *o
 	if err := readSides(ctx, images.store, entries.Sample, opt, found); err != nil {
 		return thumbs{}, err
 	}
-	return seen, seen.fit(found, int64(f.maxMegabytes*1e6))
+	return seen, nil
 }
 
 // sampledSides is of how many images a report shows width and height.
@@ -131,40 +134,49 @@ func (p *thumbs) put(found *review.Findings) {
 }
 
 // fit leaves out pictures so that the page takes at most that many bytes: of each gallery only the
-// first k images remain, for the largest k that fits.
+// first k images remain, for the largest k that fits. Without a picture it may still be larger.
 func (p *thumbs) fit(found *review.Findings, most int64) error {
-	var text byteCount
-	if err := reportpage.Write(&text, found, pageOptions(nil)); err != nil {
-		return err
-	}
-	size := func(k int) int64 {
-		sum := int64(text)
-		for _, g := range found.Galleries {
-			for _, one := range g.Pictures[:min(k, len(g.Pictures))] {
-				if one.Thumb >= 0 {
-					sum += int64(base64.StdEncoding.EncodedLen(len(p.all[one.Thumb].JPEG)))
-				}
-			}
-		}
-		return sum
-	}
+	all := found.Galleries
 	longest := 0
-	for _, g := range found.Galleries {
+	for _, g := range all {
 		longest = max(longest, len(g.Pictures))
 	}
-	k := longest
-	for k > 0 && size(k) > most {
-		k--
+	// size returns how large the page is with k images of each gallery, which then remain.
+	size := func(k int) (int64, error) {
+		found.Galleries = nil
+		for _, g := range all {
+			g.Pictures = g.Pictures[:min(k, len(g.Pictures))]
+			found.Galleries = append(found.Galleries, g)
+		}
+		var n byteCount
+		err := reportpage.Write(&n, found, pageOptions(p.thumb))
+		return int64(n), err
 	}
-	for i := range found.Galleries {
-		g := &found.Galleries[i]
-		p.fewer += max(len(g.Pictures)-k, 0)
-		g.Pictures = g.Pictures[:min(max(k, 1), len(g.Pictures))]
+	n, err := size(longest)
+	if n <= most || err != nil {
+		return err
 	}
-	if k == 0 {
-		found.DropThumbs("left out to keep the page small")
+	lo, hi := 0, longest-1 // lo fits, or is 0
+	for lo < hi {
+		k := (lo + hi + 1) / 2
+		n, err := size(k)
+		if err != nil {
+			return err
+		}
+		if n <= most {
+			lo = k
+		} else {
+			hi = k - 1
+		}
 	}
-	return nil
+	n, err = size(lo)
+	for _, g := range all {
+		p.fewer += max(len(g.Pictures)-lo, 0)
+	}
+	if n > most {
+		p.tooLarge = n
+	}
+	return err
 }
 
 // byteCount counts what is written to it.

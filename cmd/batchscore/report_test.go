@@ -46,7 +46,11 @@ func TestReport(t *testing.T) {
 	if bytes.Contains(read(), []byte("data:image/jpeg")) {
 		t.Error("the page has pictures that were not asked for")
 	}
-	says(t, must(t, 0, "report", out, "-o", file, "--max-megabytes", "0.001", "--force"), "left out to keep it below --max-megabytes")
+	says(t, must(t, 0, "report", out, "-o", file, "--max-megabytes", "0.001", "--force"), "its text alone", "is more than --max-megabytes")
+	says(t, must(t, 0, "report", out, "-o", file, "--max-megabytes", fmt.Sprint(float64(len(first)-1)/1e6), "--force"), "left out to keep it below --max-megabytes")
+	if n := len(read()); n >= len(first) {
+		t.Errorf("a page that may have %d bytes has %d", len(first)-1, n)
+	}
 
 	// The images are somewhere else, or nowhere.
 	moved := filepath.Join(folder, "moved")
@@ -179,6 +183,7 @@ func TestReportRefuses(t *testing.T) {
 		{flags: []string{"-o", "report.pdf"}, want: "end the name in .html"},
 		{flags: []string{"--json", "--per-gallery", "0"}, want: "per-gallery"},
 		{flags: []string{"--json", "--max-megabytes", "0"}, want: "max-megabytes"},
+		{flags: []string{"--json", "--threshold", "NaN"}, want: "threshold"},
 		{flags: []string{"--json", "--truth-columns", "a,b"}, want: "--truth-columns needs --truth"},
 		{flags: []string{"-o", filepath.Join(out, "_batchscore", "x.html")}, want: "belongs to the output folder"},
 		{flags: []string{"--metrics-file", "x.txt"}, want: ".prom"},

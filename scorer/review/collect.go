@@ -33,7 +33,7 @@ type Options struct {
 	PerGallery int
 	// Seed decides which images samples have.
 	Seed uint64
-	// Threshold is the score that one gallery is about; 0 means 0.5.
+	// Threshold is the score that one gallery is about, a finite number.
 	Threshold float64
 	// Sample is how many images are in Entries.Sample.
 	Sample int
@@ -54,11 +54,8 @@ func LabelsOf(ctx context.Context, st store.Store) embedding.Rows {
 	}
 }
 
-// defaultPerGallery and defaultThreshold are what zeroes of Options mean.
-const (
-	defaultPerGallery = 12
-	defaultThreshold  = 0.5
-)
+// defaultPerGallery is what a zero of Options means.
+const defaultPerGallery = 12
 
 // everyRows is how often Progress is told.
 const everyRows = 4096
@@ -119,7 +116,7 @@ func newCollecting(ctx context.Context, st store.Store, job *output.Job, opt Opt
 	g := newGalleries(cmp.Or(opt.PerGallery, defaultPerGallery))
 	g.sample = &choose.First[candidate]{N: max(opt.Sample, 1), Less: candidate.before}
 	g.want(opt.Vectors)
-	g.seed, g.threshold, g.address, g.certainty = opt.Seed, cmp.Or(opt.Threshold, defaultThreshold), job.Address, certainty.Of
+	g.seed, g.threshold, g.address, g.certainty = opt.Seed, opt.Threshold, job.Address, certainty.Of
 	c := &collecting{st: st, job: job, opt: opt, tally: newTally(), shown: g}
 	if opt.Against != nil {
 		other, err := output.ExistingJob(ctx, opt.Against)

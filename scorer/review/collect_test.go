@@ -309,6 +309,62 @@ func TestNoOutput(t *testing.T) {
 	}
 }
 
+// TestThreshold: the images on both sides of a threshold are shown, the nearest first.
+func TestThreshold(t *testing.T) {
+	images := map[string]picture{}
+	for _, score := range []int{60, 65, 69, 72, 80, 99} {
+		images[fmt.Sprintf("%d.png", score)] = picture{label: "cat", score: score}
+	}
+	g := gallery(t, collect(t, score(t, images), review.Options{Threshold: 0.7, PerGallery: 3}), "threshold")
+	if got := names(g); !slices.Equal(got, []string{"69.png", "72.png", "65.png"}) || !strings.Contains(g.Title, "0.7") {
+		t.Errorf("%s: %q", g.Title, got)
+	}
+}
+
+// TestOrderOfGalleries: the label and the kind of change of most images come first, whatever
+// their names; every label has a gallery.
+func TestOrderOfGalleries(t *testing.T) {
+	here, there := map[string]picture{}, map[string]picture{}
+	for i, n := range []int{2, 5, 9} { // images of each label here; there, each has the next label
+		for k := range n {
+			name := fmt.Sprintf("%d-%d.png", i, k)
+			here[name] = picture{label: labels[i], score: 90}
+			there[name] = picture{label: labels[(i+1)%3], score: 90}
+		}
+	}
+	f := collect(t, score(t, here), review.Options{Against: score(t, there)})
+	var got []string
+	for _, g := range f.Galleries {
+		if strings.HasPrefix(g.ID, "label-") || strings.HasPrefix(g.ID, "flip-") {
+			got = append(got, fmt.Sprintf("%s %s %d", g.ID, g.Title, g.Of))
+		}
+	}
+	script := labels[2]
+	want := []string{"flip-1 Changed: cat → " + script + " 9", "flip-2 Changed: " + script + " → dog 5", "flip-3 Changed: dog → cat 2",
+		"label-1 " + script + " 9", "label-2 dog 5", "label-3 cat 2"}
+	if !slices.Equal(got, want) {
+		t.Errorf("the galleries are %q, want %q", got, want)
+	}
+}
+
+// TestAFewMayFail: up to a tenth of failed images deserves a look, and more is bad.
+func TestAFewMayFail(t *testing.T) {
+	for failed, want := range map[int]string{2: review.Look, 3: review.Bad} {
+		images := map[string]picture{}
+		for i := range 20 {
+			images[fmt.Sprintf("%02d.png", i)] = picture{label: "cat", score: 80}
+			if i < failed {
+				images[fmt.Sprintf("%02d.png", i)] = picture{}
+			}
+		}
+		for _, r := range collect(t, score(t, images), review.Options{}).Remarks {
+			if r.Where == "status-not_image" && r.Level != want {
+				t.Errorf("%d of 20 failed: the level is %q, want %q", failed, r.Level, want)
+			}
+		}
+	}
+}
+
 // TestManyLabels: labels beyond those that are listed are counted together.
 func TestManyLabels(t *testing.T) {
 	f := &review.Findings{}

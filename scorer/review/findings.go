@@ -203,7 +203,7 @@ type Bucket struct {
 
 // Gallery is a few images, shown for one reason.
 type Gallery struct {
-	// ID is a short name of lower-case letters, digits and dashes, the same in all reports:
+	// ID is a short name of lower-case letters, digits, dashes and underscores, the same in all reports:
 	// mistakes, flip-N, least-sure, threshold, surest, random, status-NAME, label-N, biggest,
 	// outliers, duplicates.
 	ID string `json:"id"`

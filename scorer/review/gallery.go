@@ -22,6 +22,9 @@ const (
 	// candidateLabels is of how many labels images are kept while rows are read, those that
 	// come first: which labels have most images is known only at the end.
 	candidateLabels = 2000
+	// candidates is how many pictures are kept for galleries of labels at most, and as many for
+	// those of changed answers: of larger galleries fewer labels have any.
+	candidates = 100_000
 	// shownClasses is how many classes a Picture has at most.
 	shownClasses = 5
 )
@@ -115,10 +118,11 @@ func (g *galleries) add(sub *subject) {
 	}
 	g.random.offer(g, sub, 0)
 	g.biggest.offer(g, sub, -float64(sub.row.Size))
+	kinds := min(candidateLabels, max(candidates/g.n, galleryLabels))
 	if sub.answer == nil {
 		g.shelfOf(g.statuses, sub.row.Status, math.MaxInt).offer(g, sub, 0)
 	} else {
-		if s := g.shelfOf(g.labels, sub.answer.Label, candidateLabels); s != nil {
+		if s := g.shelfOf(g.labels, sub.answer.Label, kinds); s != nil {
 			s.offer(g, sub, 0)
 		}
 		if v := g.certainty(sub.row); !v.Unknown {
@@ -132,7 +136,7 @@ func (g *galleries) add(sub *subject) {
 		}
 	}
 	if o := sub.other; o != nil && differs(sub, o) {
-		if s := g.shelfOf(g.flips, flipOf(sub, o), candidateLabels); s != nil {
+		if s := g.shelfOf(g.flips, flipOf(sub, o), kinds); s != nil {
 			s.offer(g, sub, 0)
 		}
 	}

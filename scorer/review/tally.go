@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/batchscore/batchscore/scorer/review/evaluate"
 	"github.com/batchscore/batchscore/scorer/row"
 )
 
@@ -23,7 +24,8 @@ const (
 )
 
 // add counts a value. What is not a number counts as 0: no row that this program wrote has it.
-func (h *Histogram) add(v float64) {
+func (h *Histogram) add(value float32) {
+	v := float64(value)
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		v = 0
 	}
@@ -33,13 +35,13 @@ func (h *Histogram) add(v float64) {
 	h.N++
 	h.Mean += (v - h.Mean) / float64(h.N)
 	h.Least, h.Most = min(h.Least, v), max(h.Most, v)
-	switch bin := math.Floor(v * Bins); {
+	switch {
 	case v < 0:
 		h.Below++
 	case v > 1:
 		h.Above++
 	default:
-		h.Counts[min(int(bin), Bins-1)]++
+		h.Counts[evaluate.BinOf(float32(v), Bins)]++
 	}
 }
 
@@ -93,18 +95,18 @@ func (t *tally) add(r *row.Row, a *row.Classification) {
 	if t.scores.N < listedRows {
 		t.list(a)
 	}
-	t.scores.add(float64(a.Score))
+	t.scores.add(a.Score)
 	margin, known := a.Margin()
 	if known {
-		t.margins.add(float64(margin))
+		t.margins.add(margin)
 	}
 	if l == nil {
 		t.other++
 		return
 	}
-	l.scores.add(float64(a.Score))
+	l.scores.add(a.Score)
 	if known {
-		l.margins.add(float64(margin))
+		l.margins.add(margin)
 	}
 }
 

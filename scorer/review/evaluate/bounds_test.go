@@ -15,13 +15,13 @@ func TestBins(t *testing.T) {
 		for i := range bins {
 			at := float32(edge(i, bins))
 			for _, s := range []float32{at, math.Nextafter32(at, 2), math.Nextafter32(at, -1), 1, math.Nextafter32(1, 0)} {
-				b := binOf(s, bins)
+				b := BinOf(s, bins)
 				if s >= 0 && (float64(s) < edge(b, bins) || float64(s) >= edge(b+1, bins) && s < 1) {
 					t.Errorf("%v is in the bin from %v to %v", s, edge(b, bins), edge(b+1, bins))
 				}
 			}
 		}
-		if binOf(1, bins) != bins-1 || binOf(7, bins) != bins-1 || binOf(-7, bins) != 0 {
+		if BinOf(1, bins) != bins-1 || BinOf(7, bins) != bins-1 || BinOf(-7, bins) != 0 {
 			t.Error("1 and what is outside of 0 to 1 are in the wrong bin")
 		}
 	}

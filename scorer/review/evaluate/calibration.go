@@ -20,10 +20,10 @@ func edge(bin, bins int) float64 {
 	return float64(bin) * (1 / float64(bins))
 }
 
-// binOf returns the bin from edge(i) to below edge(i+1) that a score is in, 1 being in the last
+// BinOf returns the bin from edge(i) to below edge(i+1) that a score is in, 1 being in the last
 // one. What is outside of 0 to 1 is in the first or last one. The score has 24 bits, so that the
 // product is exact.
-func binOf(score float32, bins int) int {
+func BinOf(score float32, bins int) int {
 	return min(int(float64(min(max(score, 0), 1))*float64(bins)), bins-1)
 }
 
@@ -37,7 +37,7 @@ func (c *calibration) add(score float32, right bool) {
 	if v < 0 || v > 1 {
 		c.outside++
 	}
-	b := &c.bins[binOf(score, ReliabilityBins)]
+	b := &c.bins[BinOf(score, ReliabilityBins)]
 	b.sum += v
 	if right {
 		b.right++

@@ -81,7 +81,7 @@ func (c *Comparison) answer(a Answer, side int) int32 {
 		return 0
 	}
 	if finite(a.Score) {
-		c.scores[binOf(a.Score, ScoreBins)][side]++
+		c.scores[BinOf(a.Score, ScoreBins)][side]++
 	} else {
 		c.noScore++
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/review/evaluate"
 	"github.com/batchscore/batchscore/scorer/row"
 )
 
@@ -149,7 +150,7 @@ func (x *index) addAt(p output.SeenPart, at func(int) time.Time) {
 		}
 		one.labels[i], one.scores[i] = uint16(x.labels.add(a.Label)), a.Score
 		if a.Score >= 0 && a.Score <= 1 {
-			x.scores[min(int(a.Score*bins), bins-1)]++
+			x.scores[evaluate.BinOf(a.Score, bins)]++
 		} else {
 			x.unscored++
 		}
