@@ -58,6 +58,7 @@ func TestView(t *testing.T) {
 		t.Fatal(err)
 	}
 	client := &http.Client{Jar: jar, Timeout: 30 * time.Second}
+	var base string // the address without the token
 	get := func(target string) (int, string) {
 		t.Helper()
 		r, err := client.Get(target)
@@ -65,6 +66,9 @@ func TestView(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer r.Body.Close()
+		if base == "" {
+			base = r.Request.URL.String()
+		}
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			t.Fatal(err)
@@ -74,7 +78,6 @@ func TestView(t *testing.T) {
 	if code, body := get(strings.TrimSpace(address)); code != http.StatusOK || !strings.Contains(body, "<title>batchscore view</title>") {
 		t.Fatalf("%s: %d %s", address, code, body)
 	}
-	base, _, _ := strings.Cut(address, "?")
 	var state liveState
 	await := func(what string, ok func() bool) {
 		t.Helper()

@@ -90,7 +90,7 @@ func TestBrowser(t *testing.T) {
 		if got := text(tab, "#figures"); !strings.Contains(got, "40 of 90") {
 			t.Errorf("the figures: %s", got)
 		}
-		if where := browsertest.Evaluate[string](tab, "location.href"); where != s.base+"/" {
+		if where := browsertest.Evaluate[string](tab, "location.href"); where != s.base+"/"+s.guard.folder+"/" {
 			t.Errorf("the address is %s: the token stays in it", where)
 		}
 		if got := browsertest.Evaluate[string](tab, "document.cookie"); got != "" {

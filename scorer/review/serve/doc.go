@@ -8,8 +8,11 @@
 //   - It listens on the loopback address unless it is told otherwise. Other users of the machine
 //     reach that, too.
 //   - A token of 256 random bits is needed. It is in the address that is printed, once. Its
-//     place is taken by a cookie at the first request: HttpOnly, SameSite=Strict, with a name
-//     of its own for each port. Secrets are compared in constant time, and are in no log.
+//     place is taken by a cookie at the first request: HttpOnly, SameSite=Strict, and for a
+//     path with a folder of 256 random bits, below which all is served. Browsers send cookies to
+//     every port of a host, so one without such a path would go to other users' servers. The
+//     folder is in the address that the browser shows and keeps; without the cookie it admits
+//     nobody. Secrets are compared in constant time, and are in no log.
 //   - The Host of a request must be an address that the server listens on, with its port. A page
 //     elsewhere whose name is made to lead here (DNS rebinding) has another Host: 421.
 //   - Requests that a browser makes for another site are refused by their Sec-Fetch-Site and

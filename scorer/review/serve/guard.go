@@ -26,19 +26,23 @@ func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byt
 type guard struct {
 	token   string // in the address that is printed
 	session string // in the cookie that takes its place
-	cookie  string // its name
-	port    int
-	others  bool // other machines may ask
-	hosts   map[string]bool
-	next    http.Handler
+	// folder is a part of the path of all that is served. Browsers send cookies to every port of a
+	// host, also to servers of others, but only for the path of the cookie: folder is in it.
+	folder string
+	port   int
+	others bool // other machines may ask
+	hosts  map[string]bool
+	next   http.Handler
 }
+
+// cookie is the name of the cookie.
+const cookie = "batchscore_view"
 
 // newGuard returns a guard for a server that listens on that address.
 func newGuard(a net.Addr, others bool, next http.Handler) *guard {
 	at := a.(*net.TCPAddr)
 	g := &guard{
-		token: secret(), session: secret(), cookie: "batchscore_view_" + strconv.Itoa(at.Port),
-		port: at.Port, others: others, hosts: map[string]bool{}, next: next,
+		token: secret(), session: secret(), folder: secret(), port: at.Port, others: others, hosts: map[string]bool{}, next: next,
 	}
 	names := []string{"localhost"}
 	if others {
@@ -93,7 +97,7 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		h.Set("Allow", "GET, HEAD")
 		say(w, http.StatusMethodNotAllowed, "This page only reads.")
-	case r.ContentLength != 0 || len(r.TransferEncoding) > 0:
+	case r.ContentLength != 0: // -1 if it is not known before the end
 		h.Set("Connection", "close")
 		say(w, http.StatusRequestEntityTooLarge, "A request has no body here.")
 	case r.URL.RawPath != "" || r.URL.Host != "" && r.URL.Host != r.Host:
@@ -102,11 +106,22 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		say(w, http.StatusForbidden, "Another site asked for this. Open the address in a tab of its own.")
 	case r.URL.Path == "/" && r.URL.Query().Has("token"):
 		g.exchange(w, r)
-	case !g.admitted(r):
-		g.refuse(w, r)
 	default:
-		g.next.ServeHTTP(w, r)
+		path, inside := g.within(r.URL.Path)
+		if !inside || !g.admitted(r) {
+			refuse(w, r, inside && path == "/")
+			return
+		}
+		below, address := *r, *r.URL
+		address.Path, below.URL = path, &address
+		g.next.ServeHTTP(w, &below)
 	}
+}
+
+// within returns what of a path is below the folder, which begins with a slash.
+func (g *guard) within(path string) (string, bool) {
+	first, rest, found := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	return "/" + rest, found && same(first, g.folder)
 }
 
 // ours reports whether the server's own page asks, or a person who opens the page. Other
@@ -123,7 +138,8 @@ func (g *guard) ours(r *http.Request) bool {
 		return true
 	}
 	// A link in a chat or a notebook: the page is opened, and who had the link sees nothing of it.
-	return r.URL.Path == "/" && r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
+	path, inside := g.within(r.URL.Path)
+	return (r.URL.Path == "/" || inside && path == "/") && r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
 }
 
 // exchange gives a cookie for the token. The address without it is the one that the browser keeps.
@@ -132,25 +148,26 @@ func (g *guard) exchange(w http.ResponseWriter, r *http.Request) {
 		say(w, http.StatusForbidden, "That is not the token of this server. Open the address that 'batchscore view' printed last.")
 		return
 	}
-	http.SetCookie(w, &http.Cookie{Name: g.cookie, Value: g.session, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
-	w.Header().Set("Location", "/")
+	at := "/" + g.folder + "/"
+	http.SetCookie(w, &http.Cookie{Name: cookie, Value: g.session, Path: at, HttpOnly: true, SameSite: http.SameSiteStrictMode})
+	w.Header().Set("Location", at)
 	w.WriteHeader(http.StatusSeeOther)
 }
 
 // admitted reports whether a request has the cookie.
 func (g *guard) admitted(r *http.Request) bool {
-	c, err := r.Cookie(g.cookie)
+	c, err := r.Cookie(cookie)
 	return err == nil && same(c.Value, g.session)
 }
 
 // refuse answers a request without the cookie.
-func (g *guard) refuse(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path == "/" && r.Header.Get("Sec-Fetch-Site") == "cross-site" {
+func refuse(w http.ResponseWriter, r *http.Request, page bool) {
+	if page && r.Header.Get("Sec-Fetch-Site") == "cross-site" {
 		// A browser does not send the cookie when another site opened the page, only after that.
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.WriteHeader(http.StatusUnauthorized)
 		_, _ = w.Write([]byte(`<!doctype html><html lang="en"><title>batchscore view</title><p>` +
-			`<a href="/">Open the page</a>. If that leads back here, open the address that batchscore view printed.</p></html>` + "\n"))
+			`<a href=".">Open the page</a>. If that leads back here, open the address that batchscore view printed.</p></html>` + "\n"))
 		return
 	}
 	say(w, http.StatusUnauthorized, "Open the address that 'batchscore view' printed: the token in it is needed once in each browser.")

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -38,20 +39,20 @@ func TestTokenIsExchangedForACookie(t *testing.T) {
 	}
 	stranger.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	r := s.do(stranger, s.request(http.MethodGet, "/?token="+token))
-	if r.code != http.StatusSeeOther || r.header.Get("Location") != "/" {
+	if r.code != http.StatusSeeOther || r.header.Get("Location") != "/"+s.guard.folder+"/" {
 		t.Errorf("the token: %d %v, want a redirect to the address without it", r.code, r.header)
 	}
-	cookie := r.header.Get("Set-Cookie")
-	for _, want := range []string{"HttpOnly", "SameSite=Strict", "Path=/", fmt.Sprint("batchscore_view_", s.guard.port, "=")} {
-		if !strings.Contains(cookie, want) {
-			t.Errorf("the cookie %q lacks %s", cookie, want)
+	set := r.header.Get("Set-Cookie")
+	for _, want := range []string{"HttpOnly", "SameSite=Strict", "Path=/" + s.guard.folder + "/;", "batchscore_view="} {
+		if !strings.Contains(set, want) {
+			t.Errorf("the cookie %q lacks %s", set, want)
 		}
 	}
-	if strings.Contains(cookie, token) {
+	if strings.Contains(set, token) {
 		t.Error("the cookie is the token")
 	}
 	wrong := s.request(http.MethodGet, "/progress")
-	wrong.AddCookie(&http.Cookie{Name: s.guard.cookie, Value: token})
+	wrong.AddCookie(&http.Cookie{Name: cookie, Value: token})
 	if r := s.do(s.visitor(), wrong); r.code != http.StatusUnauthorized {
 		t.Errorf("the token as a cookie: %d", r.code)
 	}
@@ -74,6 +75,37 @@ func TestTokenIsExchangedForACookie(t *testing.T) {
 	}
 }
 
+// TestOtherPortsGetNoCookie: to browsers, a server on another port of this host is the same site.
+// It gets what they send there, and must not see the page with it.
+func TestOtherPortsGetNoCookie(t *testing.T) {
+	s := startJob(begin(t, 20))
+	got := make(chan *http.Request, 1)
+	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got <- r }))
+	defer other.Close()
+	for _, path := range []string{"/", "/progress", "/x/../"} {
+		r, err := s.client.Get(other.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Body.Close()
+		if sent := (<-got).Header; sent.Get("Cookie") != "" || sent.Get("Referer") != "" {
+			t.Errorf("a server on another port is sent %v for %s", sent, path)
+		}
+	}
+	// What is in the address alone, and the cookie alone, admit nobody.
+	if r := s.do(s.visitor(), s.request(http.MethodGet, "/progress")); r.code != http.StatusUnauthorized {
+		t.Errorf("the address without the cookie: %d", r.code)
+	}
+	for _, path := range []string{"/progress", "/x/progress", "//progress", "/" + s.guard.folder[1:] + "/progress", "/" + s.guard.folder, "/" + s.guard.folder + "x/progress"} {
+		r := s.request(http.MethodGet, "/progress")
+		r.URL.Path = path
+		r.AddCookie(&http.Cookie{Name: cookie, Value: s.guard.session})
+		if got := s.do(s.visitor(), r); got.code != http.StatusUnauthorized {
+			t.Errorf("%s with the cookie: %d", path, got.code)
+		}
+	}
+}
+
 func TestOtherHostsAreRefused(t *testing.T) {
 	s := startJob(begin(t, 20))
 	port := s.guard.port
@@ -85,6 +117,7 @@ func TestOtherHostsAreRefused(t *testing.T) {
 	} {
 		r := s.request(http.MethodGet, "/progress")
 		r.Host = host
+		r.URL.Path = "/" + s.guard.folder + "/progress"
 		for _, c := range s.client.Jar.Cookies(r.URL) {
 			r.AddCookie(c) // as a browser would that takes the name for the same site
 		}
@@ -133,6 +166,10 @@ func TestOnlyReading(t *testing.T) {
 	if r := s.do(s.client, body); r.code != http.StatusRequestEntityTooLarge {
 		t.Errorf("a request with a body: %d, want 413", r.code)
 	}
+	host := strings.TrimPrefix(s.base, "http://")
+	if got := s.raw("GET / HTTP/1.1\r\nHost: " + host + "\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n"); !strings.Contains(got, " 413 ") {
+		t.Errorf("a request with a body of unknown length: %s, want 413", got)
+	}
 }
 
 func TestOtherSitesAreRefused(t *testing.T) {
@@ -147,7 +184,7 @@ func TestOtherSitesAreRefused(t *testing.T) {
 	for _, p := range paths {
 		for _, header := range [][]string{
 			{"Origin", "https://attacker.example"}, {"Origin", "null"}, {"Origin", strings.Replace(s.base, "http", "https", 1)},
-			{"Origin", "http://localhost:1"}, {"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"},
+			{"Origin", "http://localhost:1"}, {"Origin", fmt.Sprint("http://localhost:", s.guard.port)}, {"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"},
 			{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "image"},
 			{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe"},
 		} {
@@ -168,7 +205,7 @@ func TestOtherSitesAreRefused(t *testing.T) {
 	}
 	// A browser leaves the cookie out the first time.
 	s.client = s.visitor()
-	if r := ask("/", opened...); r.code != http.StatusUnauthorized || !strings.Contains(r.body, `href="/"`) {
+	if r := ask("/", opened...); r.code != http.StatusUnauthorized || !strings.Contains(r.body, `href="."`) {
 		t.Errorf("a link elsewhere, without the cookie: %d %s", r.code, r.body)
 	}
 }
@@ -198,18 +235,18 @@ func TestNoPathLeadsOut(t *testing.T) {
 	s := startJob(j)
 	s.await("complete", func(p seen) bool { return p.Rows == 20 })
 	host := strings.TrimPrefix(s.base, "http://")
-	cookie := "Cookie: " + s.guard.cookie + "=" + s.guard.session + "\r\n"
+	header := "Cookie: " + cookie + "=" + s.guard.session + "\r\n"
 	for _, target := range []string{
 		"/../etc/passwd", "/%2e%2e/etc/passwd", "/..%2fetc%2fpasswd", "//etc/passwd", "/images/00000.jpg", "/image/../../etc/passwd",
 		"/image%00", "/page.html", "/static/page.html", "/static/", "/_batchscore/job.json", "/part-00000.jsonl", "/page.js/", "/./page.js",
 		"/progress/", "/debug/pprof/", "/metrics",
 	} {
-		got := s.raw("GET " + target + " HTTP/1.1\r\nHost: " + host + "\r\n" + cookie + "\r\n")
+		got := s.raw("GET /" + s.guard.folder + target + " HTTP/1.1\r\nHost: " + host + "\r\n" + header + "\r\n")
 		if !strings.Contains(got, " 404 ") && !strings.Contains(got, " 400 ") {
 			t.Errorf("%s: %s, want 404", target, got)
 		}
 	}
-	if got := s.raw("GET http://attacker.example/progress HTTP/1.1\r\nHost: " + host + "\r\n" + cookie + "\r\n"); !strings.Contains(got, " 421 ") {
+	if got := s.raw("GET http://attacker.example/progress HTTP/1.1\r\nHost: " + host + "\r\n" + header + "\r\n"); !strings.Contains(got, " 421 ") {
 		t.Errorf("the address of another host: %s, want 421", got)
 	}
 	for _, query := range []string{
@@ -218,7 +255,7 @@ func TestNoPathLeadsOut(t *testing.T) {
 		for _, p := range []string{"/row?" + query, "/image?size=small&" + query} {
 			r := s.request(http.MethodGet, "/")
 			path, q, _ := strings.Cut(p, "?")
-			r.URL.Path, r.URL.RawQuery = path, strings.ReplaceAll(q, " ", "%20")
+			r.URL.Path, r.URL.RawQuery = "/"+s.guard.folder+path, strings.ReplaceAll(q, " ", "%20")
 			if got := s.do(s.client, r); got.code != http.StatusBadRequest {
 				t.Errorf("%s: %d %s, want 400", p, got.code, got.body)
 			}
@@ -314,7 +351,7 @@ func TestNothingSaysTheToken(t *testing.T) {
 			t.Errorf("a log or an answer has %q", hidden)
 		}
 	}
-	if !strings.HasPrefix(s.Address(), s.base+"/?token=") || !slices.Contains([]int{43}, len(s.guard.token)) {
+	if !strings.HasPrefix(s.Address(), "http://"+s.listener.Addr().String()+"/?token=") || !slices.Contains([]int{43}, len(s.guard.token)) {
 		t.Errorf("Address() = %s", s.Address())
 	}
 }

@@ -258,7 +258,11 @@ func (s *served) visitor() *http.Client {
 	return c
 }
 
+// request returns a request for something below the folder of the page, or for the page with a token.
 func (s *served) request(method, target string) *http.Request {
+	if !strings.HasPrefix(target, "/?token=") {
+		target = "/" + s.guard.folder + target
+	}
 	r, err := http.NewRequestWithContext(s.t.Context(), method, s.base+target, http.NoBody)
 	if err != nil {
 		s.t.Fatal(err)
