@@ -163,8 +163,7 @@ func (b *batch) link(ctx context.Context, failed []error) error {
 		return err
 	}
 	for i, it := range b.items {
-		var damaged *codec.Failure
-		if errors.As(failed[i], &damaged) {
+		if errors.As(failed[i], new(*codec.Failure)) {
 			failed[i] = nil
 		}
 		if failed[i] != nil {
@@ -183,7 +182,7 @@ func (b *batch) fetch(ctx context.Context, failed []error) error {
 	g.SetLimit(readers)
 	for i, it := range b.items {
 		g.Go(func() error {
-			body, err := b.whole(ctx, it)
+			body, err := b.whole(ctx, b.entry(it))
 			if isOfOne(err) {
 				failed[i] = err
 				return nil
@@ -191,6 +190,7 @@ func (b *batch) fetch(ctx context.Context, failed []error) error {
 			if err != nil {
 				return err
 			}
+			b.read.Add(int64(len(body)))
 			p := <-b.sizes
 			it.Width, it.Height, err = p.Size(ctx, body)
 			b.sizes <- p
@@ -215,9 +215,37 @@ func isOfOne(err error) bool {
 
 var errTooLarge = errors.New("too large")
 
+// unreadable reports for each image whether it would be left out.
+func (b *batch) unreadable(ctx context.Context, entries []shard.Entry) ([]bool, error) {
+	lost := make([]bool, len(entries))
+	if b.request.Options.Link {
+		alone := &batch{request: b.request}
+		for _, e := range entries {
+			alone.items = append(alone.items, &Item{Entry: e})
+		}
+		failed := make([]error, len(entries))
+		err := alone.measure(ctx, failed)
+		for i := range failed {
+			lost[i] = failed[i] != nil && !errors.As(failed[i], new(*codec.Failure))
+		}
+		return lost, err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(readers)
+	for i, e := range entries {
+		g.Go(func() error {
+			_, err := b.whole(ctx, b.entry(&Item{Entry: e}))
+			if lost[i] = isOfOne(err); lost[i] {
+				return nil
+			}
+			return err
+		})
+	}
+	return lost, g.Wait()
+}
+
 // whole returns the bytes of an image.
-func (b *batch) whole(ctx context.Context, it *Item) ([]byte, error) {
-	e := b.entry(it)
+func (b *batch) whole(ctx context.Context, e shard.Entry) ([]byte, error) {
 	fail := func(err error) ([]byte, error) {
 		return nil, fmt.Errorf("read %q of %s: %w", e.Path, b.request.Images, err)
 	}
@@ -236,7 +264,6 @@ func (b *batch) whole(ctx context.Context, it *Item) ([]byte, error) {
 	if err != nil {
 		return fail(err)
 	}
-	b.read.Add(int64(len(body)))
 	return body, nil
 }
 

@@ -73,7 +73,7 @@ type Collection struct {
 	// Options are those of the export.
 	Options Options
 
-	ends labelEnds // of the images, by the label that a model should learn
+	ends map[string]ends // of the images, by the label that a model should learn
 }
 
 // Address returns the full address of an image, without a secret: an absolute path, or
@@ -137,6 +137,8 @@ type Format struct {
 	Failed bool
 	// Splits reports whether it tells images for validation apart; see Options.Validation.
 	Splits bool
+	// EachSplit reports whether each label must have images for training and for validation.
+	EachSplit bool
 	// New returns a Writer.
 	New func() Writer
 }

@@ -70,14 +70,20 @@ func Run(ctx context.Context, r *Request, to Folder) (Report, error) {
 		r.Progress.Start(p.taken)
 	}
 	w := r.Format.New()
-	if err := w.Begin(p.collection(r), to); err != nil {
-		return report, err
-	}
 	b, err := newBatch(r, to, w, &report)
 	if err != nil {
 		return report, err
 	}
 	defer b.close()
+	c := p.collection(r)
+	if r.Format.Splits && r.Options.Validation > 0 {
+		if c, err = p.settled(ctx, r, b, c); err != nil {
+			return report, err
+		}
+	}
+	if err := w.Begin(c, to); err != nil {
+		return report, err
+	}
 	rows := 0
 	if err := r.Rows(ctx, func(it *Item) error {
 		if rows++; rows > p.rows || !p.takes(r, it) {

@@ -90,7 +90,11 @@ type plan struct {
 
 	classes map[string]modelClass // of all rows, by label
 	labels  map[string]bool       // of the taken images
-	ends    labelEnds
+
+	// candidates are images that may be the first and the last of a label, and lost those of
+	// them that cannot be read. There are none without validation.
+	candidates map[string]*labelEnds
+	lost       map[string]bool
 }
 
 // modelClass is a class of the model.
@@ -105,14 +109,17 @@ type picked struct {
 	label string
 	ok    bool // it has a label
 	truth []string
-	split uint64 // its splitHash
+	end   endImage
 }
 
 func before(a, b picked) bool { return bytes.Compare(a.key[:], b.key[:]) < 0 }
 
 // makePlan passes over the rows.
 func makePlan(ctx context.Context, r *Request) (*plan, error) {
-	p := &plan{classes: map[string]modelClass{}, labels: map[string]bool{}, ends: labelEnds{}}
+	p := &plan{classes: map[string]modelClass{}, labels: map[string]bool{}}
+	if r.Options.Validation > 0 {
+		p.candidates = map[string]*labelEnds{}
+	}
 	groups := map[string]*choose.First[picked]{}
 	err := r.Rows(ctx, func(it *Item) error {
 		p.rows++
@@ -128,7 +135,7 @@ func makePlan(ctx context.Context, r *Request) (*plan, error) {
 		p.fitting++
 		if !r.Select.sampled() {
 			p.taken++
-			p.have(picked{label: label, ok: ok, truth: it.Truth, split: splitHash(it.Entry.Path)})
+			p.have(picked{label: label, ok: ok, truth: it.Truth, end: p.end(it)})
 			return nil
 		}
 		group := ""
@@ -146,7 +153,8 @@ func makePlan(ctx context.Context, r *Request) (*plan, error) {
 			first = &choose.First[picked]{N: n, Less: before}
 			groups[strings.Clone(group)] = first
 		}
-		if one := (picked{key: r.Select.key(it), ok: ok, truth: it.Truth, split: splitHash(it.Entry.Path)}); first.Takes(one) {
+		if one := (picked{key: r.Select.key(it), ok: ok, truth: it.Truth, end: p.end(it)}); first.Takes(one) {
+			one.end = one.end.kept()
 			if ok {
 				one.label = p.classes[label].label
 			}
@@ -208,10 +216,31 @@ func (p *plan) have(one picked) {
 	}
 	switch {
 	case len(one.truth) > 0:
-		p.ends.add(one.truth[0], one.split)
+		p.mayEnd(one.truth[0], one.end)
 	case one.ok:
-		p.ends.add(one.label, one.split)
+		p.mayEnd(one.label, one.end)
 	}
+}
+
+// end returns an image as one that may be the first or the last of its label.
+func (p *plan) end(it *Item) endImage {
+	if p.candidates == nil {
+		return endImage{}
+	}
+	return endOf(&it.Entry)
+}
+
+// mayEnd notes an image that may be the first or the last of a label.
+func (p *plan) mayEnd(label string, one endImage) {
+	if p.candidates == nil {
+		return
+	}
+	l := p.candidates[label]
+	if l == nil {
+		l = newLabelEnds()
+		p.candidates[strings.Clone(label)] = l
+	}
+	l.add(one)
 }
 
 // takes reports whether an image is taken.
@@ -232,7 +261,10 @@ func (p *plan) takes(r *Request, it *Item) bool {
 
 // collection returns what the taken images have in common.
 func (p *plan) collection(r *Request) Collection {
-	c := Collection{Job: r.Job, Images: p.taken, HasTruth: r.HasTruth, Options: r.Options, ends: p.ends}
+	c := Collection{Job: r.Job, Images: p.taken, HasTruth: r.HasTruth, Options: r.Options, ends: map[string]ends{}}
+	for label, two := range p.endsWithout(p.lost) {
+		c.ends[label] = ends{two[0].hash, two[1].hash}
+	}
 	seen := map[string]bool{}
 	for label := range p.labels {
 		c.Labels = append(c.Labels, label)

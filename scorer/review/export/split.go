@@ -2,7 +2,7 @@ package export
 
 import (
 	"encoding/binary"
-	"strings"
+	"fmt"
 
 	"github.com/batchscore/batchscore/scorer/review/choose"
 )
@@ -19,21 +19,10 @@ func splitHash(name string) uint64 {
 // ends are the lowest and the highest splitHash of the images of a label.
 type ends struct{ low, high uint64 }
 
-// ends of labels, by label.
-type labelEnds map[string]ends
-
-func (l labelEnds) add(label string, hash uint64) {
-	e, ok := l[label]
-	if !ok {
-		l[strings.Clone(label)] = ends{hash, hash}
-		return
-	}
-	l[label] = ends{min(e.low, hash), max(e.high, hash)}
-}
-
 // validates reports whether an image is for validation. That depends on its name alone, so that it
 // stays there in every export, except for two images of each label: the first in the order of
 // their hashes is always for validation, and the last for training, so that each has every label.
+// These are the first and the last that can be read.
 func (c *Collection) validates(it *Item) bool {
 	if c.Options.Validation <= 0 {
 		return false
@@ -49,15 +38,17 @@ func (c *Collection) validates(it *Item) bool {
 	return float64(hash>>32) < c.Options.Validation*(1<<32)
 }
 
-// single returns a label with one image only, which training and validation cannot both have.
-func (c *Collection) single() (label string, ok bool) {
+// checkLabels returns an error for a label with one image only, which training and validation
+// cannot both have. which says of which images.
+func (c *Collection) checkLabels(which string) error {
 	if c.Options.Validation <= 0 {
-		return "", false
+		return nil
 	}
 	for _, label := range c.Labels {
 		if e, ok := c.ends[label]; ok && e.low == e.high {
-			return label, true
+			return fmt.Errorf("one image only%s has the label %q, and training and validation each want one: "+
+				"leave it out with --label, or export without --validation", which, label)
 		}
 	}
-	return "", false
+	return nil
 }

@@ -20,7 +20,7 @@ const (
 
 var yoloFormat = Format{
 	Name: "yolo", What: "folders of labels, train/LABEL and val/LABEL, as YOLO's classifiers and torchvision load them",
-	Needs: Files, Splits: true,
+	Needs: Files, Splits: true, EachSplit: true,
 	New: func() Writer { return &yoloWriter{} },
 }
 
@@ -95,10 +95,6 @@ func escapeCapitals(name string) string {
 
 func (w *yoloWriter) Begin(c Collection, to Folder) error {
 	w.c, w.to, w.folders, w.splits = c, to, labelFolders(c.Labels), map[string]map[string]bool{}
-	if label, ok := c.single(); ok {
-		return fmt.Errorf("one image only has the label %q, and training and validation each want one: "+
-			"leave it out with --label, or export without --validation", label)
-	}
 	var err error
 	if w.file, err = to.Create(yoloImages); err != nil {
 		return err
