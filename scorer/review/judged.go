@@ -48,13 +48,16 @@ func (f *Findings) judged() {
 		f.remark(Look, "classes", "The label that is told worst from others is %q: F1 %.2f, %s of its images are found.",
 			c.Label, float64(c.F1), percent(float64(c.Recall.Value)))
 	}
-	if gap := f.meanScore() - float64(t.Accuracy.Value); f.Scores != nil && math.Abs(gap) >= overconfident {
+	mean := evaluate.Value(f.meanScore())
+	outside := mean < t.Accuracy.Low || mean > t.Accuracy.High
+	if gap := float64(mean - t.Accuracy.Value); f.Scores != nil && outside && math.Abs(gap) >= overconfident {
 		word := "more"
 		if gap < 0 {
 			word = "less"
 		}
-		f.remark(Look, "reliability", "The model is %s sure than it is right: its mean score is %.2f, and %s of its answers are right. "+
-			"Do not read scores as probabilities.", word, f.meanScore(), percent(float64(t.Accuracy.Value)))
+		f.remark(Look, "reliability", "The model is %s sure than it is right: its mean score is %.2f, and %s of its answers are right "+
+			"(%s to %s). Do not read scores as probabilities.", word, float64(mean), percent(float64(t.Accuracy.Value)),
+			percent(float64(t.Accuracy.Low)), percent(float64(t.Accuracy.High)))
 	}
 }
 
@@ -93,17 +96,26 @@ func (f *Findings) compared() {
 	} else if a.Compared > 0 {
 		f.remark(Good, "against", "No image has another label than in %s.", a.Output)
 	}
-	if psi := a.Label.PSI; psi.Known() && psi >= muchDrift {
-		f.remark(Look, "drift", "The shares of the labels have changed much: the population stability index is %.2f.", float64(psi))
-	}
-	if psi := a.Score.PSI; psi.Known() && psi >= muchDrift {
-		f.remark(Look, "drift", "The scores have changed much: the population stability index is %.2f.", float64(psi))
-	}
+	f.moved("shares of the labels", &a.Label)
+	f.moved("scores", &a.Score)
 	if len(a.New) > 0 {
 		f.remark(Look, "drift", "New here: %s.", someOf(a.New))
 	}
 	if len(a.Vanished) > 0 {
 		f.remark(Look, "drift", "No longer here: %s.", someOf(a.Vanished))
+	}
+}
+
+// moved is a remark on a distribution that has changed much, or on too few images to tell that.
+func (f *Findings) moved(what string, d *evaluate.Distance) {
+	switch {
+	case !d.PSI.Known() || d.PSI < muchDrift:
+	case d.Told():
+		f.remark(Look, "drift", "The %s have changed much: the population stability index is %.2f. By chance alone it would be below %.2f.",
+			what, float64(d.PSI), float64(d.Noise))
+	default:
+		f.remark(Look, "drift", "Whether the %s have changed cannot be told from so few images: the population stability index is %.2f, "+
+			"and up to %.2f may be chance.", what, float64(d.PSI), float64(d.Noise))
 	}
 }
 

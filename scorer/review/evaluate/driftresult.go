@@ -66,6 +66,9 @@ type LabelDrift struct {
 	ThereShare Value  `json:"there_share"`
 }
 
+// Told reports whether the index is above its noise.
+func (d *Distance) Told() bool { return d.PSI.Known() && d.Noise.Known() && d.PSI > d.Noise }
+
 // Distance is how far two distributions are apart. It does not exist if one of them is empty.
 type Distance struct {
 	// PSI is the population stability index, the sum of (here - there) * ln(here/there) over
@@ -73,6 +76,10 @@ type Distance struct {
 	// of the same output if that is at most 0.0001; this is the rule of evidently. By a common
 	// rule of thumb, below 0.1 is little, and from 0.2 on is much.
 	PSI Value `json:"psi"`
+	// Noise is the index that two samples of one distribution stay below in 95% of all cases, if
+	// they have as many images as these: a PSI that is not above it may be chance. It falls with
+	// the number of images, and grows with that of labels or bins.
+	Noise Value `json:"noise"`
 	// JS is the Jensen-Shannon divergence in bits, from 0 to 1: 1 if nothing is in common.
 	// JSDistance is its square root.
 	JS         Value `json:"js"`

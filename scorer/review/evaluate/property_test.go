@@ -173,7 +173,7 @@ func TestDriftProperties(t *testing.T) {
 				t.Fatalf("distance %d is %+v, and the other way %+v", i, pair[0], pair[1])
 			}
 		}
-		if s.Label.PSI.Known() && s.Label != (Distance{}) || s.Flipped > 0 || len(s.New)+len(s.Vanished)+len(s.StatusChanges) > 0 {
+		if s.Label.PSI.Known() && s.Label != (Distance{Noise: s.Label.Noise}) || s.Flipped > 0 || len(s.New)+len(s.Vanished)+len(s.StatusChanges) > 0 {
 			t.Fatalf("an output differs from itself: %+v", s)
 		}
 		if !slices.Equal(d.New, e.Vanished) {

@@ -94,6 +94,8 @@ var figures = []Figure{
 	{Metric: metrics.ReportDrift, Kind: Number, Needs: Other},
 	{Metric: metrics.ReportPSI, Kind: Number, Needs: Other},
 	{Metric: metrics.ReportPSIScores, Kind: Number, Needs: Other},
+	{Metric: metrics.ReportPSINoise, Kind: Number, Needs: Other},
+	{Metric: metrics.ReportPSISNoise, Kind: Number, Needs: Other},
 	{Metric: metrics.ReportJS, Kind: Share, Needs: Other},
 	{Metric: metrics.ReportJSScores, Kind: Share, Needs: Other},
 }

@@ -143,6 +143,7 @@ func (v values) other(d *evaluate.Drift) {
 	}
 	for name, value := range map[string]evaluate.Value{
 		"psi": d.Label.PSI, "psi_scores": d.Score.PSI, "js": d.Label.JS, "js_scores": d.Score.JS,
+		"psi_noise": d.Label.Noise, "psi_scores_noise": d.Score.Noise,
 		"drift": max(d.Label.PSI, d.Score.PSI), // NaN if either is
 	} {
 		v.set(name, float64(value))

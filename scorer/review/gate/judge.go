@@ -40,7 +40,7 @@ func (c Conditions) Judge(figures Values) ([]Broken, error) {
 		}
 		if one.holds(v) {
 			broken = append(broken, Broken{
-				Condition: one.String(), Figure: one.Name(), Value: v, Limit: one.Limit, Text: one.says(v, figures[one.Name()]),
+				Condition: one.String(), Figure: one.Name(), Value: v, Limit: one.Limit, Text: one.says(v, figures[one.Name()]) + one.chance(figures),
 			})
 		}
 	}
@@ -108,6 +108,21 @@ func (c *Condition) absent(figures Values) error {
 		known = known[:most]
 	}
 	return fmt.Errorf("%s: this result has no %s for that %s, but for %s%s", c, f.Name(), f.Key(), strings.Join(known, ", "), more)
+}
+
+// chance says what the noise of a figure is, if the figure is not above it; else it is empty.
+func (c *Condition) chance(figures Values) string {
+	name := c.Figure.Name()
+	if name == "drift" {
+		if name = "psi"; figures["psi_scores"] > figures["psi"] {
+			name = "psi_scores"
+		}
+	}
+	noise, ok := figures[name+"_noise"]
+	if !ok || figures[name] > noise {
+		return ""
+	}
+	return fmt.Sprintf(" (with so few images, up to %s may be chance)", strconv.FormatFloat(noise, 'g', 2, 64))
 }
 
 // words are the operators as they are said.

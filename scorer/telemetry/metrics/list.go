@@ -132,6 +132,8 @@ var (
 	ReportDrift     = reportGauge("drift", "The larger one of psi and psi_scores. By a rule of thumb, from 0.2 on is much.")
 	ReportPSI       = reportGauge("psi", "How far shares of labels are from those of the other output: the population stability index.")
 	ReportPSIScores = reportGauge("psi_scores", "The same for scores of the best class, in 20 bins.")
+	ReportPSINoise  = reportGauge("psi_noise", "What psi stays below by chance alone in 95% of cases, with as many images.")
+	ReportPSISNoise = reportGauge("psi_scores_noise", "The same for psi_scores.")
 	ReportJS        = reportGauge("js", "How far shares of labels are from those of the other output: the Jensen-Shannon divergence in bits, from 0 to 1.")
 	ReportJSScores  = reportGauge("js_scores", "The same for scores of the best class, in 20 bins.")
 )
