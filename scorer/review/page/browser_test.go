@@ -94,10 +94,10 @@ func quiet(t *testing.T, tab *browsertest.Tab, file string) {
 // and that no name or label became code.
 func checkWhole(t *testing.T, tab *browsertest.Tab, width int) {
 	type found struct {
-		Title                                      string
-		Dead, Double, Unnamed, Wide, Foreign, Bold []string
-		Headings                                   []int
-		Links                                      int
+		Title                                           string
+		Cut, Dead, Double, Unnamed, Wide, Foreign, Bold []string
+		Headings                                        []int
+		Links                                           int
 	}
 	got := browsertest.Evaluate[found](tab, fmt.Sprintf(`(() => {
 		const width = %d; // innerWidth grows with what is wider
@@ -106,8 +106,11 @@ func checkWhole(t *testing.T, tab *browsertest.Tab, width int) {
 		const links = all('a[href]');
 		const visible = e => e.getClientRects().length > 0;
 		const contained = e => e.closest(".wide, dialog, .skip") !== null && !e.matches(".wide");
+		const cut = all(".file .end").filter(e => visible(e) && e.getBoundingClientRect().right > e.closest(".shot").getBoundingClientRect().right + 1)
+			.map(e => e.textContent);
 		for (const e of all("details")) e.open = true;
 		return {
+			cut,
 			title: document.title,
 			links: links.length,
 			dead: links.map(a => a.getAttribute("href")).filter(h => !h.startsWith("#") || !document.getElementById(decodeURIComponent(h.slice(1)))),
@@ -131,6 +134,7 @@ func checkWhole(t *testing.T, tab *browsertest.Tab, width int) {
 		what string
 		of   []string
 	}{{what: "links that lead nowhere", of: got.Dead}, {what: "IDs that are there twice", of: got.Double},
+		{what: "names of files whose end is beyond their picture", of: got.Cut},
 		{what: "tables, drawings and pictures without a name", of: got.Unnamed},
 		{what: "elements wider than the screen", of: got.Wide}, {what: "elements that are not of the page", of: append(got.Foreign, got.Bold...)}} {
 		if len(list.of) > 0 {

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/scorer/review"
@@ -259,6 +260,7 @@ type PictureView struct {
 	*review.Picture
 	ID            string
 	Base          string // the last part of its name
+	Name          FileName
 	Why           string // why it has no picture, unless the page has none at all
 	Src           any    // a template.URL of data, or an address, which is checked
 	Large         string
@@ -266,6 +268,25 @@ type PictureView struct {
 	Bars          []ClassBar
 	Wrong         bool // the truth is known and is not the label
 	Flip          bool // another output says otherwise
+}
+
+// FileName is a name in two parts: a screen without room for both shortens Head, so that the
+// number and the ending of the name, which tell it from others, stay.
+type FileName struct{ Head, End string }
+
+// endRunes is how many characters of a long name are its End.
+const endRunes = 9
+
+func newFileName(base string) FileName {
+	all := []rune(show(base))
+	at := len(all) - endRunes
+	for at > 0 && at < len(all) && (unicode.Is(unicode.M, all[at]) || unicode.Is(unicode.Cf, all[at])) {
+		at-- // a mark stays with its letter
+	}
+	if at < 4 {
+		return FileName{Head: string(all)}
+	}
+	return FileName{Head: string(all[:at]), End: string(all[at:])}
 }
 
 // ClassBar is a class with the width of its bar, of 100.
@@ -285,10 +306,11 @@ func newGallery(p *Page, g review.Gallery) GalleryView {
 
 func (p *Page) picture(id string, pic *review.Picture) PictureView {
 	v := PictureView{Picture: pic, ID: id, Base: path.Base(pic.Path)}
-	if p.NoPictures == "" {
-		v.Why = pic.NoThumb
-	}
+	v.Name = newFileName(v.Base)
 	v.source(p, pic)
+	if p.NoPictures == "" && v.Src == nil {
+		v.Why = cmp.Or(pic.NoThumb, "no picture")
+	}
 	for _, c := range pic.Classes {
 		v.Bars = append(v.Bars, ClassBar{Class: c, W: short(100 * min(max(c.Score, 0), 1))})
 	}

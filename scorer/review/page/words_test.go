@@ -1,6 +1,7 @@
 package page
 
 import (
+	"path"
 	"strings"
 	"testing"
 
@@ -118,5 +119,34 @@ func TestOneSentence(t *testing.T) {
 	}
 	if f.NoPictures = "access denied."; said(written(t, f), "denied..") {
 		t.Error("the page ends a sentence twice")
+	}
+}
+
+// TestFileNames checks that each picture of a gallery has the name of its file below it, in two
+// parts of which a screen shortens the first one.
+func TestFileNames(t *testing.T) {
+	for _, c := range []struct{ base, head, end string }{
+		{base: "a.jpg", head: "a.jpg"}, {base: "123456789abc", head: "123456789abc"}, {base: "123456789abcd", head: "1234", end: "56789abcd"},
+		{base: "a-long-name-IMG_0001.jpeg", head: "a-long-name-IMG_", end: "0001.jpeg"}, {base: "", head: "(empty)"},
+		{base: "abcdefghe\u03012345.jpg", head: "abcdefgh", end: "e\u03012345.jpg"},
+	} {
+		if got := newFileName(c.base); got.Head != c.head || got.End != c.end {
+			t.Errorf("%q: got %q and %q, want %q and %q", c.base, got.Head, got.End, c.head, c.end)
+		}
+	}
+	f := example(2)
+	body, n := written(t, f), 0
+	for _, g := range f.Galleries {
+		for i := range g.Pictures {
+			name := newFileName(path.Base(g.Pictures[i].Path))
+			text := `<span class="file" title="` + g.Pictures[i].Path + `"><bdi><span class="head">` + name.Head + `</span><span class="end">` + name.End + "</span></bdi>"
+			if !said(body, text) {
+				t.Fatalf("the page does not have %s", text)
+			}
+			n++
+		}
+	}
+	if strings.Count(body, `<span class="file"`) != n || n < 50 {
+		t.Errorf("%d names of files, want %d", strings.Count(body, `<span class="file"`), n)
 	}
 }
