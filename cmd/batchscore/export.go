@@ -81,6 +81,8 @@ type exportImages struct {
 	truth, truthColumns string
 	wrong               bool
 	options             export.Options
+	validation          string
+	served              bool // --served was given
 	replace             consent
 
 	// What check made of them.
@@ -117,7 +119,7 @@ func (f *exportImages) register(cmd *cobra.Command) {
 		fs.StringVar(&f.options.Served, "served", "/", "the `FOLDER` that Label Studio serves files from, its LOCAL_FILES_DOCUMENT_ROOT")
 		fs.IntVar(&f.options.PerFile, "per-file", 0, "put `N` tasks in a file of label-studio (default 10000)")
 		fs.BoolVar(&f.options.Link, "link", false, "make symbolic links to the images instead of copies of them")
-		fs.Float64Var(&f.options.Validation, "validation", 0, "the `SHARE` of the images that yolo and hf put aside for validation, from 0 to 1")
+		fs.StringVar(&f.validation, "validation", "", "the `SHARE` of the images that yolo and hf put aside for validation, such as 0.2 or 20%")
 	})
 	groupFlags(cmd, "Storage flags", func() {
 		f.places.register(cmd)
@@ -155,14 +157,22 @@ func (f *exportImages) check(given func(flag string) bool, out string) error {
 		return usagef("--wrong compares labels with those of --truth, which is missing")
 	case f.truthColumns != "" && f.truth == "":
 		return usagef("--truth-columns needs --truth")
-	case !(f.options.Validation >= 0 && f.options.Validation <= 1):
-		return invalid("validation", f.options.Validation, "a share from 0 to 1")
 	case given("validation") && !f.format.Splits:
 		return usagef("--validation is not for %s: it does not tell training and validation apart", f.to)
 	case f.options.Link && f.format.Needs != export.Files:
 		return usagef("--link is not for %s: it has no files of images", f.to)
 	case f.replace.given && !f.format.OneFile:
 		return usagef("--force replaces one file, and %s is a folder: name another one, or delete it", f.to)
+	}
+	if err := f.unused(given); err != nil {
+		return err
+	}
+	f.served = given("served")
+	if given("validation") {
+		var err error
+		if f.options.Validation, err = parseShare("validation", f.validation); err != nil {
+			return err
+		}
 	}
 	if given("urls") {
 		if err := oneOf("urls", f.options.URLs, export.URLForms); err != nil {
@@ -237,6 +247,9 @@ func (f *exportImages) run(ctx context.Context, stdout, stderr io.Writer, out st
 	if job.Schema().Task.Name() != row.Classify.Name() {
 		return config(fmt.Errorf("export takes answers of the task %s, and those of %s are of the task %s; 'batchscore merge' writes them",
 			row.Classify.Name(), st, job.Schema().Task.Name()))
+	}
+	if f.served && f.options.URLs == "" && !isLocal(job.ImagesPlace()) {
+		return usagef("--served is for images in a folder, and these are in %s", job.ImagesPlace())
 	}
 	r := export.Request{Job: &job, Format: f.format, Select: f.choice, Options: f.options}
 	if r.Select.Match, err = f.match(&job); err != nil {

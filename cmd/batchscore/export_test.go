@@ -227,11 +227,34 @@ func TestExport_Usage(t *testing.T) {
 		{args: "--to csv -o - --wrong", says: "--truth"},
 		{args: "--to csv -o - --truth-columns a,b", says: "--truth"},
 		{args: "--to yolo -o x --validation 2", says: "share"},
+		{args: "--to yolo -o x --validation 120%", says: "share"},
+		{args: "--to yolo -o x --validation NaN", says: "share"},
 		{args: "--to coco -o x --validation 0.2", says: "training"},
+		{args: "--to csv -o - --images x", says: "reads no images"},
+		{args: "--to label-studio -o x --follow-links", says: "reads no images"},
+		{args: "--to coco -o x --urls https", says: "--urls is not for coco"},
+		{args: "--to yolo -o x --per-file 3", says: "--per-file is not for yolo"},
+		{args: "--to cvat -o x --served /data", says: "--served is not for cvat"},
+		{args: "--to label-studio -o x --served /data --urls address", says: "--served is for --urls local-files"},
+		{args: "--to csv -o - --force", says: "standard output"},
 		{args: "--to hf-parquet -o x --link", says: "--link"},
 		{args: "--to label-studio -o x --urls ftp", says: "azure-blob"},
 		{args: "--to csv -o - --status bad", says: "--status"},
 	} {
 		says(t, must(t, 64, append([]string{"export", "out"}, strings.Fields(c.args)...)...), c.says)
+	}
+}
+
+// TestParseShare checks that a share is read as a number and as a percentage.
+func TestParseShare(t *testing.T) {
+	for text, want := range map[string]float64{"0.2": 0.2, "20%": 0.2, "0": 0, "100%": 1, "7%": 0.07, "1": 1} {
+		if got, err := parseShare("validation", text); err != nil || got != want {
+			t.Errorf("%s is %v, %v, want %v", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "%", "20", "-1", "NaN", "NaN%", "1%%", "x"} {
+		if got, err := parseShare("validation", text); err == nil {
+			t.Errorf("%s is %v", text, got)
+		}
 	}
 }

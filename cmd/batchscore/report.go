@@ -62,6 +62,7 @@ The same output and flags make the same page, byte for byte.
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.gated = cmd.Flags().Changed("fail-on")
 			f.replace.ask = asker(cmd.InOrStdin(), cmd.ErrOrStderr())
+			f.given = cmd.Flags().Changed
 			return f.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), args[0])
 		},
 	}
@@ -117,7 +118,8 @@ type reportFlags struct {
 	failOn, metricsFile                string
 	conditions                         gate.Conditions // of failOn, if it was given
 	gated                              bool
-	damage                             error // that verify found, if it was asked
+	given                              func(flag string) bool // reports whether a flag was given
+	damage                             error                  // that verify found, if it was asked
 }
 
 // mostPerGallery is how many images a gallery has at most: a page is to be looked at.
@@ -139,6 +141,9 @@ func (f *reportFlags) check(out string) error {
 		return invalid("max-megabytes", f.maxMegabytes, "a number above 0")
 	case f.truthColumns != "" && f.truth == "":
 		return usagef("--truth-columns needs --truth")
+	}
+	if err := f.unused(f.given); err != nil {
+		return err
 	}
 	if err := f.checkGate(); err != nil || f.file == "" || f.file == "-" {
 		return err

@@ -187,6 +187,14 @@ func TestReportRefuses(t *testing.T) {
 		{flags: []string{"--json", "--truth-columns", "a,b"}, want: "--truth-columns needs --truth"},
 		{flags: []string{"-o", filepath.Join(out, "_batchscore", "x.html")}, want: "belongs to the output folder"},
 		{flags: []string{"--metrics-file", "x.txt"}, want: ".prom"},
+		{flags: []string{"--json", "--images", "x"}, want: "--images does nothing here"},
+		{flags: []string{"--json", "--follow-links"}, want: "--follow-links does nothing here"},
+		{flags: []string{"--json", "--max-megabytes", "3"}, want: "--max-megabytes does nothing here"},
+		{flags: []string{"--json", "--force"}, want: "--force does nothing here"},
+		{flags: []string{"--fail-on", "failed>1", "--per-gallery", "3"}, want: "--per-gallery does nothing here"},
+		{flags: []string{"--fail-on", "failed>1", "--threshold", "0.3"}, want: "--threshold does nothing here"},
+		{flags: []string{"-o", "-", "--force"}, want: "--force does nothing here"},
+		{flags: []string{"-o", "x.html", "--no-pictures", "--images", "x"}, want: "--images does nothing here"},
 	} {
 		says(t, must(t, 64, append([]string{"report", out}, test.flags...)...), test.want)
 	}

@@ -12,8 +12,11 @@ import (
 // studioConfig is the file of the labelling configuration. Tasks are in files of their own.
 const studioConfig = "label-config.xml"
 
+// LabelStudio is the name of the format that the options about addresses and files are for.
+const LabelStudio = "label-studio"
+
 var labelStudioFormat = Format{
-	Name: "label-studio", What: "Label Studio: tasks with predictions, and the labelling configuration",
+	Name: LabelStudio, What: "Label Studio: tasks with predictions, and the labelling configuration",
 	Needs: Rows,
 	New:   func() Writer { return &studioWriter{} },
 }
