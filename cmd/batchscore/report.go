@@ -67,7 +67,8 @@ The same output and flags make the same page, byte for byte.
 		},
 	}
 	fs := cmd.Flags()
-	fs.StringVarP(&f.file, "output", "o", "", "write the page to `FILE`, which ends in .html or .htm: a local file, an object in object storage, or - for standard output")
+	fs.StringVarP(&f.file, "output", "o", "", "write the page to `FILE`, which ends in .html or .htm: "+
+		"a local file, an object in object storage, or - for standard output")
 	fs.StringVar(&f.truth, "truth", "", "compare the labels with those in `FILE` (CSV, Parquet, or the export of an annotation tool), or with folder-names")
 	fs.StringVar(&f.truthColumns, "truth-columns", "", "the `COLUMNS` of --truth that hold the image and its label, as in file,class (default by their names)")
 	fs.StringVar(&f.against, "against", "", "compare the rows with those of the output in `PLACE`")
@@ -186,7 +187,7 @@ func (f *reportFlags) run(ctx context.Context, stdout, stderr io.Writer, out str
 		return err
 	}
 	if known != nil {
-		describeTruth(found.Truth, known)
+		describeTruth(found, known)
 	}
 	if err := readTimeline(ctx, st, found); err != nil {
 		return err
@@ -216,6 +217,9 @@ func (f *reportFlags) run(ctx context.Context, stdout, stderr io.Writer, out str
 		if err := printJSON(stdout, found); err != nil {
 			return err
 		}
+	}
+	if err := f.sayJudgement(stdout, stderr, found, known); err != nil {
+		return err
 	}
 	verdict := f.judge(found)
 	if err := f.writeMetrics(found, verdict); err != nil {
@@ -255,13 +259,6 @@ func (f *reportFlags) judgeVectors(ctx context.Context, st store.Store) (*embedd
 		return nil, config(fmt.Errorf("--embeddings %s: %w", f.embeddings, err))
 	}
 	return r, err
-}
-
-// describeTruth says where a truth is from, and what of it met no image.
-func describeTruth(t *review.Judgement, known *truth.Set) {
-	t.From = known.String()
-	t.Unmatched, t.Examples = known.Unmatched()
-	t.OfModel = known.Matches().OfModel
 }
 
 // readTimeline reads which rank did what when. A report is as good without it.

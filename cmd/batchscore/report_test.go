@@ -112,6 +112,42 @@ func TestReportFailsOn(t *testing.T) {
 	t.Errorf("there is no metric of failed images:\n%s", body)
 }
 
+// TestReportSaysAccuracy: a report with a truth says how names and labels matched, and how often
+// labels are right.
+func TestReportSaysAccuracy(t *testing.T) {
+	t.Parallel()
+	out := animals(t, crafted{})
+	folder := t.TempDir()
+	page := filepath.Join(folder, "report.html")
+	write := func(labels ...string) string {
+		text := "path,label\n"
+		for i, label := range labels {
+			text += fmt.Sprintf("album %d/%03d.jpg,%s\n", i%3, i, label)
+		}
+		text += "not/there.jpg,cat\n"
+		file := filepath.Join(folder, "truth.csv")
+		writeFile(t, file, []byte(text))
+		return file
+	}
+	r := must(t, 0, "report", out, "-o", page, "--no-pictures", "--truth", write("cat", "cat", "dog", "cat", "cat"))
+	says(t, processResult{stdout: r.stdout}, "5 of 6 names matched; 5 images judged: the accuracy is 100.0%, between 56.6% and 100.0%")
+	if r.stderr != "" {
+		t.Errorf("a warning: %q", r.stderr)
+	}
+	r = must(t, 0, "report", out, "-o", page, "--no-pictures", "--force", "--truth", write("Cats", "cat", "dgo", "cat", "cat"))
+	says(t, processResult{stdout: r.stdout}, "the accuracy is 60.0%")
+	says(t, processResult{stdout: r.stderr}, `only 1 of its 3 labels`, `no answer is "Cats"; did you mean "cat"?`, `no answer is "dgo"; did you mean "dog"?`)
+	body, err := os.ReadFile(page)
+	if err != nil || !bytes.Contains(body, []byte("count as wrong. Is &#34;dog&#34; meant?")) {
+		t.Errorf("the page does not say so: %v", err)
+	}
+	r = must(t, 0, "report", out, "--json", "--truth", write("zebra"))
+	says(t, processResult{stdout: r.stderr}, `none of its labels is one that answers have: "zebra"`)
+	if !json.Valid([]byte(r.stdout)) {
+		t.Error("the figures are no JSON")
+	}
+}
+
 // TestReportFailsOnLostRows: rows that are damaged or missing never pass.
 func TestReportFailsOnLostRows(t *testing.T) {
 	t.Parallel()

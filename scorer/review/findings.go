@@ -95,7 +95,20 @@ type Judgement struct {
 	// OfModel are labels of the truth that were left out, because they are the model's and nobody
 	// changed them.
 	OfModel int `json:"of_model,omitempty"`
+	// Misspelled are labels of the truth that no answer has, and that are spelled nearly as one
+	// that answers have: those of most images, at most MostMisspelled.
+	Misspelled []Misspelled `json:"misspelled,omitempty"`
 	*evaluate.Result
+}
+
+// MostMisspelled is how many labels a Judgement has as misspelled at most.
+const MostMisspelled = 10
+
+// Misspelled is a label of the truth that may be spelled wrong.
+type Misspelled struct {
+	Label  string `json:"label"`
+	Images int    `json:"images"` // that are judged and have it
+	Near   string `json:"near"`   // the label of answers
 }
 
 // Against is how the rows compare with those of another output.

@@ -20,6 +20,10 @@ func (f *Findings) judged() {
 		f.remark(Bad, "truth", "The truth says nothing about any image with an answer. Compare how it spells names with the names of the rows.")
 		return
 	}
+	for _, m := range t.Misspelled {
+		f.remark(Bad, "classes", "No answer is %q, which %s of the truth should be, so all of them count as wrong. Is %q meant?",
+			m.Label, countOf(m.Images, "image"), m.Near)
+	}
 	if t.Accuracy.Count == 0 && !f.sharesLabels() {
 		f.remark(Bad, "classes", "No label of the truth is one that the model gave. Are they spelled in the same way, and of this model?")
 		return
