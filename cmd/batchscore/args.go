@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // leastSecret is the least length of a secret: a shorter value of a variable may
@@ -81,4 +82,15 @@ func firstArg(args []string) string {
 		return ""
 	}
 	return args[0]
+}
+
+// noneEmpty returns an error if a flag that takes a text was given an empty one, as with a variable
+// of a shell that is not set: it would be ignored.
+func noneEmpty(flags *pflag.FlagSet) (err error) {
+	flags.Visit(func(f *pflag.Flag) {
+		if err == nil && f.Value.Type() == "string" && f.Value.String() == "" {
+			err = usagef("--%s is empty: give it a value, or leave it out", f.Name)
+		}
+	})
+	return err
 }

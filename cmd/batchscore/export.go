@@ -56,6 +56,9 @@ code 0. If images cannot be read, the exit code is 3.
   batchscore export result --to yolo --truth labels.csv --per-class 1000 -o dataset`,
 		Args: oneArg("OUT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := noneEmpty(cmd.Flags()); err != nil {
+				return err
+			}
 			if err := f.check(cmd.Flags().Changed, args[0]); err != nil {
 				return err
 			}

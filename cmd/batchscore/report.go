@@ -60,6 +60,9 @@ The same output and flags make the same page, byte for byte.
   batchscore report result --against last-week --fail-on 'drift>0.2,failed>1%'`,
 		Args: oneArg("OUT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := noneEmpty(cmd.Flags()); err != nil {
+				return err
+			}
 			f.gated = cmd.Flags().Changed("fail-on")
 			f.replace.ask = asker(cmd.InOrStdin(), cmd.ErrOrStderr())
 			f.given = cmd.Flags().Changed
@@ -138,7 +141,7 @@ func (f *reportFlags) check(out string) error {
 		return invalid("per-gallery", f.perGallery, fmt.Sprintf("a number from 1 to %d", mostPerGallery))
 	case math.IsNaN(f.threshold) || math.IsInf(f.threshold, 0):
 		return invalid("threshold", f.threshold, "a score")
-	case !(f.maxMegabytes > 0):
+	case !(f.maxMegabytes > 0) || math.IsInf(f.maxMegabytes, 0):
 		return invalid("max-megabytes", f.maxMegabytes, "a number above 0")
 	case f.truthColumns != "" && f.truth == "":
 		return usagef("--truth-columns needs --truth")

@@ -35,6 +35,10 @@ type Vectors struct {
 // Open opens a file of NumPy's format .npy that holds a matrix of float32 or float16 numbers
 // in little-endian and C order, with a row for each image: numpy.save writes it.
 func Open(name string) (*Vectors, error) {
+	// Opening a pipe waits for somebody who writes to it.
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: %w: it is not a regular file", name, ErrFile)
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 	"strconv"
 
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/format"
 )
 
 // parquetTable is a Parquet file with a column of names and one of labels. The labels may be
@@ -51,6 +52,13 @@ func readParquet(ctx context.Context, in *input, add adder) (err error) {
 	if i := slices.Index(header, "label_of"); i >= 0 && in.columns == "" && header[label] == "label" {
 		text = append(text, i)
 	}
+	textOf, err := parquetText(file.Schema(), leaves[label])
+	if err != nil {
+		return err
+	}
+	if _, err := parquetText(file.Schema(), leaves[name]); err != nil {
+		return err
+	}
 	classes := classNames(file, header[label])
 	row := 0
 	for _, group := range file.RowGroups() {
@@ -59,16 +67,9 @@ func readParquet(ctx context.Context, in *input, add adder) (err error) {
 			if values[0].IsNull() || values[1].IsNull() {
 				return nil
 			}
-			label := values[1].String()
-			if kind := values[1].Kind(); kind == parquet.Int64 || kind == parquet.Int32 {
-				n := values[1].Int64()
-				if kind == parquet.Int32 {
-					n = int64(values[1].Int32())
-				}
-				label = strconv.FormatInt(n, 10)
-				if n >= 0 && n < int64(len(classes)) {
-					label = classes[n]
-				}
+			label := textOf(values[1])
+			if n, err := strconv.Atoi(label); err == nil && values[1].Kind() != parquet.ByteArray && n >= 0 && n < len(classes) {
+				label = classes[n]
 			}
 			name := values[0].String()
 			for i, column := range text[2:] {
@@ -92,6 +93,40 @@ func readParquet(ctx context.Context, in *input, add adder) (err error) {
 		}
 	}
 	return nil
+}
+
+// parquetText returns how values of a column are written as text. The error is ErrForm for values
+// that are neither texts nor whole numbers.
+func parquetText(schema *parquet.Schema, path []string) (func(parquet.Value) string, error) {
+	leaf, ok := schema.Lookup(path...)
+	if !ok {
+		return nil, fmt.Errorf("%w: the Parquet has no values in its column %q", ErrForm, path)
+	}
+	t := leaf.Node.Type()
+	whole, unsigned, text := true, false, true // without a logical type
+	if l := t.LogicalType(); l != nil {
+		var number *format.IntType
+		number, whole = l.Value.(*format.IntType)
+		unsigned = whole && !number.IsSigned
+		text = false
+		switch l.Value.(type) {
+		case *format.StringType, *format.EnumType:
+			text = true
+		}
+	}
+	switch kind := t.Kind(); {
+	case kind == parquet.ByteArray && text, kind == parquet.Boolean:
+		return parquet.Value.String, nil
+	case kind == parquet.Int32 && whole && unsigned:
+		return func(v parquet.Value) string { return strconv.FormatUint(uint64(v.Uint32()), 10) }, nil
+	case kind == parquet.Int64 && whole && unsigned:
+		return func(v parquet.Value) string { return strconv.FormatUint(v.Uint64(), 10) }, nil
+	case kind == parquet.Int32 && whole:
+		return func(v parquet.Value) string { return strconv.FormatInt(int64(v.Int32()), 10) }, nil
+	case kind == parquet.Int64 && whole:
+		return func(v parquet.Value) string { return strconv.FormatInt(v.Int64(), 10) }, nil
+	}
+	return nil, fmt.Errorf("%w: the column %q of the Parquet is of the type %v, and names and labels are texts or whole numbers", ErrForm, path[len(path)-1], t)
 }
 
 // parquetColumn returns the name of a column of values: that of a picture's file for what is in a

@@ -3,8 +3,10 @@ package truth
 import (
 	"bytes"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -213,6 +215,58 @@ func TestFilesOfTools(t *testing.T) {
 		}
 		if got := labelsOf(s, images...); got != "hot dog cat -" {
 			t.Errorf("%s: labels are %q", name, got)
+		}
+	}
+}
+
+// TestParquetTypes: labels are texts and whole numbers, in full; other types are refused, as their
+// bytes are no labels.
+func TestParquetTypes(t *testing.T) {
+	type signed struct {
+		Path  string `parquet:"path"`
+		Label int32  `parquet:"label"`
+	}
+	type unsigned struct {
+		Path  string `parquet:"path"`
+		Label uint32 `parquet:"label"`
+	}
+	type large struct {
+		Path  string `parquet:"path"`
+		Label uint64 `parquet:"label"`
+	}
+	type decimal struct {
+		Path  string `parquet:"path"`
+		Label int64  `parquet:"label,decimal(2:18)"`
+	}
+	type date struct {
+		Path  string `parquet:"path"`
+		Label int32  `parquet:"label,date"`
+	}
+	type fraction struct {
+		Path  string  `parquet:"path"`
+		Label float64 `parquet:"label"`
+	}
+	for name, test := range map[string]struct{ file, want string }{
+		"signed":   {file: parquetOf(t, "", signed{"a.jpg", -5}), want: "-5"},
+		"unsigned": {file: parquetOf(t, "", unsigned{"a.jpg", math.MaxUint32}), want: "4294967295"},
+		"large":    {file: parquetOf(t, "", large{"a.jpg", math.MaxUint64}), want: "18446744073709551615"},
+		"decimal":  {file: parquetOf(t, "", decimal{"a.jpg", 5})},
+		"date":     {file: parquetOf(t, "", date{"a.jpg", 1})},
+		"fraction": {file: parquetOf(t, "", fraction{"a.jpg", 1.5})},
+	} {
+		set, err := bound(t, Options{}, written(t, "x", test.file), "a.jpg")
+		if test.want == "" {
+			if !errors.Is(err, ErrForm) || !strings.Contains(err.Error(), "texts or whole numbers") {
+				t.Errorf("%s: %v", name, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if labels, ok := set.Of("a.jpg"); !ok || !slices.Equal(labels, []string{test.want}) {
+			t.Errorf("%s: the label is %q, want %q", name, labels, test.want)
 		}
 	}
 }
