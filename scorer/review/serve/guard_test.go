@@ -2,11 +2,13 @@ package serve
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -293,6 +295,30 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 		if limit <= 0 || limit > 2*time.Minute {
 			t.Errorf("%s is %v", what, limit)
 		}
+	}
+}
+
+// TestSlowReadersAreCutOff asks for much and reads none of it.
+func TestSlowReadersAreCutOff(t *testing.T) {
+	s := start(t, Options{Out: begin(t, 20).out}, func(s *Server) { s.http.WriteTimeout = 500 * time.Millisecond })
+	s.client.CloseIdleConnections()
+	address := strings.TrimPrefix(s.base, "http://")
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_ = c.(*net.TCPConn).SetReadBuffer(4 << 10)
+	ask := "GET /" + s.guard.folder + "/page.js HTTP/1.1\r\nHost: " + address + "\r\nCookie: " + cookie + "=" + s.guard.session + "\r\n\r\n"
+	_ = c.SetWriteDeadline(time.Now().Add(30 * time.Second))
+	for err == nil { // more than the buffers of sockets take
+		_, err = io.WriteString(c, strings.Repeat(ask, 100))
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("a client that reads nothing is not cut off")
+	}
+	if r := s.get("/progress"); r.code != http.StatusOK {
+		t.Errorf("another client meanwhile: %d", r.code)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -124,7 +125,7 @@ func (c *cache[K, V]) get(ctx context.Context, key K, fn func() (V, int64, error
 		c.making[key] = m
 		go func() {
 			var size int64
-			m.value, size, m.err = fn()
+			m.value, size, m.err = unbroken(fn)
 			c.mu.Lock()
 			delete(c.making, key)
 			if m.err == nil {
@@ -142,6 +143,16 @@ func (c *cache[K, V]) get(ctx context.Context, key K, fn func() (V, int64, error
 		var none V
 		return none, ctx.Err()
 	}
+}
+
+// unbroken calls fn. A panic of it, which would end the server, is an error of the one value.
+func unbroken[V any](fn func() (V, int64, error)) (v V, size int64, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("this is a mistake in batchscore: %v", p)
+		}
+	}()
+	return fn()
 }
 
 func (c *cache[K, V]) keep(s *slot[K, V]) {

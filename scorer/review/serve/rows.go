@@ -178,7 +178,7 @@ func (s *Server) part(ctx context.Context, key partKey) ([]row.Row, error) {
 				return err
 			})
 		})
-		return rows, int64(len(rows)), err
+		return rows, weight(rows), err
 	})
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/review"
 	"github.com/batchscore/batchscore/scorer/review/thumbnail"
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/mem"
 )
@@ -251,7 +252,20 @@ func TestPicturesAreMadeAndNeverFiles(t *testing.T) {
 	if n := j.images.calls.Load() - before; n > 3 {
 		t.Errorf("90 requests for 3 pictures, one of which was kept, read images %d times", n)
 	}
-	// An image that is another one now is not shown.
+	// An image that is another one now is not shown, also if it is as long as it was.
+	twin := photo(t, 2)
+	twin[len(twin)-3] ^= 1
+	if _, err := store.Replace(t.Context(), *j.images.now.Load(), "images/00002.jpg", twin, mustTag(t, j.images, "images/00002.jpg")); err != nil {
+		t.Fatal(err)
+	}
+	if r := s.get("/image?size=large&row=2"); r.code != http.StatusNotFound || !strings.Contains(r.body, thumbnail.ErrChanged.Error()) {
+		t.Errorf("an image that was replaced by one of the same size: %d", r.code)
+	}
+	copies := start(t, Options{Out: j.out, Images: func(*output.Job) (Images, error) { return Images{Store: j.images, Copies: true}, nil }})
+	copies.await("complete", func(p seen) bool { return p.Rows == 20 })
+	if r := copies.get("/image?size=large&row=2"); r.code != http.StatusOK {
+		t.Errorf("a copy of an image, with another version: %d %s", r.code, r.body)
+	}
 	if _, err := store.Replace(t.Context(), *j.images.now.Load(), "images/00005.jpg", photo(t, 99), mustTag(t, j.images, "images/00005.jpg")); err != nil {
 		t.Fatal(err)
 	}
@@ -282,6 +296,36 @@ func TestPlacesWithoutAccess(t *testing.T) {
 	}
 	if r := s.get("/image?size=small&row=1"); r.code != http.StatusNotFound || strings.Contains(r.body, "secret") {
 		t.Errorf("an image: %d %s", r.code, r.body)
+	}
+}
+
+// TestImagesThatCannotBeReached are not a fault of the server.
+func TestImagesThatCannotBeReached(t *testing.T) {
+	j := begin(t, 20)
+	j.finish(0)
+	s := startJob(j)
+	s.await("complete", func(p seen) bool { return p.Rows == 20 })
+	var gone store.Store = missing{new(mem.Store)}
+	j.images.now.Store(&gone)
+	if r := s.get("/image?size=small&row=1"); r.code != http.StatusNotFound || !strings.Contains(r.body, "cannot be read from here") {
+		t.Errorf("without their place: %d %s", r.code, r.body)
+	}
+}
+
+func TestWeightOfRows(t *testing.T) {
+	text := strings.Repeat("x", 1000)
+	one := []row.Row{{Path: text, Error: text, Answer: &row.Classification{Label: text, TopK: []row.Class{{Label: text}, {Label: text}}}}}
+	if n := weight(one); n < 5000 || n > 5500 {
+		t.Errorf("five texts of 1,000 bytes weigh %d", n)
+	}
+	if n := weight(append(one, one...)); n < 10_000 || n > 11_000 {
+		t.Errorf("ten of them weigh %d", n)
+	}
+	if n := weight([]row.Row{{Answer: map[string][]float64{text: make([]float64, 1000)}}}); n < 9000 || n > 9500 {
+		t.Errorf("a text and 1,000 numbers weigh %d", n)
+	}
+	if n := weight(nil); n != 0 {
+		t.Errorf("nothing weighs %d", n)
 	}
 }
 
@@ -355,6 +399,12 @@ func TestTooMuchAtOnce(t *testing.T) {
 
 func TestCacheIsBounded(t *testing.T) {
 	c := newCache[int, int](100)
+	if v, err := c.get(t.Context(), 0, func() (int, int64, error) { return 7, 101, nil }); v != 7 || err != nil || c.used != 0 || len(c.slots) != 0 {
+		t.Errorf("a value beyond the bound: %d %v, and %d bytes are kept", v, err, c.used)
+	}
+	if _, err := c.get(t.Context(), 0, func() (int, int64, error) { panic("no") }); err == nil || !strings.Contains(err.Error(), "mistake in batchscore: no") {
+		t.Errorf("a panic: %v", err)
+	}
 	for i := range 50 {
 		v, err := c.get(t.Context(), i, func() (int, int64, error) { return i * i, 10, nil })
 		if v != i*i || err != nil {

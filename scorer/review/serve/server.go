@@ -32,10 +32,10 @@ const (
 	mostHeader  = 8 << 10
 	mostClients = 512
 	mostWaiting = 256
-	// keptPictures, keptRows and keptAnswers are the bytes of pictures, the rows of parts and the
-	// rows of answers that are kept.
+	// keptPictures, keptRows and keptAnswers are the bytes of pictures, the bytes of rows of parts and
+	// the rows of answers that are kept.
 	keptPictures = 64 << 20
-	keptRows     = 64 << 10
+	keptRows     = 64 << 20
 	keptAnswers  = 4 << 10
 	farewell     = time.Second // for answers under way when the server ends
 )
@@ -202,7 +202,7 @@ func (s *Server) fail(w http.ResponseWriter, err error) {
 	case errors.Is(err, errBusy), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		w.Header().Set("Retry-After", "1")
 		code = http.StatusServiceUnavailable
-	case errors.Is(err, errNothing), errors.Is(err, errNoPicture), errors.Is(err, store.ErrNotExist):
+	case errors.Is(err, errNothing), errors.Is(err, errNoPicture), errors.Is(err, thumbnail.ErrNoAccess), errors.Is(err, store.ErrNotExist):
 		code = http.StatusNotFound
 	case errors.Is(err, output.ErrIncomplete):
 		code = http.StatusConflict

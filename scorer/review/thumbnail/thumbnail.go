@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"image"
 	"image/jpeg"
 	"runtime"
@@ -126,6 +127,19 @@ func ofDecoder(err error) error {
 	return broken{err}
 }
 
+// crashed is an error of an image with which a decoder failed that must not.
+type crashed struct{ error }
+
+// unbroken calls look. A panic of it is an error of the one image.
+func unbroken[T any](look func() (T, error)) (t T, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = crashed{fmt.Errorf("cannot be shown, which is a mistake in batchscore: %v", p)}
+		}
+	}()
+	return look()
+}
+
 // each calls look for each image, several at the same time, and fn for its result, one call at
 // a time. An error of look that concerns its image alone goes into the result by bad; any other
 // ends it.
@@ -142,7 +156,7 @@ func each[T any](ctx context.Context, images store.Store, entries []shard.Entry,
 			if err != nil {
 				return err
 			}
-			defer p.Close()
+			defer func() { p.Close() }()
 			for {
 				mu.Lock()
 				i := next
@@ -151,7 +165,15 @@ func each[T any](ctx context.Context, images store.Store, entries []shard.Entry,
 				if i >= len(entries) {
 					return nil
 				}
-				t, err := look(ctx, r, p, entries[i])
+				t, err := unbroken(func() (T, error) { return look(ctx, r, p, entries[i]) })
+				if errors.As(err, new(crashed)) {
+					// Nobody knows in what state the decoder is, so it is not even closed.
+					another, failed := preprocess.NewPreviewer(side, opt.IgnoreOrientation, opt.Decode)
+					if failed != nil {
+						return failed
+					}
+					p = another
+				}
 				if err = r.judge(ctx, err); ctx.Err() != nil {
 					return ctx.Err()
 				}

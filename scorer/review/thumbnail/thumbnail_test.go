@@ -206,6 +206,10 @@ func TestMake_Bad(t *testing.T) {
 	if _, err := p.Replace(t.Context(), "replaced", jpegOf(t, 150, 200), replaced.ETag); err != nil {
 		t.Fatal(err)
 	}
+	twin := p.put(t, "twin", append(good[:len(good):len(good)], 1))
+	if _, err := p.Replace(t.Context(), "twin", append(good[:len(good):len(good)], 2), twin.ETag); err != nil { // as long as the other
+		t.Fatal(err)
+	}
 	grown := p.put(t, "grown", good)
 	grown.ETag, grown.Size = "", grown.Size-1
 	shrunk := p.put(t, "shrunk", good)
@@ -221,12 +225,12 @@ func TestMake_Bad(t *testing.T) {
 	entries := []shard.Entry{
 		fine, replaced, grown, shrunk, p.put(t, p.longer, good),
 		{Path: "gone", Size: 7, ETag: "x"}, p.put(t, "cut", good[:len(good)/2]), p.put(t, "text", []byte("<html>")),
-		p.put(t, "large", codectest.PNGHeader(9000, 9000)), closed, {Path: "huge", Size: 1 << 40, ETag: "x"},
+		p.put(t, "large", codectest.PNGHeader(9000, 9000)), closed, {Path: "huge", Size: 1 << 40, ETag: "x"}, twin,
 	}
 	all := makeAll(t, p, entries, Options{Decode: preprocess.Options{MaxPixels: 1 << 20}})
 	for i, want := range []string{
 		"", ErrChanged.Error(), ErrChanged.Error(), ErrChanged.Error(), ErrChanged.Error(), ErrGone.Error(), "truncated: ", "not_image: ", "too_large: 9000x9000",
-		"cannot be read: permission denied", "too_large: ",
+		"cannot be read: permission denied", "too_large: ", ErrChanged.Error(),
 	} {
 		err := all[i].Err
 		if (err == nil) != (want == "") || err != nil && !strings.HasPrefix(err.Error(), want) || (all[i].JPEG == nil) != (err != nil) {
@@ -236,6 +240,31 @@ func TestMake_Bad(t *testing.T) {
 	var fail *codec.Failure
 	if !errors.As(all[6].Err, &fail) || fail.Status != codec.StatusTruncated || all[6].ImageWidth != 200 {
 		t.Errorf("a truncated image: %+v", all[6])
+	}
+}
+
+// TestMake_Panic: a fault of a decoder costs one picture.
+func TestMake_Panic(t *testing.T) {
+	p := newPlace()
+	var entries []shard.Entry
+	for i := range 6 {
+		entries = append(entries, p.put(t, fmt.Sprint(i), jpegOf(t, 200, 150)))
+	}
+	p.fail = func(name string, _ int64) error {
+		if name == "2" || name == "3" {
+			panic("index out of range")
+		}
+		return nil
+	}
+	for i, thumb := range makeAll(t, p, entries, Options{Workers: 1}) {
+		switch {
+		case i != 2 && i != 3:
+			if thumb.Err != nil || thumb.JPEG == nil {
+				t.Errorf("picture %d: %v", i, thumb.Err)
+			}
+		case thumb.Err == nil || !strings.Contains(thumb.Err.Error(), "mistake in batchscore: index out of range"):
+			t.Errorf("picture %d: %v", i, thumb.Err)
+		}
 	}
 }
 
