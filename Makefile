@@ -321,6 +321,10 @@ bombs: deps ## score images that declare 89 megapixels in a few bytes, in a cont
 hostile: ## read every hostile record of an output with all that read one (minutes)
 	BATCHSCORE_HOSTILE=1 go test -count=1 -timeout 30m -run '^TestHostileRecords$$' -v ./scorer/output
 
+.PHONY: view-check
+view-check: ## measure how much 50 readers of a live page change the rate of its job, and what they cost (minutes, on a machine with little else to do)
+	BATCHSCORE_VIEW_CHECK=1 go test -count=1 -timeout 30m -run '^TestViewLoad$$' -v ./cmd/batchscore
+
 .PHONY: nightly-check
 nightly-check: ## measure nights that continue one another: a million images, a year, and a collection that grows (minutes)
 	BATCHSCORE_NIGHTLY_CHECK=1 go test -count=1 -timeout 60m -run '^TestNightly' -v ./bench
