@@ -76,9 +76,21 @@ func TestSplitsWithoutLostImages(t *testing.T) {
 				t.Fatal(err)
 			}
 			c, found := p.collection(&r), map[string]int{}
+			first, last := map[string]*Item{}, map[string]*Item{}
 			for _, it := range items {
 				if label, _, _ := it.Label(); !gone[it.Entry.Path] {
 					found[fmt.Sprint(label, c.validates(it))]++
+					if was := first[label]; was == nil || splitHash(it.Entry.Path) < splitHash(was.Entry.Path) {
+						first[label] = it
+					}
+					if was := last[label]; was == nil || splitHash(it.Entry.Path) > splitHash(was.Entry.Path) {
+						last[label] = it
+					}
+				}
+			}
+			for label := range first {
+				if !c.validates(first[label]) || c.validates(last[label]) {
+					t.Errorf("%s: with a share of %v, the first image of %s is not for validation, or the last not for training", format.Name, share, label)
 				}
 			}
 			if len(found) != 2*5 {

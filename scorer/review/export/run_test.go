@@ -195,9 +195,12 @@ func TestSample(t *testing.T) {
 	if want := perClass(5); err != nil || !slices.Equal(w.paths(), want) || len(want) != 20 {
 		t.Errorf("5 of each label are %q, %v, want %q", w.paths(), err, want)
 	}
-	w, _, err = run(t, items, Selection{PerClass: 5, Sample: 8})
-	if want := lowest(8, 0, func(it *Item) bool { return slices.Contains(perClass(5), it.Entry.Path) }); err != nil || !slices.Equal(w.paths(), want) {
-		t.Errorf("8 of these are %q, %v, want %q", w.paths(), err, want)
+	for _, c := range []struct{ of, n int }{{5, 8}, {1, 3}, {2, 7}, {9, 4}, {3, 1000}} {
+		w, _, err = run(t, items, Selection{PerClass: c.of, Sample: c.n})
+		some := perClass(c.of)
+		if want := lowest(c.n, 0, func(it *Item) bool { return slices.Contains(some, it.Entry.Path) }); err != nil || !slices.Equal(w.paths(), want) {
+			t.Errorf("%d of %d of each label are %q, %v, want %q", c.n, c.of, w.paths(), err, want)
+		}
 	}
 }
 
@@ -274,6 +277,23 @@ func TestImages(t *testing.T) {
 			if needs == Files && int64(to[it.File].Len()) != it.Entry.Size {
 				t.Fatalf("%s has %d bytes, want %d", it.File, to[it.File].Len(), it.Entry.Size)
 			}
+		}
+	}
+}
+
+// TestResizedCopies checks that copies of images which have another size than those that were scored
+// are left out, and not cut.
+func TestResizedCopies(t *testing.T) {
+	for _, needs := range []Needs{Sizes, Files, Bodies} {
+		place, items := photos(t, 4)
+		items[1].Entry.Size--
+		items[2].Entry.Size++
+		w := &names{}
+		r := Request{Job: &output.Job{Images: "/photos"}, Rows: rowsIn(items), Images: place, Format: Format{Needs: needs, New: func() Writer { return w }},
+			AnyVersion: true, Decode: preprocess.Options{MaxPixels: 1 << 20}}
+		report, err := Run(t.Context(), &r, &locked{Folder: memory{}})
+		if err != nil || !slices.Equal(w.paths(), []string{"000.png", "003.png"}) || report.Changed != 2 {
+			t.Errorf("needs %d: %q are exported, %+v, %v", needs, w.paths(), report, err)
 		}
 	}
 }
