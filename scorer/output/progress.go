@@ -50,7 +50,10 @@ type Progress struct {
 	// Started is when the job was created and Last when the last part was, both by the
 	// store's clock. Last is zero before the first part.
 	Started time.Time `json:"started"`
-	Last    time.Time `json:"last"`
+	// Began is when the first process of a complete job started, from which MakespanSeconds counts;
+	// zero for other jobs.
+	Began time.Time `json:"-"`
+	Last  time.Time `json:"last"`
 	// Rate is the images per second of the last parts or, once the job is complete, of
 	// the makespan: the time from its start to its end. A job that has stopped has none,
 	// since its parts may have been copied or moved. LeftSeconds is how long the
@@ -268,7 +271,7 @@ func (o *Observer) Look(ctx context.Context) (Progress, error) {
 		o.generation = success.Generation()
 		p.History = o.history(parts, p.Last, &success)
 		p.Stage, p.Rate, p.MakespanSeconds = Complete, success.ImagesPerSecond, success.MakespanSeconds
-		p.Increment = success.Increment
+		p.Began, p.Increment = success.Started, success.Increment
 		p.WorkedSeconds, p.WorkedRate = success.WorkedSeconds, success.WorkedImagesPerSecond
 	}
 	if p.Ranks, err = o.ranks(ctx, parts, complete); err != nil {

@@ -36,7 +36,6 @@ type index struct {
 	labels   words
 	statuses words
 	scores   [bins]int // of rows with a score from 0 to 1
-	unscored int       // rows that did not fail and have no score from 0 to 1
 	failures []failure // the newest last
 	failed   int
 	version  int // grows with each part
@@ -145,14 +144,11 @@ func (x *index) addAt(p output.SeenPart, at func(int) time.Time) {
 		}
 		a, ok := r.Answer.(*row.Classification)
 		if !ok {
-			x.unscored++
 			continue
 		}
 		one.labels[i], one.scores[i] = uint16(x.labels.add(a.Label)), a.Score
 		if a.Score >= 0 && a.Score <= 1 {
 			x.scores[evaluate.BinOf(a.Score, bins)]++
-		} else {
-			x.unscored++
 		}
 	}
 	for len(x.parts) <= p.Chunk {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
+	"github.com/batchscore/batchscore/shard"
 )
 
 // filled returns an index of n rows in parts of perPart, as a model of 1,000 labels gives them.
@@ -84,6 +85,50 @@ func TestIndexKeepsPartsThatComeInNoOrder(t *testing.T) {
 	}
 	if r := x.rates(time.Unix(0, 0)); len(r) != 2 || math.Abs(r[0].Rate-0.2) > 0.1 || math.Abs(r[1].Rate-0.5) > 0.1 {
 		t.Errorf("rates: %v", r)
+	}
+}
+
+// TestPagesOfSortedRowsEnd: no page begins after the last that can be asked for.
+func TestPagesOfSortedRowsEnd(t *testing.T) {
+	x := filled(2*mostOffset, 5000)
+	q, pages, rows := question{from: math.NaN(), to: math.NaN(), order: surest, limit: mostRows}, 0, 0
+	for {
+		all, _ := x.test(&q)
+		var a answer
+		numbers, err := a.sort(t.Context(), x.parts, &all, &q, nil)
+		if err != nil || len(numbers) != mostRows {
+			t.Fatal(len(numbers), err)
+		}
+		rows += len(numbers)
+		if pages++; a.Next == 0 || pages > mostOffset {
+			break
+		}
+		if q.after = a.Next; q.after > mostOffset {
+			t.Fatalf("page %d begins after %d rows, which nobody can ask for", pages+1, q.after)
+		}
+	}
+	if rows != mostOffset+mostRows {
+		t.Errorf("%d pages have %d rows, want %d", pages, rows, mostOffset+mostRows)
+	}
+}
+
+// TestLabelsThatAreNotToldApart counts the rows that a question about a label does not find.
+func TestLabelsThatAreNotToldApart(t *testing.T) {
+	x := newIndex()
+	x.labels.most = 2
+	var rows []row.Row
+	for _, label := range []string{"Cat", "bobcat", "dog", "cat"} {
+		rows = append(rows, row.Row{Path: label, Status: row.StatusOK, Answer: &row.Classification{Label: label, Score: 0.5}})
+	}
+	x.add(output.SeenPart{Rows: rows})
+	for label, want := range map[string]int{"Cat": 1, "cat": 2, "bob": 1, "dog": 0} {
+		if set, n := x.labels.like(label); n != want || len(set) != 3 {
+			t.Errorf("%s: %d labels of %d, want %d", label, n, len(set), want)
+		}
+	}
+	a, err := x.ask(t.Context(), question{label: "dog", from: math.NaN(), to: math.NaN(), order: inOrder, limit: 5}, new(shard.Manifest))
+	if err != nil || a.Untold != 2 || a.Matching != 0 {
+		t.Errorf("a label that is not told apart: %+v %v", a, err)
 	}
 }
 

@@ -35,8 +35,8 @@ const failedOnly = "failed"
 // question asks for rows.
 type question struct {
 	status   string  // "" is any, failedOnly all but ok
-	label    string  // "" is any
-	from, to float64 // of the score; NaN is no bound
+	label    string  // "" is any; else one label or, if there is none of that name, a part of labels
+	from, to float64 // of the score, which is less than to, or 1 if to is; NaN is no bound
 	contains string  // is in the path; "" is any
 	order    string
 	after    int // rows to leave out: a row number in the order of the manifest, else how many
@@ -128,7 +128,11 @@ type answer struct {
 	Next int `json:"next"`
 	// Searched is how many rows of Of were looked at so far, if a search for a path ended early.
 	Searched int `json:"searched,omitempty"`
-	Of       int `json:"of"`
+	// Labels is how many labels contain the one that was asked for, which is none itself.
+	Labels int `json:"labels,omitempty"`
+	// Untold is how many rows have labels that are not told apart, so that no question finds them.
+	Untold int `json:"untold,omitempty"`
+	Of     int `json:"of"`
 	// Edition is the one whose rows these are: see seen.Edition.
 	Edition int `json:"edition"`
 }
@@ -136,14 +140,14 @@ type answer struct {
 // test is a question in the numbers of an index.
 type test struct {
 	states   [256]bool
-	label    int // -1 is any
-	from, to float32
+	labels   []bool // by number; nil is any
+	from, to float64
 	scored   bool // there is a bound
 }
 
 // test returns the test of a question; false if no row can match.
 func (x *index) test(q *question) (test, bool) {
-	t := test{label: -1, from: float32(math.Inf(-1)), to: float32(math.Inf(1))}
+	t := test{from: math.Inf(-1), to: math.Inf(1)}
 	any := false
 	for i, s := range x.statuses.text {
 		t.states[i] = q.status == "" || q.status == s || q.status == failedOnly && s != row.StatusOK
@@ -153,27 +157,46 @@ func (x *index) test(q *question) (test, bool) {
 		t.states[255], any = true, true
 	}
 	if q.label != "" {
-		n, ok := x.labels.number[q.label]
-		if !ok {
+		var found int
+		if t.labels, found = x.labels.like(q.label); found == 0 {
 			return t, false
 		}
-		t.label = n
 	}
 	if !math.IsNaN(q.from) {
-		t.from, t.scored = float32(q.from), true
+		t.from, t.scored = q.from, true
 	}
 	if !math.IsNaN(q.to) {
-		t.to, t.scored = float32(q.to), true
+		if t.to, t.scored = q.to, true; q.to == 1 {
+			t.to = math.Nextafter(1, 2) // the last bin of the histogram has 1
+		}
 	}
 	return t, any
 }
 
+// like returns which texts are s or, if none is, contain it, in upper or lower case; and how many.
+func (w *words) like(s string) (set []bool, found int) {
+	set = make([]bool, w.most+1)
+	if n, ok := w.number[s]; ok {
+		set[n] = true
+		return set, 1
+	}
+	s = strings.ToLower(s)
+	for n, text := range w.text {
+		if strings.Contains(strings.ToLower(text), s) {
+			set[n] = true
+			found++
+		}
+	}
+	return set, found
+}
+
 // match reports whether row i of a part passes.
 func (t *test) match(p *indexed, i int) bool {
-	if !t.states[p.states[i]] || t.label >= 0 && int(p.labels[i]) != t.label {
+	if !t.states[p.states[i]] || t.labels != nil && !t.labels[p.labels[i]] {
 		return false
 	}
-	return !t.scored || p.scores[i] >= t.from && p.scores[i] <= t.to
+	score := float64(p.scores[i])
+	return !t.scored || score >= t.from && score < t.to
 }
 
 // may reports whether any row of a part may pass.
@@ -191,8 +214,18 @@ func (x *index) ask(ctx context.Context, q question, m *shard.Manifest) (answer,
 	x.mu.RLock()
 	t, possible := x.test(&q)
 	parts := append([]*indexed(nil), x.parts...)
-	x.mu.RUnlock()
 	a := answer{Rows: []shownRow{}, Of: m.Len()}
+	if q.label != "" {
+		a.Untold = x.labels.others
+		if _, exact := x.labels.number[q.label]; !exact {
+			for _, is := range t.labels {
+				if is {
+					a.Labels++
+				}
+			}
+		}
+	}
+	x.mu.RUnlock()
 	if !possible {
 		return a, nil
 	}

@@ -141,7 +141,11 @@ func TestQuestions(t *testing.T) {
 		{ask: "status=ok&label=label+1&limit=2", want: "1 4", matching: 8, next: 7},
 		{ask: "label=label+1&from=0.5", want: "16 19 22 25", matching: 4},
 		{ask: "from=0.25&to=0.3", want: "7 8", matching: 2},
+		{ask: "from=0.25&to=0.5", want: "7 8 9 11 12 13", matching: 6}, // row 14 has 0.5
+		{ask: "from=0.9&to=1", want: "26 27", matching: 2},
 		{ask: "label=none", want: ""},
+		{ask: "label=LABEL&limit=2&after=5", want: "5 6", matching: 24, next: 7},
+		{ask: "label=EL+1&limit=2", want: "1 4", matching: 8, next: 7},
 		{ask: "status=truncated", want: ""},
 		{ask: "contains=0001&limit=3", want: "1 10 11", matching: -1, next: 12},
 		{ask: "contains=SCRIPT", want: "0", matching: -1},
@@ -153,6 +157,12 @@ func TestQuestions(t *testing.T) {
 		if pathsOf(a) != c.want || a.Matching != c.matching || a.Next != c.next || a.Of != 28 {
 			t.Errorf("%s: rows %s, %d match, next %d; want %s, %d, %d", c.ask, pathsOf(a), a.Matching, a.Next, c.want, c.matching, c.next)
 		}
+	}
+	if a := decode[answer](s, "/rows?label=label"); a.Labels != 3 {
+		t.Errorf("%d labels contain the text, want 3", a.Labels)
+	}
+	if a := decode[answer](s, "/rows?label=label+1"); a.Labels != 0 {
+		t.Errorf("a label is taken for a part of %d", a.Labels)
 	}
 	for _, wrong := range []string{
 		"limit=0", "limit=201", "limit=-1", "after=x", "order=random", "from=nan", "from=x", "unknown=1", "status=ok&status=failed", "order=most&contains=x", "%zz=1",

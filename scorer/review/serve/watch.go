@@ -432,7 +432,7 @@ func (w *watcher) render() {
 	case w.trouble == "":
 		s.Stage = stageReading
 	}
-	s.Started, s.Last = timeOf(p.Started), timeOf(p.Last)
+	s.Started, s.Last = timeOf(cmp.Or(p.Began, p.Started)), timeOf(p.Last)
 	if p.Retry != nil {
 		s.Retry = &retried{p.Retry.Images, p.Retry.ImagesDone}
 	}
@@ -481,7 +481,7 @@ func (s *seen) rows(v *shown, p *output.Progress) {
 	if v.whole == nil {
 		s.Images = max(s.Images, v.images.Len())
 	}
-	if started := p.Started; !started.IsZero() {
+	if started := cmp.Or(p.Began, p.Started); !started.IsZero() {
 		if r := v.own.rates(started); r != nil {
 			s.Rates = r
 		}

@@ -164,7 +164,15 @@ function showRanks() {
   $("ranks").querySelector("tbody").replaceChildren(...rows);
 }
 
-// bar returns an entry of a list with bars, kept under the same key from one answer to the next, so
+// changed reports whether a list was made for other texts, and remembers those.
+function changed(list, texts) {
+  const key = JSON.stringify(texts);
+  if (list.dataset.made === key) return false;
+  list.dataset.made = key;
+  return true;
+}
+
+// bars shows a list with bars, kept under the same key from one answer to the next, so
 // that the keyboard's place in the list stays.
 function bars(list, all, most, choose) {
   const kept = new Map([...list.children].map((li) => [li.dataset.key, li]));
@@ -192,7 +200,7 @@ function showLabels() {
   const all = seen.labels.map((l) => ({ key: l.name, text: l.name, images: l.images }));
   bars($("labels"), all, all.length ? all[0].images : 1, (label) => filter({ label }));
   const known = $("known-labels");
-  if (known.children.length !== all.length) known.replaceChildren(...all.map((l) => make("option", { value: l.key })));
+  if (changed(known, all.map((l) => l.key))) known.replaceChildren(...all.map((l) => make("option", { value: l.key })));
 }
 
 function showScores() {
@@ -217,7 +225,7 @@ function showFailures() {
 function showStatuses() {
   const select = $("filter").elements.status;
   const names = ["failed", ...seen.statuses.map((s) => s.name)];
-  if (select.options.length === names.length + 1) return;
+  if (!changed(select, names)) return;
   const now = select.value || wanted.status || "";
   select.replaceChildren(make("option", { value: "" }, "any"), ...names.map((n) => make("option", { value: n }, n === "failed" ? "failed (all)" : n)));
   select.value = now;
@@ -250,7 +258,8 @@ function filter(conditions) {
 function read() {
   wanted = {};
   for (const f of fields) {
-    const v = $("filter").elements[f].value.trim();
+    let v = $("filter").elements[f].value.trim();
+    if (f === "from" || f === "to") v = v.replace(",", ".");
     if (v && !(f === "order" && v === "order")) wanted[f] = v;
   }
 }
@@ -288,6 +297,8 @@ function found() {
   if (!answer) return;
   let text = answer.matching >= 0 ? whole.format(answer.matching) + (answer.matching === 1 ? " image" : " images") : whole.format(rows.length) + " found" + (next ? " so far" : "");
   if (answer.matching > rows.length) text += ", " + whole.format(rows.length) + " shown";
+  if (answer.labels) text += " of " + (answer.labels === 1 ? "a label that contains" : whole.format(answer.labels) + " labels that contain") + " this text";
+  if (answer.untold) text += "; " + whole.format(answer.untold) + " have labels after the first 65,535, which this filter does not find";
   if (answer.searched) text += "; searched " + whole.format(answer.searched) + " of " + whole.format(answer.of);
   if (seen && seen.version !== answer.version) text += "; there are new rows since, press Show";
   if ($("found").textContent !== text) $("found").textContent = text;
