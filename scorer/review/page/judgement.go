@@ -232,14 +232,17 @@ func points(v evaluate.Value) string {
 	return "0.00"
 }
 
-// psi says in words how much a population stability index is.
-func psi(v evaluate.Value) string {
+// psi says in words how much a population stability index is, and whether chance alone makes
+// one as large.
+func psi(d evaluate.Distance) string {
 	switch {
-	case !v.Known():
+	case !d.PSI.Known():
 		return "not known"
-	case v < 0.1:
+	case d.PSI < 0.1:
 		return "little change"
-	case v < 0.2:
+	case d.Noise.Known() && !d.Told():
+		return "may be chance, which makes up to " + value(d.Noise) + " of so few images"
+	case d.PSI < 0.2:
 		return "some change"
 	}
 	return "much change"

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/batchscore/batchscore/scorer/review"
+	"github.com/batchscore/batchscore/scorer/review/evaluate"
 )
 
 // said reports whether a page has a text, whatever the breaks of its lines.
@@ -148,5 +149,21 @@ func TestFileNames(t *testing.T) {
 	}
 	if strings.Count(body, `<span class="file"`) != n || n < 50 {
 		t.Errorf("%d names of files, want %d", strings.Count(body, `<span class="file"`), n)
+	}
+}
+
+// TestChange checks that an index is not called a change where chance makes one as large.
+func TestChange(t *testing.T) {
+	for _, c := range []struct {
+		d    evaluate.Distance
+		want string
+	}{
+		{d: evaluate.Distance{PSI: evaluate.None, Noise: evaluate.None}, want: "not known"}, {d: evaluate.Distance{PSI: 0.05, Noise: 0.3}, want: "little change"},
+		{d: evaluate.Distance{PSI: 0.267, Noise: 0.85}, want: "may be chance, which makes up to 0.850 of so few images"},
+		{d: evaluate.Distance{PSI: 0.15, Noise: 0.01}, want: "some change"}, {d: evaluate.Distance{PSI: 0.3, Noise: 0.1}, want: "much change"},
+	} {
+		if got := psi(c.d); got != c.want {
+			t.Errorf("%v: got %q, want %q", c.d, got, c.want)
+		}
 	}
 }
