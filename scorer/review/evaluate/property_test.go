@@ -49,7 +49,7 @@ func TestTruthProperties(t *testing.T) {
 		var inTruth, predicted, correct, cells, bins int
 		for _, c := range r.Classes {
 			inTruth, predicted, correct = inTruth+c.Truth, predicted+c.Predicted, correct+c.Correct
-			checkThresholds(t, c.Thresholds, rows, func(s sample) bool { return s.ranked[0].Label == c.Label })
+			checkThresholds(t, LeastAbove, c.Thresholds, rows, func(s sample) bool { return s.ranked[0].Label == c.Label })
 			checkInterval(t, c.Precision)
 			checkInterval(t, c.Recall)
 		}
@@ -76,13 +76,13 @@ func TestTruthProperties(t *testing.T) {
 		if len(r.TopK) > 0 && r.TopK[0].Accuracy != r.Accuracy {
 			t.Fatalf("the best class alone: %+v, want the accuracy %+v", r.TopK[0], r.Accuracy)
 		}
-		checkThresholds(t, r.Thresholds, rows, func(sample) bool { return true })
+		checkThresholds(t, 1, r.Thresholds, rows, func(sample) bool { return true })
 		checkJSON(t, r)
 	})
 }
 
 // checkThresholds compares thresholds with what each score that there is gives.
-func checkThresholds(t *rapid.T, found []Threshold, rows []sample, of func(sample) bool) {
+func checkThresholds(t *rapid.T, least int, found []Threshold, rows []sample, of func(sample) bool) {
 	t.Helper()
 	var chosen []sample
 	for _, s := range rows {
@@ -102,7 +102,7 @@ func checkThresholds(t *rapid.T, found []Threshold, rows []sample, of func(sampl
 					}
 				}
 			}
-			if finite(s.ranked[0].Score) && float64(right)/float64(rest) >= th.Wanted && s.ranked[0].Score < best.Score {
+			if finite(s.ranked[0].Score) && rest >= least && float64(right)/float64(rest) >= th.Wanted && s.ranked[0].Score < best.Score {
 				best = Threshold{Wanted: th.Wanted, Reached: true, Score: s.ranked[0].Score, Remain: rest, Precision: Wilson(right, rest)}
 			}
 		}

@@ -120,10 +120,15 @@ func (t comparer) interval(what string, got Interval, want [3]Value) {
 	t.same(what, []Value{got.Value, got.Low, got.High}, want[:])
 }
 
-func (t comparer) thresholds(what string, got []Threshold, want []*[4]Value) {
+// thresholds compares with thresholds that least or more answers reach, of which the third figure is
+// the number.
+func (t comparer) thresholds(what string, least Value, got []Threshold, want []*[4]Value) {
 	t.Helper()
 	for i, w := range want {
 		g := got[i]
+		if w != nil && w[2] < least {
+			w = nil // no higher score has more answers
+		}
 		what := fmt.Sprintf("%s: threshold for %v", what, g.Wanted)
 		switch {
 		case g.Reached != (w != nil):
@@ -194,14 +199,14 @@ func compareTruth(t comparer, got *Result, want *referenceTruth) {
 		t.interval("precision of "+c.Label, c.Precision, [3]Value{w.Precision, w.PrecisionBounds[0], w.PrecisionBounds[1]})
 		t.interval("recall of "+c.Label, c.Recall, [3]Value{w.Recall, w.RecallBounds[0], w.RecallBounds[1]})
 		t.same("F1 of "+c.Label, []Value{c.F1}, []Value{w.F1})
-		t.thresholds(c.Label, c.Thresholds, w.Thresholds)
+		t.thresholds(c.Label, LeastAbove, c.Thresholds, w.Thresholds)
 	}
 	if len(labels) != len(want.Classes) {
 		t.Errorf("%d classes, want %d", len(labels), len(want.Classes))
 	}
 	slices.SortFunc(labels, byNumber)
 	t.cells(got.Confusion.Cells, labels, want.Confusion)
-	t.thresholds("all", got.Thresholds, want.Thresholds)
+	t.thresholds("all", 1, got.Thresholds, want.Thresholds)
 	var bins [][2]Value
 	for _, b := range got.Calibration.Bins {
 		if b.Images > 0 {

@@ -70,7 +70,8 @@ type ClassResult struct {
 	Precision Interval `json:"precision"`
 	Recall    Interval `json:"recall"`
 	F1        Value    `json:"f1"`
-	// Thresholds are those of the images that are said to be of the class.
+	// Thresholds are those of the images that are said to be of the class. One that fewer than
+	// LeastAbove of them reach is not Reached.
 	Thresholds []Threshold `json:"thresholds"`
 }
 

@@ -145,7 +145,7 @@ func (t *Truth) Result() *Result {
 		everything = append(everything, &c.scores)
 		r.Classes = append(r.Classes, c.result(t.labels.all[i], wanted))
 	}
-	r.Thresholds = thresholds(wanted, t.judged, right, wrong, everything...)
+	r.Thresholds = thresholds(wanted, 1, t.judged, right, wrong, everything...)
 	slices.SortFunc(r.Classes, func(a, b ClassResult) int {
 		return cmp.Or(cmp.Compare(b.Truth, a.Truth), cmp.Compare(b.Predicted, a.Predicted), cmp.Compare(a.Label, b.Label))
 	})
@@ -162,7 +162,7 @@ func (c *class) result(label string, wanted []float64) ClassResult {
 	return ClassResult{
 		Label: label, Truth: c.truth, Predicted: c.predicted, Correct: c.correct, NoAnswer: c.noAnswer,
 		Precision: Wilson(c.correct, c.predicted), Recall: Wilson(c.correct, c.truth), F1: f1,
-		Thresholds: thresholds(wanted, c.predicted, c.scoredRight, c.scored-c.scoredRight, &c.scores),
+		Thresholds: thresholds(wanted, LeastAbove, c.predicted, c.scoredRight, c.scored-c.scoredRight, &c.scores),
 	}
 }
 
