@@ -47,7 +47,8 @@ func TestReport(t *testing.T) {
 		t.Error("the page has pictures that were not asked for")
 	}
 	says(t, must(t, 0, "report", out, "-o", file, "--max-megabytes", "0.001", "--force"), "its text alone", "is more than --max-megabytes")
-	says(t, must(t, 0, "report", out, "-o", file, "--max-megabytes", fmt.Sprint(float64(len(first)-1)/1e6), "--force"), "left out to keep it below --max-megabytes")
+	says(t, must(t, 0, "report", out, "-o", file, "--max-megabytes", fmt.Sprint(float64(len(first)-1)/1e6), "--force"),
+		"left out to keep it below --max-megabytes")
 	if n := len(read()); n >= len(first) {
 		t.Errorf("a page that may have %d bytes has %d", len(first)-1, n)
 	}

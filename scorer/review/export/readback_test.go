@@ -207,40 +207,49 @@ func returned(t *testing.T, path, what string, items []*Item) {
 	t.Logf("%s: %v, %d of %d wrong", what, set, wrong, len(items))
 }
 
-// exported are the formats, and the files of each that are read as truth.
-var exported = []struct{ format, file string }{
-	{"label-studio", "tasks-0001.json"}, {"cvat", "annotations.xml"}, {"cvat", ""}, {"csv", "rows.csv"},
-	{"coco", ""}, {"coco", "annotations/instances_default.json"}, {"fiftyone", ""}, {"fiftyone", "samples.json"},
-	{"hf", ""}, {"hf", "train/metadata.jsonl"}, {"hf-parquet", ""}, {"yolo", ""}, {"yolo", "images.csv"},
+// exported are the files of each format that are read as truth; "" is its folder.
+var exported = map[string][]string{
+	"label-studio": {"tasks-0001.json"},
+	"cvat":         {"annotations.xml", ""},
+	"csv":          {"rows.csv"},
+	"coco":         {"", "annotations/instances_default.json"},
+	"fiftyone":     {"", "samples.json"},
+	"hf":           {"", "train/metadata.jsonl"},
+	"hf-parquet":   {""},
+	"yolo":         {"", "images.csv"},
 }
 
 // TestModelIsNoTruth: labels that an export has of the model never come back as truth, whether some
 // images have a truth or none.
 func TestModelIsNoTruth(t *testing.T) {
 	for _, format := range Formats {
-		if !slices.ContainsFunc(exported, func(e struct{ format, file string }) bool { return e.format == format.Name }) {
+		if exported[format.Name] == nil {
 			t.Errorf("what of %s is read as truth?", format.Name)
 		}
 	}
 	items := slices.DeleteFunc(pictures(t), func(it *Item) bool {
 		return !strings.HasPrefix(it.Entry.Path, "photos/") || it.Row.Status != row.StatusOK || len(it.Truth) > 1
 	})
-	for _, e := range exported {
+	for format, files := range exported {
 		root := t.TempDir()
-		export(t, onDisk(root), e.format, items, collect(items))
-		returned(t, filepath.Join(root, filepath.FromSlash(e.file)), e.format+"/"+e.file, items)
+		export(t, onDisk(root), format, items, collect(items))
+		for _, file := range files {
+			returned(t, filepath.Join(root, filepath.FromSlash(file)), format+"/"+file, items)
+		}
 	}
 	for _, it := range items {
 		it.Truth = nil
 	}
 	c := collect(items)
 	c.HasTruth = false
-	for _, e := range exported {
+	for format, files := range exported {
 		root := t.TempDir()
-		export(t, onDisk(root), e.format, items, c)
-		set, err := truth.Read(t.Context(), truth.Options{Images: "/photos"}, filepath.Join(root, filepath.FromSlash(e.file)))
-		if !errors.Is(err, truth.ErrForm) {
-			t.Errorf("%s/%s without a truth: %v, %v", e.format, e.file, set, err)
+		export(t, onDisk(root), format, items, c)
+		for _, file := range files {
+			set, err := truth.Read(t.Context(), truth.Options{Images: "/photos"}, filepath.Join(root, filepath.FromSlash(file)))
+			if !errors.Is(err, truth.ErrForm) {
+				t.Errorf("%s/%s without a truth: %v, %v", format, file, set, err)
+			}
 		}
 	}
 }
