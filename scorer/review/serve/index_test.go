@@ -3,6 +3,7 @@ package serve
 import (
 	"fmt"
 	"math"
+	"net/url"
 	"runtime"
 	"testing"
 	"time"
@@ -129,6 +130,36 @@ func TestLabelsThatAreNotToldApart(t *testing.T) {
 	a, err := x.ask(t.Context(), question{label: "dog", from: math.NaN(), to: math.NaN(), order: inOrder, limit: 5}, new(shard.Manifest))
 	if err != nil || a.Untold != 2 || a.Matching != 0 {
 		t.Errorf("a label that is not told apart: %+v %v", a, err)
+	}
+}
+
+// TestBarsLeadToTheirRows compares the histogram of scores with the filters of its bars.
+func TestBarsLeadToTheirRows(t *testing.T) {
+	x := newIndex()
+	var rows []row.Row
+	for i := range 2*bins + 1 {
+		at := float32(i) / (2 * bins)
+		for _, score := range []float32{at, math.Nextafter32(at, 0), min(math.Nextafter32(at, 1), 1)} {
+			rows = append(rows, row.Row{Status: row.StatusOK, Answer: &row.Classification{Label: "a", Score: score}})
+		}
+	}
+	x.add(output.SeenPart{Rows: rows})
+	sum := 0
+	for bin, want := range x.scores {
+		ask := url.Values{"from": {fmt.Sprintf("%.2f", float64(bin)/bins)}, "to": {fmt.Sprintf("%.2f", float64(bin+1)/bins)}}
+		q, err := parseQuestion(ask)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, _ := x.test(&q)
+		var a answer
+		if _, err := a.page(t.Context(), x.parts, &all, &q); err != nil || a.Matching != want {
+			t.Errorf("%v: %d rows %v, want the %d of the bar", ask, a.Matching, err, want)
+		}
+		sum += want
+	}
+	if sum != len(rows) {
+		t.Errorf("the bars have %d rows of %d", sum, len(rows))
 	}
 }
 

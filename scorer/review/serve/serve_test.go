@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/batchscore/batchscore/scorer/claim"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/review"
 	"github.com/batchscore/batchscore/scorer/review/thumbnail"
@@ -70,6 +71,27 @@ func TestPageFollowsAJob(t *testing.T) {
 	j.begin(12)
 	j.commit(0)
 	s.await("the next job", func(p seen) bool { return p.Trouble == "" && p.Images == 12 && p.Rows == 8 })
+}
+
+// TestStartIsThatOfReports: the record of a job is there only some time after its first process began.
+func TestStartIsThatOfReports(t *testing.T) {
+	j := begin(t, 20)
+	s := startJob(j)
+	before := s.await("scoring", func(p seen) bool { return p.Started != nil })
+	began := time.Now().Add(-time.Hour)
+	w := claim.Worker{ID: "w", Host: "gpu", World: 1, Started: began}
+	if err := output.WriteSummary(t.Context(), j.out, &j.record, output.WorkerSummary{
+		Worker: w, Device: "cpu", Started: began, Seconds: 3600, Statuses: map[string]int{}, End: "done",
+	}); err != nil {
+		t.Fatal(err)
+	}
+	j.finish(0)
+	p := s.await("complete", func(p seen) bool { return p.Stage == string(output.Complete) })
+	f, _, err := review.Collect(t.Context(), j.out, review.Options{})
+	if err != nil || p.Started == nil || !p.Started.Equal(f.Job.Started) || p.Makespan != f.Job.MakespanSeconds || !p.Started.Before(*before.Started) {
+		t.Errorf("started %v and took %v s, want %v and %v s as reports say; before its end: %v; %v",
+			p.Started, p.Makespan, f.Job.Started, f.Job.MakespanSeconds, before.Started, err)
+	}
 }
 
 // missing is a place that does not exist.
