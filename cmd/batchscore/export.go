@@ -293,7 +293,7 @@ func (f *exportImages) run(ctx context.Context, stdout, stderr io.Writer, out st
 	r.LeftOut = func(e shard.Entry, err error) {
 		printf(above, "batchscore: not exported: %s\n", printable.Text(fmt.Sprintf("%q: %v", e.Path, err)))
 	}
-	report, err := f.write(ctx, stdout, &r)
+	report, err := f.write(ctx, stdout, above, &r)
 	progress.Finish(time.Since(start))
 	if errors.Is(err, export.ErrNone) {
 		return config(fmt.Errorf("%w: %s", err, noneWhy(&report, st)))
@@ -367,7 +367,7 @@ func (f *exportImages) openImages(r *export.Request, out string) error {
 }
 
 // write writes the export to where the user wants it.
-func (f *exportImages) write(ctx context.Context, stdout io.Writer, r *export.Request) (report export.Report, err error) {
+func (f *exportImages) write(ctx context.Context, stdout, stderr io.Writer, r *export.Request) (report export.Report, err error) {
 	if !f.format.OneFile {
 		folder, err := export.NewLocal(f.file)
 		if errors.Is(err, export.ErrTaken) {
@@ -376,6 +376,7 @@ func (f *exportImages) write(ctx context.Context, stdout io.Writer, r *export.Re
 			return report, err
 		}
 		defer folder.Close()
+		sayPartials(stderr, folder)
 		if report, err = export.Run(ctx, r, folder); err != nil {
 			return report, err
 		}
@@ -391,6 +392,16 @@ func (f *exportImages) write(ctx context.Context, stdout io.Writer, r *export.Re
 	err = f.places.writeWhole(ctx, wholeFile{flag: "-o", file: f.file, replace: &f.replace, write: write,
 		held: func(was io.Reader) (bool, error) { return holds(was, write) }})
 	return report, err
+}
+
+// sayPartials says which folders of other exports to the same path there were.
+func sayPartials(stderr io.Writer, folder *export.Local) {
+	for _, name := range folder.Removed {
+		printf(stderr, "batchscore: removed %s, which an export that was killed had left\n", printable.Text(name))
+	}
+	for _, name := range folder.Left {
+		printf(stderr, "batchscore: %s is of another export to this path; if none is going on, delete it\n", printable.Text(name))
+	}
 }
 
 // sayTruth says how a truth met the images, if some of it did not.

@@ -298,6 +298,49 @@ func TestResizedCopies(t *testing.T) {
 	}
 }
 
+// TestLocal_Killed checks that the folder of an export that was killed is removed by the next one
+// to the same path, and that of one that is going on is not.
+func TestLocal_Killed(t *testing.T) {
+	parent := t.TempDir()
+	begin := func(name string) *Local {
+		t.Helper()
+		l, err := NewLocal(filepath.Join(parent, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	killed, going, other := begin("x"), begin("x"), begin("y")
+	if len(going.Removed) != 0 || !slices.Equal(going.Left, []string{killed.work}) {
+		t.Errorf("beside one that is going on, it removed %q and left %q", going.Removed, going.Left)
+	}
+	if err := errors.Join(killed.locked.Close(), other.locked.Close()); err != nil { // as the end of a process does
+		t.Fatal(err)
+	}
+	mine := filepath.Join(parent, ".x.partial-mine")
+	unlocked := filepath.Join(parent, ".x.partial-ABCDEFGHIJ") // of which nobody knows
+	if err := errors.Join(os.Mkdir(mine, 0o700), os.Mkdir(unlocked, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	next := begin("x")
+	left := []string{going.work, unlocked}
+	slices.Sort(left)
+	if !slices.Equal(next.Removed, []string{killed.work}) || !slices.Equal(next.Left, left) {
+		t.Errorf("it removed %q and left %q, want %q and %q", next.Removed, next.Left, killed.work, left)
+	}
+	for path, want := range map[string]bool{killed.work: false, going.work: true, other.work: true, mine: true, unlocked: true} {
+		if _, err := os.Stat(path); (err == nil) != want {
+			t.Errorf("%s: %v, want it to be there: %v", path, err, want)
+		}
+	}
+	if err := errors.Join(next.Keep(), next.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if files, err := os.ReadDir(filepath.Join(parent, "x")); err != nil || len(files) != 0 {
+		t.Errorf("the export has %v, %v", files, err)
+	}
+}
+
 // TestLocal checks that a folder appears whole or not at all, and mixes with nothing.
 func TestLocal(t *testing.T) {
 	parent := t.TempDir()
