@@ -184,7 +184,7 @@ func (v *viewReader) read(ctx context.Context, number int) {
 	}
 	client := &http.Client{Jar: jar, Transport: &http.Transport{}, Timeout: 30 * time.Second}
 	defer client.CloseIdleConnections()
-	base, _, _ := strings.Cut(v.address, "?")
+	var base string // where the page is, without the token
 	get := func(address, etag string) string {
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 		if err != nil {
@@ -198,10 +198,13 @@ func (v *viewReader) read(ctx context.Context, number int) {
 		if err == nil {
 			_, err = io.Copy(io.Discard, a.Body)
 			a.Body.Close()
+			if base == "" {
+				base = a.Request.URL.String()
+			}
 		}
 		switch {
 		case ctx.Err() != nil:
-		case err != nil:
+		case err != nil, a.StatusCode == http.StatusUnauthorized, a.StatusCode == http.StatusForbidden, a.StatusCode >= 500:
 			v.bad.Add(1)
 		case a.StatusCode == http.StatusOK && strings.Contains(address, "/image"):
 			v.pictures.Add(1)
