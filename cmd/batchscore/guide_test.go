@@ -284,6 +284,12 @@ func TestPractitionerGuide(t *testing.T) {
 	o.before["batchscore launch --to azureml -f job.yaml"] = func() {
 		o.run(block{text: "batchscore run --images az://acme/photos/2019 --out az://acme/labels/2019 --model model.onnx --chunk 4"})
 	}
+	o.before["batchscore export sample-labels --to csv --truth project-1.json --wrong -o mistakes.csv"] = func() {
+		o.run(block{text: "batchscore show sample-labels --json --limit 1 --columns path"})
+		line, _, _ := strings.Cut(o.printed, "\n")
+		writeFile(t, filepath.Join(o.folder, "project-1.json"), []byte(`[{"id":1,"data":`+line+
+			`,"annotations":[{"result":[{"type":"choices","from_name":"label","to_name":"image","value":{"choices":["something else"]}}]}]}]`))
+	}
 	o.through(t, "practitioner.md")
 	if labels, err := os.ReadFile(filepath.Join(o.folder, "labels", "labels.jsonl")); err != nil || bytes.Count(labels, []byte("\n")) != 24 {
 		t.Errorf("labels.jsonl after the guide has %d lines (%v), want 24", bytes.Count(labels, []byte("\n")), err)

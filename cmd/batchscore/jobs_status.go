@@ -177,7 +177,7 @@ func (r *report) print(w io.Writer, asJSON bool) error {
 	if asJSON {
 		return printJSON(w, r)
 	}
-	_, terminal := terminalOf(w)
+	terminal := isTerminal(w)
 	r.bars = terminal && utf8Locale(os.Getenv)
 	_, err := fmt.Fprintln(w, strings.Join(r.lines(widthOf(w), 0), "\n"))
 	return err

@@ -267,7 +267,7 @@ func TestLookup(t *testing.T) {
 		l.Close()
 	}
 	if len(outputs) < 4 {
-		t.Errorf("rows lie in %d outputs, want 4 for the test to mean something", len(outputs))
+		t.Errorf("rows are in %d outputs, want 4 for the test to mean something", len(outputs))
 	}
 	c.remove(1)
 	if l, err := OpenLookup(t.Context(), c.place(5)); !errors.Is(err, ErrMismatch) || l != nil {
