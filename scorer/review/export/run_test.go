@@ -195,7 +195,7 @@ func TestSample(t *testing.T) {
 	if want := perClass(5); err != nil || !slices.Equal(w.paths(), want) || len(want) != 20 {
 		t.Errorf("5 of each label are %q, %v, want %q", w.paths(), err, want)
 	}
-	for _, c := range []struct{ of, n int }{{5, 8}, {1, 3}, {2, 7}, {9, 4}, {3, 1000}} {
+	for _, c := range []struct{ of, n int }{{of: 5, n: 8}, {of: 1, n: 3}, {of: 2, n: 7}, {of: 9, n: 4}, {of: 3, n: 1000}} {
 		w, _, err = run(t, items, Selection{PerClass: c.of, Sample: c.n})
 		some := perClass(c.of)
 		if want := lowest(c.n, 0, func(it *Item) bool { return slices.Contains(some, it.Entry.Path) }); err != nil || !slices.Equal(w.paths(), want) {
@@ -312,7 +312,7 @@ func TestLocal_Killed(t *testing.T) {
 	}
 	killed, going, other := begin("x"), begin("x"), begin("y")
 	if len(going.Removed) != 0 || !slices.Equal(going.Left, []string{killed.work}) {
-		t.Errorf("beside one that is going on, it removed %q and left %q", going.Removed, going.Left)
+		t.Errorf("with one going on, it removed %q and left %q", going.Removed, going.Left)
 	}
 	if err := errors.Join(killed.locked.Close(), other.locked.Close()); err != nil { // as the end of a process does
 		t.Fatal(err)
