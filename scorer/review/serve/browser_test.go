@@ -172,7 +172,8 @@ func TestBrowser(t *testing.T) {
 		tab.Run(chromedp.Click(`#grid li:nth-child(20) button`, chromedp.ByQuery))
 		await(t, tab, `document.querySelector("#large-title").textContent === "images/00050.jpg" && document.querySelector("#picture img").naturalWidth === 320`)
 		tab.Press(kb.ArrowLeft)
-		await(t, tab, `document.querySelector("#large-title").textContent === "images/00019.jpg" && document.querySelector("#details").textContent.includes("label 1")`)
+		await(t, tab, `document.querySelector("#large-title").textContent === "images/00019.jpg" &&
+			document.querySelector("#details").textContent.includes("label 1")`)
 		picture(tab, "increment-1280-light")
 	})
 	for name, opt := range map[string]browsertest.Options{"light": {Still: true}, "dark": {Dark: true, Still: true}} {
