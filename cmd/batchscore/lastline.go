@@ -58,7 +58,8 @@ func (l *commandLog) begin(log zerolog.Logger, inJSON bool) zerolog.Logger {
 
 // whys are what the exit codes mean, for programs.
 var whys = map[int]string{
-	0: "complete", 1: "fatal_error", 3: "too_many_failed", 4: "images_drifted", 6: "stopped_too_many_failed", 7: "not_good_enough", 10: "output_damaged", 11: "other_job",
+	0: "complete", 1: "fatal_error", 3: "too_many_failed", 4: "images_drifted", 6: "stopped_too_many_failed",
+	7: "not_good_enough", 10: "output_damaged", 11: "other_job",
 	64: "wrong_usage", 75: "try_again", 78: "wrong_configuration", 130: "interrupted", 143: "stopped",
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -334,5 +335,34 @@ func TestMetrics(t *testing.T) {
 	}
 	if values != len(figures) { // two labels look the same, and the verdict is no figure
 		t.Errorf("%d values of %d figures: %v", values, len(figures), slices.Sorted(maps.Keys(figures)))
+	}
+}
+
+// TestSharesOfManyLabels: of more labels than have figures, those of most images have them, and those that
+// conditions name.
+func TestSharesOfManyLabels(t *testing.T) {
+	in := &Input{Labels: map[string]int{}, MeanScore: math.NaN()}
+	for i := range MostLabels + 1 {
+		in.Labels[strconv.Itoa(i)] = i
+		in.OK += i
+	}
+	conditions, err := Parse("share[0]>0.5")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		conditions Conditions
+		want       int
+	}{{want: MostLabels}, {conditions: conditions, want: MostLabels + 1}} {
+		n := 0
+		figures := Figures(in, test.conditions)
+		for name := range figures {
+			if strings.HasPrefix(name, "share[") {
+				n++
+			}
+		}
+		if _, ok := figures["share[1000]"]; n != test.want || !ok {
+			t.Errorf("%d shares, that of the largest is there: %v; want %d", n, ok, test.want)
+		}
 	}
 }

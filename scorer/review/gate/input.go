@@ -1,8 +1,12 @@
 package gate
 
 import (
+	"cmp"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/batchscore/batchscore/scorer/review/evaluate"
 	"github.com/batchscore/batchscore/scorer/row"
@@ -95,12 +99,14 @@ func (v values) labels(in *Input, conditions Conditions) {
 			}
 		}
 	}
-	for label, n := range in.Labels {
-		if n > 0 {
+	for i, label := range slices.SortedFunc(maps.Keys(in.Labels), func(a, b string) int {
+		return cmp.Or(in.Labels[b]-in.Labels[a], strings.Compare(a, b))
+	}) {
+		if in.Labels[label] > 0 {
 			different++
 		}
-		if len(in.Labels) <= MostLabels || conditions.name(label) {
-			share(label, n)
+		if i < MostLabels || conditions.name(label) {
+			share(label, in.Labels[label])
 		}
 	}
 	v.count("labels", different)

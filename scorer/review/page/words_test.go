@@ -98,7 +98,8 @@ func TestFirstCards(t *testing.T) {
 	f.Truth.Accuracy, f.Truth.Judged, f.Against.Compared, f.Timeline = interval(0, 0), 0, 0, nil
 	f.Against.FlipShare = interval(0, 0)
 	first, _, _ = strings.Cut(written(t, f), `<section id="labels"`)
-	for _, text := range []string{"no image with an answer has a known label", "no image has an answer in both this output and", "processes computed the rows</p>"} {
+	for _, text := range []string{"no image with an answer has a known label", "no image has an answer in both this output and",
+		"processes computed the rows</p>"} {
 		if !said(first, text) {
 			t.Errorf("without figures, the first screen does not say %q", text)
 		}
@@ -140,7 +141,8 @@ func TestFileNames(t *testing.T) {
 	for _, g := range f.Galleries {
 		for i := range g.Pictures {
 			name := newFileName(path.Base(g.Pictures[i].Path))
-			text := `<span class="file" title="` + g.Pictures[i].Path + `"><bdi><span class="head">` + name.Head + `</span><span class="end">` + name.End + "</span></bdi>"
+			text := `<span class="file" title="` + g.Pictures[i].Path + `"><bdi><span class="head">` + name.Head +
+				`</span><span class="end">` + name.End + "</span></bdi>"
 			if !said(body, text) {
 				t.Fatalf("the page does not have %s", text)
 			}
