@@ -228,13 +228,13 @@ func (o *office) through(t *testing.T, guide string) {
 				}
 			}
 			t.Logf("%s:%d: not run: %s", guide, b.line, reason)
-		case kind == "yaml" && named:
+		case (kind == "yaml" || kind == "ini") && named:
 			writeFile(t, filepath.Join(o.folder, file), []byte(o.here(b.text)))
 		case kind == "text" && more == "":
 			o.shows(b)
 			shown++
 		default:
-			t.Errorf("%s:%d: a block of %q: want sh, sh not-run: REASON, yaml file=NAME or text", guide, b.line, b.info)
+			t.Errorf("%s:%d: a block of %q: want sh, sh not-run: REASON, yaml file=NAME, ini file=NAME or text", guide, b.line, b.info)
 		}
 	}
 	t.Logf("%s: %d blocks of commands executed, %d outputs compared", guide, executed, shown)
