@@ -211,6 +211,7 @@ tidy-check: ## fail if go mod tidy would change go.mod or go.sum
 .PHONY: vet
 vet:
 	go vet ./...
+	go vet -tags reviewcheck ./scorer/review/page
 
 # The supported systems are Linux on x86-64 and on arm64.
 .PHONY: cross-check

@@ -3,6 +3,7 @@
 package page
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 	"testing"
@@ -21,7 +22,7 @@ func TestGiven(t *testing.T) {
 		for _, opt := range []browsertest.Options{{}, {Dark: true, Still: true}, {Width: 390, Height: 844}} {
 			t.Run(filepath.Base(file), func(t *testing.T) {
 				tab := b.Open(t, "file://"+file, opt)
-				checkWhole(t, tab)
+				checkWhole(t, tab, cmp.Or(opt.Width, 1280))
 				for _, v := range tab.Serious() {
 					t.Error(v)
 				}
