@@ -71,9 +71,15 @@ func (w *hfWriter) ImageName(it *Item) (string, error) {
 // splitWord is a word by which the library finds splits in names of folders and files.
 var splitWord = regexp.MustCompile(`(^|[-._ 0-9/])(train|training|validation|valid|dev|val|test|testing|eval|evaluation)($|[-._ 0-9/])`)
 
-// hfName returns a name without words that the library takes for the name of a split: their first
-// letter is written as % and two digits.
+// hfMetadata is a folder with the name of the file that says what images are.
+var hfMetadata = regexp.MustCompile(`(?i)(^|/)(metadata\.(jsonl|csv|parquet))/`)
+
+// hfName returns a name without words that the library takes for the name of a split, and without
+// folders that are called as its metadata is: their first letter is written as % and two digits.
 func hfName(name string) string {
+	for at := hfMetadata.FindStringSubmatchIndex(name); at != nil; at = hfMetadata.FindStringSubmatchIndex(name) {
+		name = fmt.Sprintf("%s%%%02X%s", name[:at[4]], name[at[4]], name[at[4]+1:])
+	}
 	for {
 		at := splitWord.FindStringSubmatchIndex(name)
 		if at == nil {

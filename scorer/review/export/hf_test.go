@@ -36,7 +36,9 @@ func TestHF(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{"test": "%74est", "a/val-1.jpg": "a/%76al-1.jpg", "test/test": "%74est/%74est", "latest.jpg": "latest.jpg",
-		"x test.jpg": "x %74est.jpg", "eval_val_dev": "%65%76al_%76al_%64ev"} {
+		"x test.jpg": "x %74est.jpg", "eval_val_dev": "%65%76al_%76al_%64ev",
+		"metadata.jsonl/a.png": "%6Detadata.jsonl/a.png", "x/Metadata.CSV/metadata.csv/a.png": "x/%4Detadata.CSV/%6Detadata.csv/a.png",
+		"metadata.jsonl-1.png": "metadata.jsonl-1.png"} {
 		if got := hfName(name); got != want {
 			t.Errorf("hfName(%q) is %q, want %q", name, got, want)
 		}
