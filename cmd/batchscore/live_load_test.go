@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"fmt"
@@ -101,18 +100,7 @@ func viewedJob(t *testing.T, images, model string, readers int) (rate, share flo
 		must(t, 0, job...)
 		return partRate(t, out), 0
 	}
-	cmd := command(t, nil, "view", out)
-	stdout, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	address, err := bufio.NewReader(stdout).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
+	cmd, address, _ := startView(t, out)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var all sync.WaitGroup

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -28,6 +29,26 @@ type liveState struct {
 	Waiting string `json:"waiting"`
 }
 
+// startView starts the command view, and returns it with the line that it prints, the address, and
+// what it writes to standard error.
+func startView(t *testing.T, args ...string) (*exec.Cmd, string, *bytes.Buffer) {
+	t.Helper()
+	cmd, stderr := command(t, nil, append([]string{"view"}, args...)...), new(bytes.Buffer)
+	cmd.Stderr = stderr
+	stdout, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	address, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		t.Fatalf("it prints no address: %v\n%s", err, stderr)
+	}
+	return cmd, address, stderr
+}
+
 // TestView follows a job with the live page, from before its beginning until after a retry.
 func TestView(t *testing.T) {
 	t.Parallel()
@@ -39,20 +60,7 @@ func TestView(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	cmd := command(t, nil, "view", out, "--every", "100ms")
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	stdout, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	address, err := bufio.NewReader(stdout).ReadString('\n')
-	if err != nil {
-		t.Fatalf("it prints no address: %v\n%s", err, &stderr)
-	}
+	cmd, address, stderr := startView(t, out, "--every", "100ms")
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -119,13 +127,13 @@ func TestView(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := cmd.Wait(); err != nil {
-		t.Errorf("after Ctrl-C: %v\n%s", err, &stderr)
+		t.Errorf("after Ctrl-C: %v\n%s", err, stderr)
 	}
 	if token := strings.TrimSpace(address[strings.Index(address, "=")+1:]); strings.Contains(stderr.String(), token) {
-		t.Errorf("standard error has the token: %s", &stderr)
+		t.Errorf("standard error has the token: %s", stderr)
 	}
 	if !strings.Contains(stderr.String(), "the page shows the job once it has begun") {
-		t.Errorf("it does not say that there is no output yet: %s", &stderr)
+		t.Errorf("it does not say that there is no output yet: %s", stderr)
 	}
 }
 
@@ -157,20 +165,7 @@ func TestViewRefuses(t *testing.T) {
 // TestViewForOtherMachines lets another address of this machine ask, with a warning.
 func TestViewForOtherMachines(t *testing.T) {
 	t.Parallel()
-	cmd := command(t, nil, "view", filepath.Join(t.TempDir(), "none"), "--listen", "0.0.0.0:0", "--allow-other-machines")
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	stdout, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	address, err := bufio.NewReader(stdout).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
+	cmd, address, stderr := startView(t, filepath.Join(t.TempDir(), "none"), "--listen", "0.0.0.0:0", "--allow-other-machines")
 	for host, want := range map[string]int{"127.0.0.2": http.StatusUnauthorized, "localhost": http.StatusUnauthorized} {
 		target := fmt.Sprint("http://", host, ":", strings.Split(strings.Split(address, ":")[2], "/")[0], "/")
 		r, err := http.Get(target)
@@ -189,6 +184,6 @@ func TestViewForOtherMachines(t *testing.T) {
 		t.Errorf("after SIGTERM: %v", err)
 	}
 	if !strings.Contains(stderr.String(), "plain HTTP") {
-		t.Errorf("it does not warn: %s", &stderr)
+		t.Errorf("it does not warn: %s", stderr)
 	}
 }
