@@ -246,29 +246,36 @@ func (x *index) ask(ctx context.Context, q question, m *shard.Manifest) (answer,
 	return a, x.show(&a, numbers, m)
 }
 
-// page finds the rows of one page in the order of the manifest, and counts all that match.
-func (a *answer) page(ctx context.Context, parts []*indexed, t *test, q *question) ([]int, error) {
-	var numbers []int
+// matching calls fn for each row of the parts that matches, by its part and its number there.
+func matching(ctx context.Context, parts []*indexed, t *test, fn func(p *indexed, i int)) error {
 	for _, p := range parts {
 		if p == nil || !t.may(p) {
 			continue
 		}
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return err
 		}
 		for i := range p.states {
-			if !t.match(p, i) {
-				continue
-			}
-			a.Matching++
-			if n := p.first + i; n >= q.after && len(numbers) < q.limit {
-				numbers = append(numbers, n)
-			} else if n >= q.after && a.Next == 0 {
-				a.Next = n
+			if t.match(p, i) {
+				fn(p, i)
 			}
 		}
 	}
-	return numbers, nil
+	return nil
+}
+
+// page finds the rows of one page in the order of the manifest, and counts all that match.
+func (a *answer) page(ctx context.Context, parts []*indexed, t *test, q *question) ([]int, error) {
+	var numbers []int
+	err := matching(ctx, parts, t, func(p *indexed, i int) {
+		a.Matching++
+		if n := p.first + i; n >= q.after && len(numbers) < q.limit {
+			numbers = append(numbers, n)
+		} else if n >= q.after && a.Next == 0 {
+			a.Next = n
+		}
+	})
+	return numbers, err
 }
 
 // ranked is a row and what puts it in order.
@@ -282,33 +289,24 @@ func (a *answer) sort(ctx context.Context, parts []*indexed, t *test, q *questio
 	first := choose.First[ranked]{N: q.after + q.limit + spare, Less: func(a, b ranked) bool {
 		return a.key < b.key || a.key == b.key && a.row < b.row
 	}}
-	for _, p := range parts {
-		if p == nil || !t.may(p) {
-			continue
+	if err := matching(ctx, parts, t, func(p *indexed, i int) {
+		r := ranked{row: p.first + i}
+		switch score := float64(p.scores[i]); {
+		case q.order == sampled:
+			r.key = float64(p.hashes[i])
+		case math.IsNaN(score):
+			return // an image that failed has no score
+		case q.order == leastSure:
+			r.key = score
+		default:
+			r.key = -score
 		}
-		if err := ctx.Err(); err != nil {
-			return nil, err
+		a.Matching++
+		if first.Takes(r) {
+			first.Add(r)
 		}
-		for i := range p.states {
-			if !t.match(p, i) {
-				continue
-			}
-			r := ranked{row: p.first + i}
-			switch score := float64(p.scores[i]); {
-			case q.order == sampled:
-				r.key = float64(p.hashes[i])
-			case math.IsNaN(score):
-				continue // an image that failed has no score
-			case q.order == leastSure:
-				r.key = score
-			default:
-				r.key = -score
-			}
-			a.Matching++
-			if first.Takes(r) {
-				first.Add(r)
-			}
-		}
+	}); err != nil {
+		return nil, err
 	}
 	all := first.Sorted()
 	if q.order == sampled {
