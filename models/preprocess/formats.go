@@ -17,7 +17,7 @@ import (
 
 // Decoding is the version of the decoders' results. It grows when rows change: when a
 // picture that was refused is decoded, or when one is decoded to other pixels.
-const Decoding = 2
+const Decoding = 3
 
 // formats is the one table of picture formats: under which names they are found, how they
 // are recognised, and which are decoded. The first entry that matches decides, so a
