@@ -45,12 +45,22 @@ func NewDecoder(spec Spec, opt Options) (*Decoder, error) {
 		if f.New == nil {
 			continue
 		}
-		if d.codecs[i], err = f.New(codec.Config{GoOnly: opt.ForcePortable, JPEG: opt.JPEG}); err != nil {
+		if d.codecs[i], err = f.New(codec.Config{GoOnly: opt.ForcePortable, JPEG: opt.JPEG, Inner: d.inner}); err != nil {
 			d.Close()
 			return nil, err
 		}
 	}
 	return d, nil
+}
+
+// inner returns the decoder of a format for pictures inside those of another, or nil.
+func (d *Decoder) inner(name string) codec.Decoder {
+	for i := range formats {
+		if formats[i].Name == name {
+			return d.codecs[i]
+		}
+	}
+	return nil
 }
 
 // Close frees the decoder's memory. It may be called more than once. Decode must not

@@ -37,6 +37,29 @@ type Config struct {
 	GoOnly bool
 	// JPEG is what decodes JPEG, as package jpeg names it; "" is the default.
 	JPEG string
+	// Inner returns the decoder of another format, for a picture inside this one's, such as
+	// a JPEG in a TIFF. name is its Format's; nil means that the format is not decoded. The
+	// decoder may be called when this one is, and is not closed. Inner itself may be nil,
+	// and is not called before New has returned.
+	Inner func(name string) Decoder
+}
+
+// InnerDecoder returns the decoder of a picture inside another one, or nil.
+func (c Config) InnerDecoder(name string) Decoder {
+	if c.Inner == nil {
+		return nil
+	}
+	return c.Inner(name)
+}
+
+// Stored returns a Canvas for a picture inside another one, which is stored upright whatever
+// its own metadata say.
+func Stored(to Canvas) Canvas { return stored{to} }
+
+type stored struct{ Canvas }
+
+func (s stored) Prepare(width, height int, _ Orientation, scales []Scale) Pixels {
+	return s.Canvas.Prepare(width, height, 1, scales)
 }
 
 // A Decoder decodes the images of one format. It may reuse its memory from image to
