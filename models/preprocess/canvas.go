@@ -21,6 +21,8 @@ type canvas struct {
 	policy policy
 	shown  *shown // of a Previewer; nil for a model
 
+	placement Placement // of the image that was prepared last
+
 	job    C.bs_job
 	h, v   axes
 	pixels buffer[uint8] // decoded, RGBX
@@ -77,6 +79,7 @@ func (c *canvas) Prepare(width, height int, o codec.Orientation, scales []codec.
 	if c.shown != nil {
 		c.spec.Width, c.spec.Height = c.shown.prepare(width, height, o)
 	}
+	c.placement = c.spec.place(width, height, o)
 	g := c.spec.plan(width, height, o)
 	if c.spec.ScaledDecode {
 		width, height = c.spec.shrink(width, height, scales, g)

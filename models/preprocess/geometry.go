@@ -1,6 +1,7 @@
 package preprocess
 
 import (
+	"cmp"
 	"math"
 
 	"github.com/batchscore/batchscore/models/preprocess/codec"
@@ -12,6 +13,15 @@ type geometry struct {
 	resizedW, resizedH      int // of all that is kept of the image
 	x, y, w, h              int // the window in it
 	transpose, flipX, flipY bool
+
+	upright window
+}
+
+// A window is the part of a resized image that becomes a part of the tensor. Both are upright.
+type window struct {
+	resizedW, resizedH int // of all that is kept of the image
+	x, y, w, h         int // the window in it
+	atX, atY           int // where it is in the tensor
 }
 
 // plan returns the geometry of an image of width x height stored pixels.
@@ -21,28 +31,85 @@ func (s Spec) plan(width, height int, o codec.Orientation) geometry {
 	if g.transpose {
 		width, height = height, width
 	}
-	// Upright from here.
-	rw, rh, x, y := s.Width, s.Height, 0, 0
-	switch s.Fit {
-	case CenterCrop:
-		rw, rh = shortestSide(width, height, s.ResizeTo)
-		x, y = cropOffset(rw, s.Width), cropOffset(rh, s.Height)
-	case SlimCenterCrop:
-		rw, rh = slimShortestSide(width, height, s.ResizeTo)
-		x, y = (rw-s.Width)/2, (rh-s.Height)/2
-	}
-	w, h := s.Width, s.Height
+	u := s.window(width, height)
+	g.upright = u
+	g.resizedW, g.resizedH, g.x, g.y, g.w, g.h = u.resizedW, u.resizedH, u.x, u.y, u.w, u.h
 	if g.transpose {
-		rw, rh, x, y, w, h = rh, rw, y, x, h, w
+		g.resizedW, g.resizedH, g.x, g.y, g.w, g.h = u.resizedH, u.resizedW, u.y, u.x, u.h, u.w
 	}
 	if g.flipX {
-		x = rw - w - x
+		g.x = g.resizedW - g.w - g.x
 	}
 	if g.flipY {
-		y = rh - h - y
+		g.y = g.resizedH - g.h - g.y
 	}
-	g.resizedW, g.resizedH, g.x, g.y, g.w, g.h = rw, rh, x, y, w, h
 	return g
+}
+
+// window returns the window of an upright image of width x height pixels.
+func (s Spec) window(width, height int) window {
+	u := window{resizedW: s.Width, resizedH: s.Height, w: s.Width, h: s.Height}
+	switch s.Fit {
+	case CenterCrop:
+		u.resizedW, u.resizedH = shortestSide(width, height, s.ResizeTo)
+		u.x, u.y = cropOffset(u.resizedW, s.Width), cropOffset(u.resizedH, s.Height)
+	case HFCenterCrop:
+		u.resizedW, u.resizedH = shortestSide(width, height, s.ResizeTo)
+		u.x, u.y = (u.resizedW-s.Width)/2, (u.resizedH-s.Height)/2
+	case SlimCenterCrop:
+		u.resizedW, u.resizedH = slimShortestSide(width, height, s.ResizeTo)
+		u.x, u.y = (u.resizedW-s.Width)/2, (u.resizedH-s.Height)/2
+	case PaddleCenterCrop:
+		u.resizedW, u.resizedH = paddleShortestSide(width, height, s.ResizeTo)
+		u.x, u.y = (u.resizedW-s.Width)/2, (u.resizedH-s.Height)/2
+	case StretchCrop:
+		u.resizedW, u.resizedH = s.ResizeTo, cmp.Or(s.ResizeToHeight, s.ResizeTo)
+		u.x, u.y = cropOffset(u.resizedW, s.Width), cropOffset(u.resizedH, s.Height)
+	case Letterbox:
+		u.resizedW, u.resizedH = letterboxed(width, height, s.Width, s.Height)
+		s.surround(&u, func(free int) int { return free / 2 })
+	case PillowPad:
+		u.resizedW, u.resizedH = contained(width, height, s.Width, s.Height)
+		s.surround(&u, func(free int) int { return int(math.RoundToEven(float64(free) / 2)) })
+	case PaddlePadRight:
+		u.resizedW = min(int(math.Ceil(float64(s.Height)*(float64(width)/float64(height)))), s.Width)
+		u.w = u.resizedW
+	}
+	return u
+}
+
+// surround makes all of the resized image the window. middle returns how much of the free pixels
+// along an axis is before it.
+func (s Spec) surround(u *window, middle func(free int) int) {
+	u.w, u.h = u.resizedW, u.resizedH
+	if s.Position != TopLeft {
+		u.atX, u.atY = middle(s.Width-u.w), middle(s.Height-u.h)
+	}
+}
+
+// pads reports whether a fit may leave pixels of the tensor to Pad.
+func (f Fit) pads() bool {
+	return f == Letterbox || f == PillowPad || f == SquarePad || f == PaddlePadRight
+}
+
+// frame returns the square that SquarePad makes of an image of width x height stored pixels, and
+// where the image is in it; for other fits the image itself.
+func (s Spec) frame(width, height int, o codec.Orientation) (frameW, frameH, x, y int) {
+	if s.Fit != SquarePad {
+		return width, height, 0, 0
+	}
+	side := max(width, height)
+	_, flipX, flipY := o.Turn()
+	if s.Position == Center || s.Position == "" {
+		x, y = (side-width)/2, (side-height)/2
+	}
+	if flipX {
+		x = side - width - x
+	}
+	if flipY {
+		y = side - height - y
+	}
+	return side, side, x, y
 }
 
 // shortestSide returns the size to which torchvision's Resize(size) resizes: the long
@@ -58,6 +125,33 @@ func shortestSide(width, height, size int) (int, int) {
 // even.
 func cropOffset(size, crop int) int {
 	return int(math.RoundToEven(float64(size-crop) / 2))
+}
+
+// paddleShortestSide is ResizeImage of PaddleClas with resize_short.
+func paddleShortestSide(width, height, size int) (int, int) {
+	scale := float64(size) / float64(min(width, height))
+	rint := func(side int) int { return int(math.RoundToEven(float64(side) * scale)) }
+	return rint(width), rint(height)
+}
+
+// letterboxed returns the size to which ultralytics's LetterBox resizes an image for an input
+// of w x h.
+func letterboxed(width, height, w, h int) (int, int) {
+	ratio := min(float64(h)/float64(height), float64(w)/float64(width))
+	rint := func(side, most int) int { return min(max(int(math.RoundToEven(float64(side)*ratio)), 1), most) }
+	return rint(width, w), rint(height, h)
+}
+
+// contained returns the size to which Pillow's ImageOps.contain resizes.
+func contained(width, height, w, h int) (int, int) {
+	have, want := float64(width)/float64(height), float64(w)/float64(h)
+	switch {
+	case have > want:
+		h = min(max(int(math.RoundToEven(float64(height)/float64(width)*float64(w))), 1), h)
+	case have < want:
+		w = min(max(int(math.RoundToEven(float64(width)/float64(height)*float64(h))), 1), w)
+	}
+	return w, h
 }
 
 // slimShortestSide is _smallest_size_at_least of tf-slim's

@@ -12,6 +12,12 @@ type Resize string
 // Fit says how the source rectangle is mapped to the model's input.
 type Fit string
 
+// Grey says how a model of one channel gets it from red, green and blue.
+type Grey string
+
+// Position says where a picture is that does not fill the model's input.
+type Position string
+
 // The values that a Spec may hold.
 const (
 	HWC Layout = "HWC"
@@ -48,6 +54,15 @@ const (
 	// Float32 and rounded as OpenCV does for Uint8.
 	Area Resize = "area"
 
+	// OpenCVLinear and the three below it are cv2.resize with INTER_LINEAR, INTER_CUBIC,
+	// INTER_LANCZOS4 and INTER_AREA, on images of bytes: 2, 4 or 8 taps with weights of
+	// 11 bits, without antialiasing but for INTER_AREA where no side grows. Pixels are
+	// rounded to bytes, for Float32 as well.
+	OpenCVLinear  Resize = "opencv-linear"
+	OpenCVCubic   Resize = "opencv-cubic"
+	OpenCVLanczos Resize = "opencv-lanczos4"
+	OpenCVArea    Resize = "opencv-area"
+
 	// Stretch resizes the whole image to Width x Height, whatever its aspect.
 	Stretch Fit = "stretch"
 	// CenterCrop resizes the shortest side to ResizeTo and cuts Width x Height
@@ -62,6 +77,37 @@ const (
 	// tf.image.central_crop does, and stretches that to Width x Height: tf-slim's
 	// Inception preprocessing, with a Fraction of 0.875.
 	CentralFraction Fit = "central-fraction"
+	// HFCenterCrop is CenterCrop as the image processors of Hugging Face's
+	// transformers round: the offset of the crop down.
+	HFCenterCrop Fit = "hf-center-crop"
+	// PaddleCenterCrop is CenterCrop as PaddleClas's ResizeImage and CropImage round:
+	// the long side to the nearest, in float64, and the offset of the crop down.
+	PaddleCenterCrop Fit = "paddle-center-crop"
+	// StretchCrop resizes the whole image to ResizeTo x ResizeTo, or ResizeTo x
+	// ResizeToHeight, whatever its aspect, and cuts Width x Height from the middle.
+	StretchCrop Fit = "stretch-crop"
+	// Letterbox resizes the whole image to the largest size within Width x Height that
+	// has its aspect, rounding as ultralytics's LetterBox does, and surrounds it with Pad.
+	Letterbox Fit = "letterbox"
+	// PillowPad is Letterbox as Pillow's ImageOps.pad rounds.
+	PillowPad Fit = "pillow-pad"
+	// SquarePad surrounds the image with Pad before the resize, to a square of its longer
+	// side, as LLaVA's expand2square does, and stretches that.
+	SquarePad Fit = "square-pad"
+	// PaddlePadRight resizes the image to Height, and to a width of its aspect, rounded up,
+	// but at most Width. Pad is to the right of it. PaddleOCR prepares lines of text so.
+	PaddlePadRight Fit = "paddle-pad-right"
+
+	// GreyPillow is Pillow's convert("L"): 19595 red, 38470 green and 7471 blue, of 65536,
+	// rounded to the nearest before the resize.
+	GreyPillow Grey = "pillow"
+	// GreyOpenCV is cv2.cvtColor's: 9798 red, 19235 green and 3735 blue, of 32768.
+	GreyOpenCV Grey = "opencv"
+
+	// Center puts a picture into the middle of its padding; the default.
+	Center Position = "center"
+	// TopLeft puts it into the corner.
+	TopLeft Position = "top-left"
 )
 
 // Spec is all that decides the tensor row of an image, given its bytes. It is part of
@@ -75,9 +121,29 @@ type Spec struct {
 	BGR    bool   `json:"bgr,omitempty"`
 	Resize Resize `json:"resize"`
 	Fit    Fit    `json:"fit"`
-	// ResizeTo is the shortest side before the crop, in pixels; CenterCrop and
-	// SlimCenterCrop only.
+	// ResizeTo is the shortest side before the crop, in pixels, with the fits whose name
+	// ends in CenterCrop, or the width before it, with StretchCrop.
 	ResizeTo int `json:"resize_to,omitempty"`
+	// ResizeToHeight is the height before the crop, where it is not ResizeTo;
+	// StretchCrop only.
+	ResizeToHeight int `json:"resize_to_height,omitempty"`
+	// Pad is the colour around the picture, as red, green and blue pixels of 0 to 255, or
+	// as one grey; Letterbox, PillowPad, SquarePad and PaddlePadRight only. Empty is
+	// black. Uint8 needs whole numbers.
+	Pad []float32 `json:"pad,omitempty"`
+	// PadZero makes the padding 0 in the tensor, as padding after the normalisation does,
+	// whatever Mean and Std say. It excludes Pad and SquarePad.
+	PadZero bool `json:"pad_zero,omitempty"`
+	// Position is where the picture is in its padding; Letterbox, PillowPad and SquarePad
+	// only. Empty is Center.
+	Position Position `json:"position,omitempty"`
+	// Background is the colour, red, green and blue of 0 to 255, over which transparent
+	// pixels are blended before the resize. Empty ignores transparency, as Pillow's
+	// convert("RGB") does: the colours that such pixels have are used.
+	Background []int `json:"background,omitempty"`
+	// Grey makes one channel of the pixels, before the resize; empty keeps three. With it,
+	// Mean, Std and Pad have one value.
+	Grey Grey `json:"grey,omitempty"`
 	// Fraction is the part of each side that is kept, above 0 and at most 1;
 	// CentralFraction only.
 	Fraction float64 `json:"fraction,omitempty"`
@@ -98,9 +164,17 @@ type Spec struct {
 
 // RowBytes returns the size of one image in the tensor, in bytes.
 func (s Spec) RowBytes() int {
-	n := s.Width * s.Height * 3
+	n := s.Width * s.Height * s.Channels()
 	if s.DType == Float32 {
 		n *= 4
 	}
 	return n
+}
+
+// Channels returns how many numbers of the tensor a pixel has: 3, or 1 with Grey.
+func (s Spec) Channels() int {
+	if s.Grey != "" {
+		return 1
+	}
+	return 3
 }

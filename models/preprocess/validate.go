@@ -61,6 +61,9 @@ func (s Spec) Validate() error {
 	if s.Fraction != 0 && s.Fit != CentralFraction {
 		return bad("fraction", "needs fit central-fraction, not %s", s.Fit)
 	}
+	if s.Grey != "" || s.Background != nil || s.Pad != nil || s.PadZero || s.Position != "" || s.ResizeToHeight != 0 {
+		return bad("fit", "grey, background, pad and position are not made yet")
+	}
 	if !finite(s.Scale) {
 		return bad("scale", "%v is not finite", s.Scale)
 	}

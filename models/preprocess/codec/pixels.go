@@ -19,8 +19,25 @@ type Canvas interface {
 	Prepare(width, height int, o Orientation, scales []Scale) Pixels
 }
 
+// An AlphaCanvas is a Canvas that may want the alpha of pixels.
+type AlphaCanvas interface {
+	Canvas
+	// Alpha says that the image has transparent pixels, and reports whether their alpha is
+	// wanted.
+	Alpha() bool
+}
+
+// Alpha says that an image has an alpha channel or a transparent colour, and reports whether its
+// canvas wants it. If so, the codec fills the fourth byte of every pixel with the alpha, from 0
+// for transparent to 255 for opaque; the colours are not multiplied by it. A codec calls it after
+// Prepare, for images with transparency only. Else the fourth bytes are ignored.
+func Alpha(to Canvas) bool {
+	a, ok := to.(AlphaCanvas)
+	return ok && a.Alpha()
+}
+
 // Pixels is memory for width x height pixels of 4 bytes: red, green, blue, and one
-// that is ignored. The rows are in stored order, Pitch bytes apart.
+// that is ignored, or the alpha if Alpha reports true. The rows are in stored order, Pitch bytes apart.
 type Pixels struct {
 	Bytes         []uint8 // Pitch * Height
 	Pitch         int
