@@ -50,6 +50,19 @@ type Answers struct {
 	Task        *string            `yaml:"task,omitempty"`
 	Output      *Activation        `yaml:"output,omitempty"`
 	Labels      []string           `yaml:"labels,omitempty"`
+	// These are the Settings of tasks. Thresholds are by label, and override Threshold.
+	Threshold  *float32   `yaml:"threshold,omitempty"`
+	Thresholds Thresholds `yaml:"thresholds,omitempty"`
+	Normalize  *bool      `yaml:"normalize,omitempty"`
+	Element    *Element   `yaml:"element,omitempty"`
+	Columns    []string   `yaml:"columns,omitempty"`
+	Detector   *Detector  `yaml:"detector,omitempty"`
+	Background *bool      `yaml:"background,omitempty"`
+	FirstClass *int       `yaml:"first_class,omitempty"`
+	Units      *Units     `yaml:"units,omitempty"`
+	Overlap    *float32   `yaml:"overlap,omitempty"`
+	Agnostic   *bool      `yaml:"agnostic,omitempty"`
+	MaxBoxes   *int       `yaml:"max_boxes,omitempty"`
 	// LabelsPath is a file of labels, which is read once the number of classes is
 	// known; see ReadLabels.
 	LabelsPath string `yaml:"-"`
@@ -88,6 +101,9 @@ func (a Answers) Check() error {
 	if a.Output != nil && !slices.Contains(Activations(), string(*a.Output)) {
 		return fmt.Errorf("invalid activation %q: want one of %s", *a.Output, strings.Join(Activations(), ", "))
 	}
+	if err := a.checkTask(); err != nil {
+		return err
+	}
 	if a.Preset != "" {
 		if _, err := findPreset(a.Preset); err != nil {
 			return err
@@ -118,6 +134,7 @@ func answersOf(c *Contract) Answers {
 	if c.Output != "" {
 		a.Output = &c.Output
 	}
+	a.takeSettings(c)
 	if p.ResizeTo != 0 {
 		a.ResizeTo = &p.ResizeTo
 	}

@@ -74,19 +74,21 @@ func Activations() []string { return spelled(Probabilities, Logits, Sigmoid, Ind
 // travels in the ONNX file's metadata.
 type Contract struct {
 	Name string `json:"name"`
-	// Task is what is made of the model's output. Empty is Classify. Package row
-	// lists the other tasks.
+	// Task is what is made of the model's output; one of Tasks. Empty is Classify.
 	Task       string          `json:"task,omitempty"`
 	Preprocess preprocess.Spec `json:"preprocess"`
 	Output     Activation      `json:"output"`
 	// OutputName is the graph's output that holds the scores, where it has
 	// several.
 	OutputName string `json:"output_name,omitempty"`
-	// Classes is the width of the output row.
+	// Classes is how many classes the model tells apart. Models of Embed and Raw have
+	// none: then it is how many numbers they give for an image.
 	Classes int `json:"classes"`
 	// Labels are one for each class. A row of one independent score may have two:
 	// the label of 0 and the label of 1.
 	Labels []string `json:"labels,omitempty"`
+	// Settings are those of the task; zero for Classify.
+	Settings Settings `json:"settings,omitzero"`
 	// Precision is what the weights were converted to: "fp16" or "int8"; empty
 	// for float32.
 	Precision string `json:"precision,omitempty"`
@@ -99,9 +101,6 @@ type Contract struct {
 	Source       string `json:"source,omitempty"`
 	SourceDigest string `json:"source_digest,omitempty"`
 }
-
-// Classify is the task of a model whose output is a score for each class.
-const Classify = "classify"
 
 // Classifies reports whether the model's output is a score for each class, so
 // that Output and Labels say something.

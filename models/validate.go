@@ -77,7 +77,7 @@ func (c Contract) Validate() error {
 			return fmt.Errorf("label of class %d: %w", i, err)
 		}
 	}
-	return nil
+	return c.validateTask()
 }
 
 // independent reports whether every class is judged independently.
