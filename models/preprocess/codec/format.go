@@ -52,6 +52,14 @@ func (c Config) InnerDecoder(name string) Decoder {
 	return c.Inner(name)
 }
 
+// A RawDecoder is a Decoder that can leave the samples of a picture of four components as
+// they are coded, one in each byte of a pixel, where Decode converts them to RGB. Others it
+// decodes as Decode does.
+type RawDecoder interface {
+	Decoder
+	DecodeRaw(src []byte, bounds Bounds, to Canvas) (*Failure, error)
+}
+
 // Stored returns a Canvas for a picture inside another one, which is stored upright whatever
 // its own metadata say.
 func Stored(to Canvas) Canvas { return stored{to} }

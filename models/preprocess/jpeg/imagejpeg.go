@@ -42,6 +42,12 @@ func (d *decoder) fill(px codec.Pixels, img image.Image) {
 		case *image.NRGBA:
 			copy(row, m.Pix[y*m.Stride:])
 		case *image.CMYK:
+			if d.raw {
+				for i, v := range m.Pix[y*m.Stride:][:len(row)] {
+					row[i] = 255 - v
+				}
+				continue
+			}
 			fillCMYK(row, m.Pix[y*m.Stride:][:len(row)])
 		default:
 			panic(fmt.Sprintf("pixels in a %T", img))

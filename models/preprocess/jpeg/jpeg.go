@@ -49,6 +49,7 @@ type decoder struct {
 	device *nvimgcodec.Decoder // nil for none
 	chroma codec.RowPair       // one row of upsampled Cb and Cr
 	memory memory              // of check
+	raw    bool                // keeps CMYK as it is coded
 }
 
 func newDecoder(c codec.Config) (codec.Decoder, error) {
@@ -70,6 +71,13 @@ func (d *decoder) Close() {
 	}
 }
 
+// DecodeRaw implements codec.RawDecoder.
+func (d *decoder) DecodeRaw(src []byte, bounds codec.Bounds, to codec.Canvas) (*codec.Failure, error) {
+	d.raw = true
+	defer func() { d.raw = false }()
+	return d.Decode(src, bounds, to)
+}
+
 func (d *decoder) Decode(src []byte, bounds codec.Bounds, to codec.Canvas) (*codec.Failure, error) {
 	h, fail := walk(src, bounds)
 	if fail != nil {
@@ -87,9 +95,9 @@ func (d *decoder) Decode(src []byte, bounds codec.Bounds, to codec.Canvas) (*cod
 		}
 	}
 	px := to.Prepare(h.width, h.height, h.orientation, d.turbo.scales)
-	cmyk := h.frame.components == 4
+	format := d.pixels(&h)
 	if !h.doubt {
-		why, err := d.turbo.decode(px, src, cmyk)
+		why, err := d.turbo.decode(px, src, format)
 		if err != nil || why == "" {
 			return nil, err
 		}
@@ -98,7 +106,7 @@ func (d *decoder) Decode(src []byte, bounds codec.Bounds, to codec.Canvas) (*cod
 	if fail != nil {
 		return fail, nil
 	}
-	why, err := d.turbo.decode(px, plain.data, cmyk)
+	why, err := d.turbo.decode(px, plain.data, format)
 	switch {
 	case err != nil || why == "":
 		return nil, err

@@ -115,7 +115,10 @@ static void from_adobe_cmyk(uint8_t *pixels, int width, int pitch, int height) {
 int bs_turbo_decode(void *turbo, const void *src, size_t n, uint8_t *pixels,
                     int width, int pitch, int height, int format, char *error) {
   static const int formats[] = {
-      [BS_RGB] = TJPF_RGB, [BS_RGBX] = TJPF_RGBX, [BS_CMYK] = TJPF_CMYK};
+      [BS_RGB] = TJPF_RGB,
+      [BS_RGBX] = TJPF_RGBX,
+      [BS_CMYK] = TJPF_CMYK,
+      [BS_RAW_CMYK] = TJPF_CMYK};
   if (tj.Decompress2(turbo, src, n, pixels, width, pitch, height,
                      formats[format], FLAGS) != 0) {
     // Kept per thread by the library: a later call may find another image's.

@@ -140,17 +140,24 @@ func (t *Turbo) Close() {
 
 var errNoHandle = errors.New("preprocess: libjpeg-turbo could not make a decoder: out of memory")
 
+// pixels returns what libjpeg-turbo makes of a frame.
+func (d *decoder) pixels(h *header) C.int {
+	switch {
+	case h.frame.components != 4:
+		return C.BS_RGBX
+	case d.raw:
+		return C.BS_RAW_CMYK
+	}
+	return C.BS_CMYK
+}
+
 // decode decodes src to px, which has its size, or that divided by one of the scales. It
 // returns the reason why it could not, "" if it could. After a failure it continues with
 // a new handle: what the old one still holds of the image must not affect the next. The
 // error says that there is no new handle.
-func (t *Turbo) decode(px codec.Pixels, src []byte, cmyk bool) (why string, err error) {
+func (t *Turbo) decode(px codec.Pixels, src []byte, format C.int) (why string, err error) {
 	if t.handle == nil {
 		return "", errNoHandle
-	}
-	format := C.int(C.BS_RGBX)
-	if cmyk {
-		format = C.BS_CMYK
 	}
 	if t.call(px.Bytes, px.Width, px.Pitch, px.Height, format, src) {
 		return "", nil
