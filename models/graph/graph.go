@@ -48,6 +48,7 @@ type DType int32
 // The element types in use.
 const (
 	Float32 = DType(onnxpb.TensorProto_FLOAT)
+	Int64   = DType(onnxpb.TensorProto_INT64)
 	Uint8   = DType(onnxpb.TensorProto_UINT8)
 	String  = DType(onnxpb.TensorProto_STRING)
 )

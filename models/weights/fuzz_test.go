@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"os"
 	"testing"
 
 	"github.com/batchscore/batchscore/models"
@@ -58,7 +59,7 @@ func FuzzNpz(f *testing.F) {
 		f.Add(b.Bytes())
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		s, err := newNpz(&onDisk{file: inMemory{bytes.NewReader(data)}, size: int64(len(data))})
+		s, err := newZip(&onDisk{file: inMemory{bytes.NewReader(data)}, size: int64(len(data))})
 		fuzzSource(t, s, err, len(data))
 	})
 }
@@ -93,4 +94,26 @@ func fuzzSource(t *testing.T, s Source, err error, size int) {
 			t.Errorf("%v does not wrap ErrModel", err)
 		}
 	}
+}
+
+// FuzzTorch reads checkpoints of PyTorch in both forms. Nothing that a pickle names may
+// be executed, and memory stays in proportion to the file.
+func FuzzTorch(f *testing.F) {
+	for _, name := range []string{"state.pth", "legacy.pth", "protocol4.pth", "training.pth", "module.pth", "script.pt"} {
+		data, err := os.ReadFile("testdata/torch/" + name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		d := &onDisk{file: inMemory{bytes.NewReader(data)}, size: int64(len(data))}
+		if bytes.HasPrefix(data, []byte("PK")) {
+			s, err := newZip(d)
+			fuzzSource(t, s, err, len(data))
+			return
+		}
+		s, err := newTorchLegacy(d)
+		fuzzSource(t, s, err, len(data))
+	})
 }

@@ -30,13 +30,21 @@ type array struct {
 	fortran bool
 }
 
-// newNpz reads the archive's directory and the header of every array. The size that an
-// entry claims is compared with the bytes that it has in the file.
-func newNpz(d *onDisk) (*npz, error) {
+// newZip opens what is in a zip archive: a checkpoint of PyTorch, or arrays of NumPy.
+func newZip(d *onDisk) (Source, error) {
 	z, err := zip.NewReader(d.file, d.size)
 	if err != nil {
 		return nil, zipError(err)
 	}
+	if pickled := torchPickle(z); pickled != nil {
+		return newTorchZip(d, z, pickled)
+	}
+	return newNpz(d, z)
+}
+
+// newNpz reads the archive's directory and the header of every array. The size that an
+// entry claims is compared with the bytes that it has in the file.
+func newNpz(d *onDisk, z *zip.Reader) (*npz, error) {
 	s := &npz{onDisk: d, arrays: map[string]array{}}
 	for _, f := range z.File {
 		name, isArray := strings.CutSuffix(f.Name, ".npy")
@@ -167,5 +175,5 @@ func zipError(err error) error {
 	if path := (*fs.PathError)(nil); errors.As(err, &path) {
 		return err
 	}
-	return bad("damaged .npz: %w", err)
+	return bad("damaged archive, .npz or .pth: %w", err)
 }

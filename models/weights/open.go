@@ -24,7 +24,7 @@ type Options struct {
 }
 
 // Open opens the weights at path. Their content tells their kind, not their name:
-// safetensors, NumPy's .npz, or a TensorFlow.js layers model, which is a folder, its
+// safetensors, a checkpoint of PyTorch (.pth), NumPy's .npz, or a TensorFlow.js layers model, which is a folder, its
 // model.json, or an npm package's .tgz. Errors about content wrap models.ErrModel and
 // name the path.
 func Open(ctx context.Context, path string, o Options) (Source, error) {
@@ -56,7 +56,7 @@ func open(ctx context.Context, path string, o Options) (_ Source, err error) {
 	if !info.Mode().IsRegular() {
 		return nil, bad("not a regular file")
 	}
-	var head [9]byte
+	var head [len(legacyStart)]byte
 	n, err := f.ReadAt(head[:], 0)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
@@ -64,18 +64,20 @@ func open(ctx context.Context, path string, o Options) (_ Source, err error) {
 	on := &onDisk{file: f, size: info.Size()}
 	switch start := head[:n]; {
 	case bytes.HasPrefix(start, []byte("PK\x03\x04")), bytes.HasPrefix(start, []byte("PK\x05\x06")):
-		return newNpz(on)
+		return newZip(on)
+	case string(start) == legacyStart:
+		return newTorchLegacy(on)
 	case bytes.HasPrefix(start, []byte("\x1f\x8b")):
 		_ = f.Close()
 		return openTFJS(ctx, path, o.Path)
-	case n == 9 && start[8] == '{' && binary.LittleEndian.Uint64(start) < 1<<56:
+	case n >= 9 && start[8] == '{' && binary.LittleEndian.Uint64(start[:8]) < 1<<56:
 		return newSafetensors(on)
 	case bytes.HasPrefix(bytes.TrimSpace(start), []byte("{")):
 		_ = f.Close()
 		return openTFJSFile(ctx, path)
 	}
-	return nil, bad("neither safetensors, nor NumPy's .npz, nor a TensorFlow.js layers model; " +
-		"a PyTorch .pth or Keras .h5 file must be saved as one of them first")
+	return nil, bad("neither safetensors, nor a PyTorch checkpoint, nor NumPy's .npz, nor a TensorFlow.js layers model; " +
+		"a Keras .h5 file must be saved as one of them first")
 }
 
 // onDisk is a file whose tensors are read in place.
