@@ -89,6 +89,13 @@ type Contract struct {
 	Labels []string `json:"labels,omitempty"`
 	// Settings are those of the task; zero for Classify.
 	Settings Settings `json:"settings,omitzero"`
+	// Outputs are those that a task takes that needs more than a row of Classes: several,
+	// or one of several axes. OutputName is then empty.
+	Outputs []Output `json:"outputs,omitempty"`
+	// Heads are further answers, made of other outputs or of the same. HeadName is then
+	// the name of the first answer, which the contract's own fields describe.
+	HeadName string `json:"head_name,omitempty"`
+	Heads    []Head `json:"heads,omitempty"`
 	// Precision is what the weights were converted to: "fp16" or "int8"; empty
 	// for float32.
 	Precision string `json:"precision,omitempty"`
@@ -143,7 +150,8 @@ type Batch struct {
 	// Pixels is [capacity][Spec.RowBytes()], in the contract's layout and
 	// element type (native byte order).
 	Pixels []byte
-	// Scores is [capacity][classes], as the model returns them.
+	// Scores is [capacity][Contract.Numbers()], as the model returns them: the numbers of
+	// all outputs of all heads, flattened and one after another.
 	Scores []float32
 	// Size is how many images a GPU computes in each call: fewer are filled up with
 	// zeros. Its libraries make plans for one number of images, and the bits of scores

@@ -122,8 +122,8 @@ func (g *Golden) Validate() error {
 }
 
 func (g *Golden) fits(c Contract) error {
-	if n := len(g.Images[0].Scores); n != c.Classes {
-		return fmt.Errorf("%d scores per image for a model of %d classes", n, c.Classes)
+	if n := len(g.Images[0].Scores); n != c.Numbers() {
+		return fmt.Errorf("%d scores per image for a model of %d classes", n, c.Numbers())
 	}
 	return nil
 }

@@ -77,7 +77,10 @@ func (c Contract) Validate() error {
 			return fmt.Errorf("label of class %d: %w", i, err)
 		}
 	}
-	return c.validateTask()
+	if err := c.validateTask(); err != nil {
+		return err
+	}
+	return c.checkHeads()
 }
 
 // independent reports whether every class is judged independently.

@@ -46,7 +46,7 @@ func scoreImages(ctx context.Context, e *ort.Engine, m *models.Model, spec prepr
 		blank = 1
 		slices.SortFunc(order, func(i, j int) int { return cmp.Or(j%2-i%2, j-i) }) // the odd ones first, each from the last to the first
 	}
-	row, classes := spec.RowBytes(), m.Contract.Classes
+	row, classes := spec.RowBytes(), m.Contract.Numbers()
 	scores := make([][]float32, len(images))
 	for some := range slices.Chunk(order, batch-blank) {
 		for place, i := range some {

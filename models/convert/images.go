@@ -104,7 +104,7 @@ func newWorker(e Engine, m *models.Model) (*worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &worker{e, d, b, m.Contract.Preprocess.RowBytes(), m.Contract.Classes, budget.Process().Limits().Largest}, nil
+	return &worker{e, d, b, m.Contract.Preprocess.RowBytes(), m.Contract.Numbers(), budget.Process().Limits().Largest}, nil
 }
 
 // readImage reads a file. It reads nothing of what is not a regular file or has more bytes

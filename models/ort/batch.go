@@ -35,11 +35,13 @@ type span struct{ lo, hi int }
 
 // window is the tensors over one span of a batch's memory, and their binding.
 type window struct {
-	input, output onnx.Value
-	shape         onnx.Shape // of the input, on a GPU
-	binding       *onnx.IoBinding
-	name          cName
-	run           bound
+	input       onnx.Value
+	outputs     []onnx.Value // nil for one that varies
+	outputNames []cName
+	shape       onnx.Shape // of the input, on a GPU
+	binding     *onnx.IoBinding
+	name        cName
+	run         bound
 }
 
 // NewBatch allocates the memory of a batch of at most capacity images, zeroed.
@@ -87,20 +89,20 @@ func (e *Engine) drop(b *models.Batch) error {
 }
 
 func (e *Engine) newBatch(capacity int) (_ *batch, err error) {
-	c := &e.model.Contract
+	c, numbers := &e.model.Contract, e.ports.width
 	// The scores start on a page of their own.
 	page := os.Getpagesize()
-	if capacity > (math.MaxInt-page)/(c.Preprocess.RowBytes()+c.Classes*4) {
+	if capacity > (math.MaxInt-page)/(c.Preprocess.RowBytes()+numbers*4) {
 		return nil, fmt.Errorf("%w: more than can be addressed", models.ErrHostMemory)
 	}
 	pixels := capacity * c.Preprocess.RowBytes()
 	start := (pixels + page - 1) / page * page
 	b := &batch{engine: e, capacity: capacity, windows: map[span]*window{}}
-	if b.memory, err = e.memory.get(start + capacity*c.Classes*4); err != nil {
+	if b.memory, err = e.memory.get(start + capacity*numbers*4); err != nil {
 		return nil, e.noMemory(err)
 	}
 	b.pixels = b.memory[:pixels:pixels]
-	b.scores = unsafe.Slice((*float32)(unsafe.Pointer(&b.memory[start])), capacity*c.Classes)
+	b.scores = unsafe.Slice((*float32)(unsafe.Pointer(&b.memory[start])), capacity*numbers)
 	if b.stage, err = e.newStage(capacity); err != nil {
 		return nil, errors.Join(e.noMemory(err), b.free())
 	}
@@ -154,13 +156,7 @@ func (b *batch) newWindow(lo, hi int) (_ *window, err error) {
 	if w.input, err = b.input(lo, hi); err != nil {
 		return nil, err
 	}
-	if w.output, err = b.output(lo, hi); err != nil {
-		return nil, err
-	}
 	if w.binding, err = e.session.CreateIoBinding(); err != nil {
-		return nil, err
-	}
-	if err = w.binding.BindOutput(e.ports.output, w.output); err != nil {
 		return nil, err
 	}
 	w.run.session = e.native
@@ -168,6 +164,9 @@ func (b *batch) newWindow(lo, hi int) (_ *window, err error) {
 		return nil, err
 	}
 	if w.run.binding, err = native(w.binding, "o"); err != nil {
+		return nil, err
+	}
+	if err = b.bindOutputs(w, lo, hi); err != nil {
 		return nil, err
 	}
 	if e.rebind {
@@ -187,8 +186,13 @@ func (w *window) free() error {
 	if w.input != nil {
 		errs = append(errs, w.input.Destroy())
 	}
-	if w.output != nil {
-		errs = append(errs, w.output.Destroy())
+	for _, v := range w.outputs {
+		if v != nil {
+			errs = append(errs, v.Destroy())
+		}
+	}
+	for i := range w.outputNames {
+		w.outputNames[i].free()
 	}
 	w.name.free()
 	return errors.Join(errs...)

@@ -78,10 +78,7 @@ char *ortc_ports(const void *api, const void *session, size_t *inputs, size_t *o
   return NULL;
 }
 
-static char *shape_of(const void *api, const void *info, ortc_port *port) {
-  const void *tensor = NULL;
-  TRY(FN(api, CastTypeInfoToTensorInfo, Status *, const void *, const void **)(info, &tensor));
-  if (!tensor) return NULL;
+static char *tensor_shape(const void *api, const void *tensor, ortc_port *port) {
   size_t rank = 0;
   TRY(FN(api, GetTensorElementType, Status *, const void *, int *)(tensor, &port->type));
   TRY(FN(api, GetDimensionsCount, Status *, const void *, size_t *)(tensor, &rank));
@@ -90,6 +87,12 @@ static char *shape_of(const void *api, const void *info, ortc_port *port) {
     rank = sizeof port->dims / sizeof port->dims[0];
   TRY(FN(api, GetDimensions, Status *, const void *, int64_t *, size_t)(tensor, port->dims, rank));
   return NULL;
+}
+
+static char *shape_of(const void *api, const void *info, ortc_port *port) {
+  const void *tensor = NULL;
+  TRY(FN(api, CastTypeInfoToTensorInfo, Status *, const void *, const void **)(info, &tensor));
+  return tensor ? tensor_shape(api, tensor, port) : NULL;
 }
 
 char *ortc_get_port(const void *api, const void *session, int output, size_t index, ortc_port *port) {
@@ -185,6 +188,38 @@ char *ortc_tensor(const void *api, const char *name, int device, void *memory, s
       info, memory, size, shape, rank, dtype, value));
   FN(api, ReleaseMemoryInfo, void, void *)(info);
   return message;
+}
+
+char *ortc_bind_any(const void *api, void *binding, const char *output) {
+  void *info = NULL;
+  char *message = memory_info(api, "Cpu", 0, 0, &info);
+  if (message) return message;
+  message = report(api, FN(api, BindOutputToDevice, Status *, void *, const char *, const void *)(binding, output, info));
+  FN(api, ReleaseMemoryInfo, void, void *)(info);
+  return message;
+}
+
+char *ortc_outputs(const void *api, const void *binding, void ***values, size_t *count) {
+  void *allocator = NULL;
+  TRY(FN(api, GetAllocatorWithDefaultOptions, Status *, void **)(&allocator));
+  return report(api, FN(api, GetBoundOutputValues, Status *, const void *, void *, void ***, size_t *)(binding, allocator, values, count));
+}
+
+char *ortc_release_outputs(const void *api, void **values) {
+  void *allocator = NULL;
+  TRY(FN(api, GetAllocatorWithDefaultOptions, Status *, void **)(&allocator));
+  return report(api, FN(api, AllocatorFree, Status *, void *, void *)(allocator, values));
+}
+
+char *ortc_look(const void *api, void *value, ortc_port *tensor, void **elements) {
+  memset(tensor, 0, sizeof *tensor);
+  tensor->rank = -1;
+  void *info = NULL;
+  TRY(FN(api, GetTensorTypeAndShape, Status *, const void *, void **)(value, &info));
+  char *message = tensor_shape(api, info, tensor);
+  FN(api, ReleaseTensorTypeAndShapeInfo, void, void *)(info);
+  if (message) return message;
+  return report(api, FN(api, GetTensorMutableData, Status *, void *, void **)(value, elements));
 }
 
 void ortc_release_value(const void *api, void *value) { FN(api, ReleaseValue, void, void *)(value); }

@@ -124,14 +124,51 @@ func (a capi) ports(session unsafe.Pointer) (inputs, outputs []port, err error) 
 			if err != nil {
 				return nil, nil, err
 			}
-			shape := make([]int64, min(max(int(p.rank), 0), len(p.dims)))
-			for d := range shape {
-				shape[d] = int64(p.dims[d])
-			}
-			ports[output] = append(ports[output], port{name, int(p._type), shape})
+			ports[output] = append(ports[output], port{name, int(p._type), shapeOf(&p)})
 		}
 	}
 	return ports[0], ports[1], nil
+}
+
+func shapeOf(p *C.ortc_port) []int64 {
+	shape := make([]int64, min(max(int(p.rank), 0), len(p.dims)))
+	for d := range shape {
+		shape[d] = int64(p.dims[d])
+	}
+	return shape
+}
+
+// bindAny makes the next run of a binding allocate an output of any size.
+func (a capi) bindAny(binding unsafe.Pointer, output *C.char) error {
+	return toError(C.ortc_bind_any(a.table, binding, output))
+}
+
+// tensors calls look with each output of a binding after its run, in the order in which
+// they were bound. The elements, which begin at data, are valid during that call.
+func (a capi) tensors(binding unsafe.Pointer, look func(i int, t port, data unsafe.Pointer) error) (err error) {
+	var values *unsafe.Pointer
+	var count C.size_t
+	if err := toError(C.ortc_outputs(a.table, binding, &values, &count)); err != nil || count == 0 {
+		return err
+	}
+	list := unsafe.Slice(values, int(count))
+	defer func() {
+		for _, v := range list {
+			a.releaseValue(v)
+		}
+		err = errors.Join(err, toError(C.ortc_release_outputs(a.table, values)))
+	}()
+	for i, v := range list {
+		var p C.ortc_port
+		var data unsafe.Pointer
+		if err := toError(C.ortc_look(a.table, v, &p, &data)); err != nil {
+			return err
+		}
+		if err := look(i, port{dtype: int(p._type), shape: shapeOf(&p)}, data); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // assigned counts, by provider and operator, the nodes of a session that was

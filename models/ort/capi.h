@@ -19,10 +19,12 @@
   X(CreateRunOptions, 39) \
   X(RunOptionsSetTerminate, 46) \
   X(CreateTensorWithDataAsOrtValue, 49) \
+  X(GetTensorMutableData, 51) \
   X(CastTypeInfoToTensorInfo, 55) \
   X(GetTensorElementType, 60) \
   X(GetDimensionsCount, 61) \
   X(GetDimensions, 62) \
+  X(GetTensorTypeAndShape, 65) \
   X(CreateMemoryInfo, 68) \
   X(AllocatorAlloc, 75) \
   X(AllocatorFree, 76) \
@@ -32,12 +34,15 @@
   X(ReleaseValue, 96) \
   X(ReleaseRunOptions, 97) \
   X(ReleaseTypeInfo, 98) \
+  X(ReleaseTensorTypeAndShapeInfo, 99) \
   X(GetAvailableProviders, 125) \
   X(ReleaseAvailableProviders, 126) \
   X(CreateAllocator, 131) \
   X(ReleaseAllocator, 132) \
   X(RunWithBinding, 133) \
   X(BindInput, 136) \
+  X(BindOutputToDevice, 138) \
+  X(GetBoundOutputValues, 140) \
   X(ClearBoundInputs, 141) \
   X(AddRunConfigEntry, 165) \
   X(Session_GetEpGraphAssignmentInfo, 407) \
@@ -88,6 +93,16 @@ char *ortc_assigned(const void *api, const void *session, uintptr_t handle);
 // it is on the device already, and complete. The outputs are complete at the return.
 char *ortc_run(const void *api, void *session, const void *run_options, void *binding,
              const char *input, const void *value);
+
+// ortc_bind_any makes the next run of a binding allocate an output, in the host's memory,
+// because its size is not known before.
+char *ortc_bind_any(const void *api, void *binding, const char *output);
+// ortc_outputs returns the values of a binding's outputs, in the order in which they were
+// bound. The caller releases each, and then the list.
+char *ortc_outputs(const void *api, const void *binding, void ***values, size_t *count);
+char *ortc_release_outputs(const void *api, void **values);
+// ortc_look returns type, shape and elements of a tensor; tensor->name is NULL.
+char *ortc_look(const void *api, void *value, ortc_port *tensor, void **elements);
 
 // ortc_shrink makes a session give back the memory of its arenas that nothing uses.
 // arenas names them, as in "gpu:0". It starts a run that ends before its first operator,

@@ -10,13 +10,17 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess"
 )
 
-// ports are a session's input and output as far as they matter here.
+// ports are a session's input and outputs as far as they matter here.
 type ports struct {
-	input, output string                     // their names
-	batch         int                        // the only batch size that the model accepts; 0 means any
-	half          bool                       // the input is float16
-	scores        onnx.TensorElementDataType // of the output
-	row           []int64                    // the shape of the output, see rowShape
+	input   string // its name
+	batch   int    // the only batch size that the model accepts; 0 means any
+	half    bool   // the input is float16
+	outputs []output
+	// parts says which output each part of an image's numbers is from; width is how many
+	// numbers there are in all.
+	parts   []int
+	width   int
+	varying bool // the graph decides the size of an output
 }
 
 // match finds the ports of a session that fit the contract.
@@ -41,26 +45,22 @@ func match(m *models.Model, inputs, outputs []port) (ports, error) {
 		return ports{}, fmt.Errorf("input %q has the shape %s, but the contract says %s: %s images of %d x %d pixels",
 			in.name, shapeText(in.shape), shapeText(shape), c.Preprocess.Layout, c.Preprocess.Width, c.Preprocess.Height)
 	}
-	out, err := pick("output", m.OutputName, outputs)
-	if err != nil {
-		return ports{}, err
-	}
-	scores := onnx.TensorElementDataType(out.dtype)
-	if got := scores; widths[got] == 0 {
-		return ports{}, fmt.Errorf("output %q holds %s; it must hold %s", out.name, typeName(got),
-			typeName(onnx.TensorElementDataTypeFloat))
-	}
 	batch := int64(0)
 	if len(in.shape) > 0 {
 		batch = max(in.shape[0], 0)
 	}
-	row := rowShape(out.shape, int64(c.Classes), batch)
-	if row == nil {
-		shape := []int64{-1, int64(c.Classes)}
-		return ports{}, fmt.Errorf("output %q has the shape %s, but the contract says %s: a row of %d classes for every image",
-			out.name, shapeText(out.shape), shapeText(shape), c.Classes)
+	p := ports{input: in.name, half: half, width: c.Numbers(), varying: c.Varies()}
+	if p.outputs, p.parts, err = matchOutputs(m, outputs, batch); err != nil {
+		return ports{}, err
 	}
-	return ports{input: in.name, output: out.name, batch: int(batch), half: half, scores: scores, row: row}, nil
+	if p.varying && batch > 1 {
+		return ports{}, fmt.Errorf("it takes %d images at a time, and how many rows it gives for each cannot be told", batch)
+	}
+	if p.varying {
+		batch = 1
+	}
+	p.batch = int(batch)
+	return p, nil
 }
 
 // pick returns the port of that name, or the only one.

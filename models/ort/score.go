@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"unsafe"
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/ort/internal/lanes"
@@ -81,12 +82,14 @@ func (b *batch) reclaim(lo, hi int) error {
 	if err != nil {
 		return err
 	}
-	result, err := native(w.output, "ortValue")
-	if err != nil {
-		return err
-	}
 	e := b.engine
-	return e.api.shrink(e.native, e.target.arenas(), e.ports.input, value, e.ports.output, result)
+	var result unsafe.Pointer // the run ends before it needs memory for one that varies
+	if w.outputs[0] != nil {
+		if result, err = native(w.outputs[0], "ortValue"); err != nil {
+			return err
+		}
+	}
+	return e.api.shrink(e.native, e.target.arenas(), e.ports.input, value, e.ports.outputs[0].name, result)
 }
 
 // fixedSize returns how many images every call with a batch computes; 0 means those
@@ -122,6 +125,11 @@ func (b *batch) score(ctx context.Context, lo, hi int) error {
 		return fmt.Errorf("tensors over images %d to %d: %w", lo, hi, classify(b.engine.noteFault(err)))
 	}
 	b.convertPixels(lo, hi)
+	if b.engine.ports.varying {
+		if err := b.rebindVarying(w); err != nil {
+			return fmt.Errorf("tensors over images %d to %d: %w", lo, hi, classify(b.engine.noteFault(err)))
+		}
+	}
 	if e := b.engine; e.rebind {
 		// CUDA has state for each thread, so one thread copies and runs.
 		runtime.LockOSThread()
@@ -147,8 +155,7 @@ func (b *batch) score(ctx context.Context, lo, hi int) error {
 	if err != nil {
 		return fmt.Errorf("%s on %s, batch of %d: %w", b.engine.model.Path, b.engine.device, hi-lo, classify(err))
 	}
-	b.convertScores(lo, hi)
-	return nil
+	return b.collect(w, lo, hi)
 }
 
 // scoreFixed proceeds in steps of size images. The rest is filled up with zeros in
@@ -174,7 +181,8 @@ func (b *batch) scoreFixed(ctx context.Context, lo, hi, size int) error {
 	if err := padded.score(ctx, 0, size); err != nil {
 		return err
 	}
-	copy(b.scores[lo*c.Classes:hi*c.Classes], padded.scores)
+	width := b.engine.ports.width
+	copy(b.scores[lo*width:hi*width], padded.scores)
 	return nil
 }
 

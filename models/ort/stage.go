@@ -1,26 +1,23 @@
 package ort
 
 import (
+	"fmt"
 	"math"
 	"unsafe"
 
 	onnx "github.com/yalue/onnxruntime_go"
 
+	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/preprocess"
 )
 
 // stage is memory in addition to a batch's own, for a model with other element
-// types than the batch: float16 pixels, or float16 or float64 scores. The zero
-// value is for a model that needs none.
+// types than the batch, such as float16 pixels or float64 scores, or with several
+// outputs. The zero value is for a model that needs none.
 type stage struct {
-	memory []byte
-	pixels []uint16
-	scores []byte
-}
-
-// widths are the sizes of the elements that scores may have, in bytes.
-var widths = map[onnx.TensorElementDataType]int{
-	onnx.TensorElementDataTypeFloat: 4, onnx.TensorElementDataTypeFloat16: 2, onnx.TensorElementDataTypeDouble: 8,
+	memory  []byte
+	pixels  []uint16
+	outputs [][]byte // of each output; empty for one that varies
 }
 
 // newStage allocates the memory that the engine's model needs for capacity images.
@@ -28,19 +25,35 @@ func (e *Engine) newStage(capacity int) (s stage, err error) {
 	c := &e.model.Contract
 	pixels, scores := 0, 0
 	if e.ports.half {
-		pixels = (capacity*c.Preprocess.RowBytes()/2 + 7) &^ 7
+		pixels = (capacity*c.Preprocess.RowBytes()/2 + 63) &^ 63
 	}
-	if e.ports.scores != onnx.TensorElementDataTypeFloat {
-		scores = capacity * c.Classes * widths[e.ports.scores]
+	var sizes []int
+	if !e.ports.direct() {
+		for i := range e.ports.outputs {
+			size := 0
+			if o := &e.ports.outputs[i]; !o.varies {
+				if o.size() > (math.MaxInt-pixels-scores-63)/capacity {
+					return s, fmt.Errorf("%w: more than can be addressed", models.ErrHostMemory)
+				}
+				size = capacity * o.size()
+			}
+			sizes = append(sizes, size)
+			scores += (size + 63) &^ 63
+		}
 	}
 	if pixels+scores == 0 {
+		s.outputs = make([][]byte, len(sizes))
 		return s, nil
 	}
 	if s.memory, err = e.memory.get(pixels + scores); err != nil {
 		return s, err
 	}
 	s.pixels = unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(s.memory))), pixels/2)
-	s.scores = s.memory[pixels:]
+	rest := s.memory[pixels:]
+	for _, size := range sizes {
+		s.outputs = append(s.outputs, rest[:size:size])
+		rest = rest[(size+63)&^63:]
+	}
 	return s, nil
 }
 
@@ -68,18 +81,6 @@ func (b *batch) inputBytes(lo, hi int) ([]byte, onnx.TensorElementDataType) {
 	return b.pixels[lo*row : hi*row], onnx.TensorElementDataTypeUint8
 }
 
-// output returns the tensor of their scores.
-func (b *batch) output(lo, hi int) (onnx.Value, error) {
-	p := &b.engine.ports
-	classes := b.engine.model.Contract.Classes
-	shape := p.rows(int64(hi - lo))
-	if p.scores == onnx.TensorElementDataTypeFloat {
-		return onnx.NewTensor(shape, b.scores[lo*classes:hi*classes])
-	}
-	size := classes * widths[p.scores]
-	return onnx.NewCustomDataTensor(shape, b.stage.scores[lo*size:hi*size], p.scores)
-}
-
 // convertPixels converts the pixels of images lo <= i < hi before they are scored.
 func (b *batch) convertPixels(lo, hi int) {
 	if !b.engine.ports.half {
@@ -89,22 +90,6 @@ func (b *batch) convertPixels(lo, hi int) {
 	to := b.stage.pixels[lo*row/4 : hi*row/4]
 	for i, v := range floats(b.pixels[lo*row : hi*row]) {
 		to[i] = toHalf(v)
-	}
-}
-
-// convertScores converts their scores afterwards.
-func (b *batch) convertScores(lo, hi int) {
-	classes := b.engine.model.Contract.Classes
-	to := b.scores[lo*classes : hi*classes]
-	switch from := unsafe.Pointer(unsafe.SliceData(b.stage.scores)); b.engine.ports.scores {
-	case onnx.TensorElementDataTypeFloat16:
-		for i, v := range unsafe.Slice((*uint16)(from), hi*classes)[lo*classes:] {
-			to[i] = fromHalf(v)
-		}
-	case onnx.TensorElementDataTypeDouble:
-		for i, v := range unsafe.Slice((*float64)(from), hi*classes)[lo*classes:] {
-			to[i] = float32(v)
-		}
 	}
 }
 
@@ -135,18 +120,6 @@ func fromHalf(h uint16) float32 {
 		return math.Float32frombits(sign | 0x7f800000 | fraction<<13)
 	}
 	return math.Float32frombits(sign | (exponent+112)<<23 | fraction<<13)
-}
-
-// rows returns the shape of the output for n images.
-func (p *ports) rows(n int64) onnx.Shape {
-	shape := onnx.Shape{}
-	for _, d := range p.row {
-		if d == perImage {
-			d = n
-		}
-		shape = append(shape, d)
-	}
-	return shape
 }
 
 // perImage stands for the number of images in a shape of rows.

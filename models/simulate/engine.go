@@ -15,8 +15,9 @@ import (
 // It is safe for use by any number of goroutines.
 type Engine struct {
 	spec    Spec
-	classes int
-	row     int // bytes of an image in the tensor
+	numbers []int // of an image, for each head
+	width   int   // their sum
+	row     int   // bytes of an image in the tensor
 
 	mu     sync.Mutex
 	rng    *rand.Rand
@@ -30,10 +31,14 @@ func Open(ctx context.Context, spec Spec, c models.Contract, rank int) (*Engine,
 	if err := sleepUntil(ctx, time.Now().Add(spec.Load)); err != nil {
 		return nil, err
 	}
-	return &Engine{
-		spec: spec, classes: c.Classes, row: c.Preprocess.RowBytes(),
+	e := &Engine{
+		spec: spec, width: c.Numbers(), row: c.Preprocess.RowBytes(),
 		rng: rand.New(rand.NewPCG(spec.Seed, uint64(rank))),
-	}, nil
+	}
+	for i := range c.HeadCount() {
+		e.numbers = append(e.numbers, c.HeadNumbers(i))
+	}
+	return e, nil
 }
 
 // Device is "simulated:", the device's name if it has one, and the rate.
@@ -52,7 +57,7 @@ func (e *Engine) Close() error { return nil }
 func (e *Engine) NewBatch(capacity int) (*models.Batch, error) {
 	return &models.Batch{
 		Pixels: make([]byte, capacity*e.row),
-		Scores: make([]float32, capacity*e.classes),
+		Scores: make([]float32, capacity*e.width),
 	}, nil
 }
 
@@ -68,7 +73,11 @@ func (e *Engine) Score(ctx context.Context, b *models.Batch, lo, hi int) error {
 		return err
 	}
 	for i := lo; i < hi; i++ {
-		derive(b.Scores[i*e.classes:][:e.classes], b.Pixels[i*e.row:][:e.row])
+		scores, pixels := b.Scores[i*e.width:][:e.width], b.Pixels[i*e.row:][:e.row]
+		for head, n := range e.numbers {
+			derive(scores[:n], pixels, head)
+			scores = scores[n:]
+		}
 	}
 	return nil
 }
@@ -130,11 +139,11 @@ func sleepUntil(ctx context.Context, t time.Time) error {
 	}
 }
 
-// derive returns scores that sum to 1 and depend on the pixels only. It uses a sample of
+// derive returns scores that sum to 1 and depend on the pixels and the head only. It uses a sample of
 // them, because the device must not cost the host more than a real one.
-func derive(scores []float32, pixels []byte) {
+func derive(scores []float32, pixels []byte, head int) {
 	const sampled = 512
-	h := uint64(14695981039346656037)
+	h := uint64(14695981039346656037) ^ uint64(head)
 	step := max(1, len(pixels)/sampled)
 	for i := 0; i < len(pixels); i += step {
 		h = (h ^ uint64(pixels[i])) * 1099511628211

@@ -180,7 +180,7 @@ func (s *series) orders() [][]int {
 
 func (s *series) run(ctx context.Context, order []int) error {
 	c := &s.subject.Model.Contract
-	row := c.Preprocess.RowBytes()
+	row, width := c.Preprocess.RowBytes(), c.Numbers()
 	for place, image := range order {
 		copy(s.batch.Pixels[place*row:(place+1)*row], s.rows[image])
 	}
@@ -189,7 +189,7 @@ func (s *series) run(ctx context.Context, order []int) error {
 	}
 	t := trial{order: order}
 	for place := range order {
-		t.scores = append(t.scores, slices.Clone(s.batch.Scores[place*c.Classes:(place+1)*c.Classes]))
+		t.scores = append(t.scores, slices.Clone(s.batch.Scores[place*width:(place+1)*width]))
 	}
 	s.trials = append(s.trials, t)
 	return nil

@@ -11,9 +11,34 @@ import (
 // 8-bit softmax rounds every score to a multiple of 1/256 or so.
 const rowTolerance = 0.05
 
-// Scores compares rows of scores, [images][Classes], with what the contract says
+// Scores compares rows of scores, [images][Numbers], with what the contract says
 // about them.
 func Scores(c *models.Contract, scores []float32) error {
+	width, at := c.Numbers(), 0
+	for i := range c.HeadCount() {
+		h, n := c.Head(i), c.HeadNumbers(i)
+		own := scores
+		if n < width {
+			own = nil
+			for rest := scores; len(rest) >= width; rest = rest[width:] {
+				own = append(own, rest[at:at+n]...)
+			}
+		}
+		if err := headScores(h, n, own); err != nil && h.HeadName != "" {
+			return fmt.Errorf("head %s: %w", h.HeadName, err)
+		} else if err != nil {
+			return err
+		}
+		at += n
+	}
+	return nil
+}
+
+// headScores is Scores for one head with n numbers for each image.
+func headScores(c *models.Contract, n int, scores []float32) error {
+	if c.Output == "" {
+		return finite(n, scores)
+	}
 	r := summarize(c.Classes, scores)
 	switch {
 	case r.broken >= 0:
@@ -25,6 +50,16 @@ func Scores(c *models.Contract, scores []float32) error {
 	case applied[c.Output] != "" && c.Classes > 1 && r.probabilities(exact) && r.spread > 1e-6:
 		return fmt.Errorf("every row sums to 1, but the contract says %s: these look like probabilities, which a %s would flatten;"+
 			" say --activation %s", c.Output, applied[c.Output], models.Probabilities)
+	}
+	return nil
+}
+
+// finite returns an error if one of the numbers is none.
+func finite(width int, numbers []float32) error {
+	for i, v := range numbers {
+		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+			return fmt.Errorf("number %d of its output is %v; the weights are damaged or the input is scaled wrongly", i%width, v)
+		}
 	}
 	return nil
 }
