@@ -76,9 +76,9 @@ func (e ending) oneScoreFlags() string {
 }
 
 // question asks what the scores are, as far as the ending leaves that open.
-func (e ending) question() question {
+func (e ending) question() Question {
 	if e.Width == 1 {
-		return question{
+		return Question{
 			"what is its one score for each image? Its graph " + e.String() + "; a binary classifier's is for the second of two classes",
 			e.oneScoreFlags(),
 		}
@@ -92,7 +92,7 @@ func (e ending) question() question {
 			fmt.Sprintf("--activation %s (they sum to 1 as they are)", Probabilities),
 			fmt.Sprintf("--activation %s (each from 0 to 1 as it is)", Independent))
 	}
-	return question{
+	return Question{
 		"what are its scores? Its graph " + e.String() + "; an embedding or a measurement is none of these, and has no labels",
 		strings.Join(ways, "\n      "),
 	}

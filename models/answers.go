@@ -160,6 +160,23 @@ func merge(given []Given) *merged {
 	return m
 }
 
+// Combine returns the strongest answers of several origins as those of one. given has
+// the strongest first.
+func Combine(given []Given) Answers {
+	a := merge(given).Answers
+	first := func(have *string, v string) {
+		if *have == "" {
+			*have = v
+		}
+	}
+	for _, g := range given {
+		first(&a.Preset, g.Preset)
+		first(&a.Layout, g.Layout)
+		first(&a.OutputName, g.OutputName)
+	}
+	return a
+}
+
 // add takes over the answers of g to questions that are still open, and records
 // as a conflict each answer that differs from an earlier one. Another name is
 // not a conflict.

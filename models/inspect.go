@@ -2,6 +2,7 @@ package models
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 
 	"github.com/batchscore/batchscore/models/onnxfile"
@@ -9,7 +10,9 @@ import (
 
 // Inspection is what a model file holds, whatever it is for.
 type Inspection struct {
-	Path   string `json:"path"`
+	Path string `json:"path"`
+	// Kind is what the graph shows the model to be; empty if it does not tell.
+	Kind   Kind   `json:"kind,omitempty"`
 	Size   int64  `json:"size"` // of the file and the weight files next to it, in bytes
 	Digest string `json:"digest"`
 	Opset  int64  `json:"opset"`
@@ -36,9 +39,11 @@ type Inspection struct {
 	Conflicts []string  `json:"conflicts,omitempty"`
 	// Dependences are operators by which the row of an image depends on its
 	// neighbours or on chance.
-	Dependences  []onnxfile.Dependence `json:"dependences,omitempty"`
-	Refused      string                `json:"refused,omitempty"`
-	GoldenImages int                   `json:"golden_images"`
+	Dependences []onnxfile.Dependence `json:"dependences,omitempty"`
+	Refused     string                `json:"refused,omitempty"`
+	// Questions are those that must be answered before a run; Refused has them, too.
+	Questions    []Question `json:"questions,omitempty"`
+	GoldenImages int        `json:"golden_images"`
 }
 
 // Port is a declared input or output of a graph.
@@ -66,7 +71,7 @@ func Inspect(path string, o OpenOptions) (*Inspection, error) {
 	}
 	m := newModel(path, f)
 	in := &Inspection{
-		Path: path, Size: m.Size, Digest: f.Digest, Opset: f.Opset,
+		Path: path, Kind: KindOf(f), Size: m.Size, Digest: f.Digest, Opset: f.Opset,
 		Inputs: portsOf(f.Inputs), Outputs: portsOf(f.Outputs),
 		Precision: map[string]int64{}, Dependences: f.Dependences(),
 	}
@@ -90,6 +95,10 @@ func Inspect(path string, o OpenOptions) (*Inspection, error) {
 	}
 	if err != nil {
 		in.Refused = err.Error()
+		var open *OpenQuestions
+		if errors.As(err, &open) {
+			in.Questions = open.Questions
+		}
 		return in, nil
 	}
 	in.Contract, in.Conflicts = &m.Contract, m.Conflicts

@@ -1,24 +1,40 @@
 package models
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/batchscore/batchscore/models/preprocess"
 )
 
-// question is something that must be known and is not.
-type question struct {
-	text, answer string // the question, and the flags that answer it
+// Question is something that must be known of a model and is not.
+type Question struct {
+	Text   string `json:"text"`
+	Answer string `json:"answer"` // the flags that give it, with words to choose from
 }
 
+// Flag returns the name of the first flag of the answer.
+func (q Question) Flag() string {
+	flag, _, _ := strings.Cut(strings.TrimPrefix(q.Answer, "--"), " ")
+	flag, _, _ = strings.Cut(flag, "=")
+	return flag
+}
+
+// OpenQuestions is the error of a model about which something must be known that neither
+// the graph nor any answer tells.
+type OpenQuestions struct {
+	Questions []Question
+	text      string
+}
+
+func (e *OpenQuestions) Error() string { return e.text }
+
 // openQuestions lists what neither the graph nor the answers tell.
-func (m *Model) openQuestions(a *merged) []question {
-	var open []question
+func (m *Model) openQuestions(a *merged) []Question {
+	var open []Question
 	ask := func(unknown bool, text, answer string) {
 		if unknown {
-			open = append(open, question{text, answer})
+			open = append(open, Question{text, answer})
 		}
 	}
 	ask(m.Layout == "", "which of its axes are the channels? Its graph leaves all of them open",
@@ -47,7 +63,7 @@ func (m *Model) openQuestions(a *merged) []question {
 
 // ask returns the error that spells the questions out. withPreset reports whether a
 // preset was named, and own whether the file has a contract: then none is suggested.
-func (m *Model) ask(open []question, withPreset, own bool) error {
+func (m *Model) ask(open []Question, withPreset, own bool) error {
 	var b strings.Builder
 	what := fmt.Sprintf("carries no contract (metadata key %q), and", MetadataKey)
 	if own {
@@ -55,12 +71,12 @@ func (m *Model) ask(open []question, withPreset, own bool) error {
 	}
 	fmt.Fprintf(&b, "%s its graph (%s%s %v -> %v) does not answer:\n", what, m.DType, strings.TrimSuffix(" "+string(m.Layout), " "), m.InputShape, m.OutputShape)
 	for _, q := range open {
-		fmt.Fprintf(&b, "  - %s\n      %s\n", q.text, q.answer)
+		fmt.Fprintf(&b, "  - %s\n      %s\n", q.Text, q.Answer)
 	}
 	fmt.Fprintf(&b, "answer with these flags, or in a file %s (the same keys, with _ for -)", sidecarPath(m.Path))
 	if !withPreset && !own {
 		b.WriteString(",\nor name where the model comes from: --preset " + strings.Join(PresetNames(), "|") +
 			"\n(\"batchscore models list\" says what each stands for)")
 	}
-	return errors.New(b.String())
+	return &OpenQuestions{open, b.String()}
 }

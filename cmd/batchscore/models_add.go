@@ -1,36 +1,43 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/library"
+	"github.com/batchscore/batchscore/models/origin"
 )
 
 func newModelsAdd() *cobra.Command {
-	var f contractFlags
-	var task, labels string
+	a := addition{ask: wordAsker}
+	var task string
 	var replace bool
 	cmd := &cobra.Command{
 		SuggestFor: []string{"register"},
-		Use:        "add NAME FILE.onnx",
-		Short:      "Register a model under a name, and for a task if it does one",
-		Long: `add writes the name, file, digest and task of a model, and what the flags say about it,
-to registry.yaml in the models folder. run finds it there by --model NAME or by
---task TASK. The file stays where it is. If it changes afterwards, it is refused
-until it is added again.
+		Use:        "add NAME PATH",
+		Short:      "Register a model under a name, with what comes with it",
+		Long: `add reads the model at PATH, an ONNX file or a folder with one, and what comes with it:
+config.json and preprocessor_config.json of Hugging Face, config.json of timm, an export
+of Custom Vision, the metadata of Ultralytics' YOLO, class_indices.json and other labels.
+Flags override what these say. On a terminal it asks what is still missing; elsewhere the
+error lists it. It writes the name, file, digest, task and answers to registry.yaml in the
+models folder. run finds the model there by --model NAME or by --task TASK. The file stays
+where it is. If it changes afterwards, it is refused until it is added again.
 
 A model is trusted like a program: it may use any memory and any time. Add only those
 from people whose programs you would run.`,
-		Example: `  batchscore models add moderation moderation.onnx --task classification
+		Example: `  batchscore models add flowers vit-flowers
+  batchscore models add moderation moderation.onnx --task classification
   batchscore models add vgg vgg16.onnx --task cloth_recognition --preset torchvision --labels classes.txt`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 2 {
-				return usagef("models add takes two arguments, NAME and FILE; %d were given", len(args))
+				return usagef("models add takes two arguments, NAME and PATH; %d were given", len(args))
 			}
 			return nil
 		},
@@ -40,29 +47,18 @@ from people whose programs you would run.`,
 					return err
 				}
 			}
-			answers, err := f.answers(cmd)
-			if err != nil {
-				return err
-			}
-			answers.LabelsPath = labels
-			file, err := filepath.Abs(args[1])
-			if err != nil {
-				return err
-			}
-			dir, err := modelsDir(f.dir)
+			dir, err := modelsDir(a.f.dir)
 			if err != nil {
 				return err
 			}
 			// Do not register a model that cannot be run.
-			m, err := models.Open(file, models.OpenOptions{Given: []models.Given{{From: "flags", Answers: answers}}})
+			m, answers, err := a.open(cmd, args[1])
 			if err != nil {
-				return config(err)
-			}
-			if err := checkTask(m.Path, &m.Contract); err != nil {
 				return err
 			}
-			if labels != "" {
-				answers.Labels = m.Contract.Labels
+			file, err := filepath.Abs(m.Path)
+			if err != nil {
+				return err
 			}
 			e := library.Entry{Name: args[0], File: file, Digest: m.Digest, Task: task, Contract: answers}
 			if err := library.Register(dir, e, replace); err != nil {
@@ -83,10 +79,111 @@ from people whose programs you would run.`,
 	fs.StringVar(&task, "task", "", "let run and launch find the model by --task `TASK` (or --inference): "+orList(library.Tasks()))
 	taskFlag(cmd)
 	fs.BoolVar(&replace, "replace", false, "replace a registered model of this name")
-	fs.StringVar(&labels, "labels", "",
+	fs.StringVar(&a.labels, "labels", "",
 		"read the names of the classes, in the model's order, from `FILE`: one per line, JSON, YAML, a numbered list, or a table with a header")
-	groupFlags(cmd, "Model flags", func() { f.register(cmd) })
+	groupFlags(cmd, "Model flags", func() { a.f.register(cmd) })
 	return cmd
+}
+
+// addition is a model that is being registered.
+type addition struct {
+	f      contractFlags
+	labels string
+	// ask returns a function that asks for the words of a flag; nil if there is nobody to
+	// ask.
+	ask func(cmd *cobra.Command) func(q models.Question) (words string, ok bool)
+}
+
+// open opens the model at path with what comes with it, what the flags say, and what the
+// user answers. It returns all of these answers, too.
+func (a *addition) open(cmd *cobra.Command, path string) (*models.Model, models.Answers, error) {
+	found, err := origin.Read(path)
+	if err != nil {
+		return nil, models.Answers{}, config(err)
+	}
+	if found.What != "" {
+		printf(cmd.ErrOrStderr(), "%s is %s\n", found.File, describeKind(found.Kind, found.What))
+	}
+	for _, n := range found.Notes {
+		printf(cmd.ErrOrStderr(), "note: %s\n", n)
+	}
+	ask := a.ask(cmd)
+	for {
+		answers, err := a.f.answers(cmd)
+		if err != nil {
+			return nil, answers, err
+		}
+		answers.LabelsPath = a.labels
+		given := append([]models.Given{{From: "flags", Answers: answers}}, found.Given...)
+		m, err := models.Open(found.File, models.OpenOptions{Given: given})
+		var open *models.OpenQuestions
+		if errors.As(err, &open) && ask != nil {
+			asked, err := a.answer(cmd, ask, open.Questions[0])
+			if err != nil {
+				return nil, answers, err
+			}
+			if asked {
+				continue
+			}
+		}
+		if err != nil {
+			return nil, answers, config(err)
+		}
+		if err := checkTask(m.Path, &m.Contract); err != nil {
+			return nil, answers, err
+		}
+		answers = models.Combine(given)
+		if a.labels != "" {
+			answers.Labels = m.Contract.Labels
+		}
+		return m, answers, nil
+	}
+}
+
+// answer asks a question and sets the flags that the answer gives. It reports whether
+// there was an answer. A wrong one is said, and the question comes again.
+func (a *addition) answer(cmd *cobra.Command, ask func(models.Question) (string, bool), q models.Question) (bool, error) {
+	for {
+		words, ok := ask(q)
+		if !ok {
+			return false, nil
+		}
+		argv := strings.Fields(words)
+		if len(argv) == 0 {
+			continue
+		}
+		if !strings.HasPrefix(argv[0], "--") {
+			argv = []string{"--" + q.Flag() + "=" + strings.TrimSpace(words)}
+		}
+		err := cmd.Flags().Parse(argv)
+		if err == nil {
+			_, err = a.f.answers(cmd)
+		}
+		if err == nil {
+			return true, nil
+		}
+		if _, err := printf(cmd.ErrOrStderr(), "%s\n", err); err != nil {
+			return false, err
+		}
+	}
+}
+
+// wordAsker returns a function that asks on the terminal. It returns nil if stdin or
+// stderr is no terminal.
+func wordAsker(cmd *cobra.Command) func(q models.Question) (string, bool) {
+	if asker(cmd.InOrStdin(), cmd.ErrOrStderr()) == nil {
+		return nil
+	}
+	in := bufio.NewReader(cmd.InOrStdin())
+	return func(q models.Question) (string, bool) {
+		printf(cmd.ErrOrStderr(), "%s\n    %s\n  --%s ", q.Text, q.Answer, q.Flag())
+		line, err := in.ReadString('\n')
+		if err != nil && line == "" {
+			fmt.Fprintln(cmd.ErrOrStderr())
+			return "", false
+		}
+		return strings.TrimSpace(line), true
+	}
 }
 
 func newModelsRemove() *cobra.Command {

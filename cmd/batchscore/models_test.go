@@ -122,7 +122,7 @@ func TestModelsInspect(t *testing.T) {
 	model := graphtest.Write(t, graphtest.Options{})
 	says(t, must(t, 0, "models", "inspect", model), "1,226 float32", "221,504", "[N,32,32,3]", "pillow-bilinear, stretch, RGB, upright", "... (10)")
 	foreign := graphtest.Write(t, graphtest.Options{NoContract: true})
-	says(t, must(t, 0, "models", "inspect", foreign), "A run would refuse", "RGB or BGR")
+	says(t, must(t, 78, "models", "inspect", foreign), "A run would refuse", "RGB or BGR")
 	var in models.Inspection
 	r := must(t, 0, "models", "inspect", foreign, "--json", "--bgr", "--resize", "area", "--fit", "stretch")
 	if err := json.Unmarshal([]byte(r.stdout), &in); err != nil {

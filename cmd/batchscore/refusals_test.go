@@ -4,9 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -15,6 +13,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/batchscore/batchscore/deploy/shellquote"
 	"github.com/batchscore/batchscore/models/graph"
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 	"github.com/batchscore/batchscore/models/graph/onnxpb"
@@ -308,33 +307,37 @@ func TestOtherKinds(t *testing.T) {
 	}
 }
 
-// The error about a folder written by Optimum names the flags that score it.
+// A folder written by Optimum runs as it is: its files answer all questions.
 func TestOptimumFolder(t *testing.T) {
 	needRuntime(t)
 	dir, images := filepath.Join(t.TempDir(), "my model"), colourImages(t)
 	writeFile(t, filepath.Join(dir, "onnx", "model.onnx"), edited(t, graphtest.Colours(4, nil), func(m *onnxpb.ModelProto) {
 		symbolic(m.Graph.Input[0], "batch_size", "num_channels", "height", "width")
 	}))
-	writeFile(t, filepath.Join(dir, "config.json"), []byte(`{"id2label": {"0": "red", "1": "green", "2": "blue", "3": "grey"}}`))
-	writeFile(t, filepath.Join(dir, "preprocessor_config.json"), []byte(`{"do_normalize": true, "image_mean": [0, 0, 0], "image_std": [1, 1, 1],
-		"do_rescale": true, "rescale_factor": 0.00392156862745098, "do_resize": true, "resample": 2, "size": {"height": 8, "width": 8}}`))
-	out := filepath.Join(t.TempDir(), "out")
-	r := must(t, 78, "run", "--provider", "cpu", "--images", images, "--out", out, "--model", dir)
-	_, flags, ok := strings.Cut(lastLine(r.stderr), ": --model ")
-	if !ok {
-		t.Fatalf("no flags in %v", r)
+	writeFile(t, filepath.Join(dir, "config.json"), []byte(`{"architectures": ["ViTForImageClassification"], "model_type": "vit",
+		"id2label": {"0": "red", "1": "green", "2": "blue", "3": "grey"}}`))
+	writeFile(t, filepath.Join(dir, "preprocessor_config.json"), []byte(`{"image_processor_type": "ViTImageProcessor", "image_mean": [0, 0, 0],
+		"image_std": [1, 1, 1], "size": {"height": 8, "width": 8}}`))
+	run := func(model string) string {
+		out := filepath.Join(t.TempDir(), "out")
+		must(t, 0, "run", "--provider", "cpu", "--images", images, "--out", out, "--model", model)
+		if rows := rowsOf(t, out); rows[0].Label != "red" || rows[2].Label != "blue" {
+			t.Errorf("%s: rows are %+v", model, rows)
+		}
+		return out
 	}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	shell := process(t, nil, "sh", "-c", fmt.Sprintf("%s run --provider cpu --images %s --out %s --activation logits --model %s", self, images, out, flags))
-	if r := finish(t, shell); r.code != 0 {
-		t.Fatalf("pasted: %v", r)
-	}
-	if rows := rowsOf(t, out); rows[0].Label != "red" || rows[2].Label != "blue" {
-		t.Errorf("rows are %+v", rows)
-	}
+	run(dir)
+	run(filepath.Join(dir, "onnx", "model.onnx"))
+	library := t.TempDir()
+	says(t, must(t, 0, "models", "add", "mine", dir, "--models", library), "Hugging Face's ViTForImageClassification", "8x8 pixels, 4 classes")
+	t.Setenv("BATCHSCORE_MODELS", library)
+	run("mine")
+	says(t, must(t, 0, "models", "inspect", dir), "It is a classifier (Hugging Face's ViTForImageClassification).",
+		"A run gives each image the best of 4 classes and its score, from 8x8 pixels.",
+		"batchscore run --images IMAGES --out RESULT --model "+shellquote.Quote(dir),
+		"red, green, blue, grey", "scale 0.00392157")
+	says(t, must(t, 78, "models", "add", "mine", dir, "--models", library), "--replace replaces it")
+	says(t, must(t, 0, "models", "add", "other", dir, "--models", library, "--resize", "area"), "note: resize is area (flags), not pillow-bilinear")
 }
 
 // inspect names the axes, shows what it found about the scores, and prints the error
@@ -345,7 +348,7 @@ func TestInspectForeign(t *testing.T) {
 	writeFile(t, model, edited(t, graphtest.Colours(4, nil), func(m *onnxpb.ModelProto) {
 		symbolic(m.Graph.Input[0], "batch_size", "num_channels", "height", "width")
 	}))
-	r := must(t, 0, "models", "inspect", model)
+	r := must(t, 78, "models", "inspect", model)
 	says(t, r, "[batch_size,num_channels,height,width]",
 		"the graph ends in a matrix product (Gemm)", "A run would refuse this model:\n"+model+": carries no contract")
 	if strings.Contains(r.stdout, "it carries") {

@@ -29,7 +29,7 @@ func TestTaskThatDoesNotExist(t *testing.T) {
 	if exists(out) || exists(registry) {
 		t.Error("the output folder or the registry was made")
 	}
-	if r := must(t, 0, "models", "inspect", model); !strings.Contains(r.stdout, "would refuse") || !strings.Contains(r.stdout, `unknown task "poetry"`) {
+	if r := must(t, 78, "models", "inspect", model); !strings.Contains(r.stdout, "would refuse") || !strings.Contains(r.stdout, `unknown task "poetry"`) {
 		t.Errorf("inspect does not say that a run would refuse the model: %s", r.stdout)
 	}
 }

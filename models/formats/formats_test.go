@@ -89,8 +89,6 @@ func TestDescribeFileQuotes(t *testing.T) {
 }
 
 func TestDescribeFolder(t *testing.T) {
-	const processor = `{"do_center_crop": true, "size": {"shortest_edge": 256}, "crop_size": {"height": 224, "width": 224},
-		"resample": 3, "rescale_factor": 0.00392156862745098, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.25, 0.5]}`
 	for _, c := range []struct {
 		name  string
 		files map[string]string
@@ -102,24 +100,6 @@ func TestDescribeFolder(t *testing.T) {
 		{name: "SavedModel", files: map[string]string{"saved_model.pb": ""}, says: []string{"is a TensorFlow SavedModel"}},
 		{name: "TensorFlow.js", files: map[string]string{"model.json": ""}, says: []string{"TensorFlow.js", "models import"}},
 		{name: "Hugging Face without ONNX", files: map[string]string{"config.json": "{}", "model.safetensors": ""}, says: []string{"optimum-cli export onnx"}},
-		{
-			name:  "Hugging Face with crop",
-			files: map[string]string{"onnx/model.onnx": "", "config.json": `{"id2label": {"0": "cat"}}`, "preprocessor_config.json": processor},
-			says: []string{
-				"--labels ", "--width 224 --height 224 --fit center-crop --resize-to 256", "--resize pillow-bicubic", "--scale 1/255",
-				"--mean 0.5,0.5,0.5 --std 0.5,0.25,0.5", "--bgr=false",
-			},
-		},
-		{
-			name:  "Hugging Face with stretch",
-			files: map[string]string{"model.onnx": "", "preprocessor_config.json": `{"size": 96, "rescale_factor": 0.3, "do_normalize": false}`},
-			says:  []string{"--width 96 --height 96 --fit stretch", "--scale 0.3"},
-		},
-		{
-			name:  "Hugging Face without size",
-			files: map[string]string{"model.onnx": "", "preprocessor_config.json": `{"size": "large", "do_rescale": false, "resample": 9}`},
-			says:  []string{"model.onnx --bgr=false"},
-		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()

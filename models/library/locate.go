@@ -13,6 +13,7 @@ import (
 
 	"github.com/batchscore/batchscore/deploy/shellquote"
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/origin"
 )
 
 // DirVar is the environment variable that overrides the models folder.
@@ -172,7 +173,7 @@ func Open(dir, word string, o models.OpenOptions) (*models.Model, error) {
 		return nil, err
 	}
 	if entry == nil {
-		return models.Open(path, o)
+		return openPath(path, o)
 	}
 	remedy := fmt.Sprintf("register it again with \"batchscore models add --replace %s FILE\"", shellquote.Quote(entry.Name))
 	o.Given = append(slices.Clone(o.Given), entry.Given())
@@ -187,4 +188,73 @@ func Open(dir, word string, o models.OpenOptions) (*models.Model, error) {
 			models.ErrModel, entry.Name, path, m.Digest, entry.Digest, remedy)
 	}
 	return m, nil
+}
+
+// openPath opens a model that is not registered. What comes with it (package origin)
+// answers if path is a folder, or if the file leaves questions open.
+func openPath(path string, o models.OpenOptions) (*models.Model, error) {
+	var first error
+	if !isFolder(path) {
+		m, err := models.Open(path, o)
+		if err == nil || !errors.Is(err, models.ErrModel) || o.Contract != nil {
+			return m, err
+		}
+		first = err
+	}
+	found, err := origin.Read(path)
+	switch {
+	case err != nil && first != nil, err == nil && first != nil && len(found.Given) == 0:
+		return nil, first
+	case err != nil:
+		return nil, err
+	}
+	m, err := models.Open(found.File, withOrigin(o, found))
+	if err != nil {
+		return nil, err
+	}
+	m.Conflicts = append(m.Conflicts, found.Notes...)
+	return m, nil
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// withOrigin adds what comes with a model to the answers in o.
+func withOrigin(o models.OpenOptions, found *origin.Found) models.OpenOptions {
+	o.Given = append(slices.Clone(o.Given), found.Given...)
+	return o
+}
+
+// Inspect inspects the model that Find finds as Open would open it. It also returns what
+// comes with the model: nil if it is registered. Errors are those of models.Inspect.
+func Inspect(dir, word string, o models.OpenOptions) (*models.Inspection, *origin.Found, error) {
+	path, entry, err := Find(dir, word)
+	if err != nil {
+		return nil, nil, err
+	}
+	if entry != nil {
+		o.Given = append(slices.Clone(o.Given), entry.Given())
+		in, err := models.Inspect(path, o)
+		return in, nil, err
+	}
+	found, err := origin.Read(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	in, err := models.Inspect(found.File, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	if in.Refused == "" && !isFolder(path) {
+		found.Given, found.Notes = nil, nil // Open does not need them
+		return in, found, nil
+	}
+	if len(found.Given) > 0 {
+		if in, err = models.Inspect(found.File, withOrigin(o, found)); err != nil {
+			return nil, nil, err
+		}
+	}
+	return in, found, nil
 }

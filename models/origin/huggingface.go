@@ -1,0 +1,174 @@
+package origin
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"strings"
+
+	"github.com/batchscore/batchscore/models"
+)
+
+// config is the part of a config.json of transformers, or of timm, that is used here.
+type config struct {
+	Architectures []string        `json:"architectures"`
+	Type          string          `json:"model_type"`
+	Labels        json.RawMessage `json:"id2label"`
+	Problem       string          `json:"problem_type"`
+	ImageSize     json.RawMessage `json:"image_size"`
+
+	// Of timm.
+	Architecture string      `json:"architecture"`
+	Classes      int         `json:"num_classes"`
+	Pretrained   *timmConfig `json:"pretrained_cfg"`
+	Names        []string    `json:"label_names"`
+}
+
+// architectures are the kinds of models by the ends of the names of their classes in
+// transformers. The first that matches counts.
+var architectures = []struct {
+	end  string
+	kind models.Kind
+}{
+	{"ForImageClassification", models.KindClassifier},
+	{"ForImageClassificationWithTeacher", models.KindClassifier},
+	{"ForObjectDetection", models.KindDetector},
+	{"ForZeroShotObjectDetection", models.KindImageText},
+	{"ForSemanticSegmentation", models.KindSegmenter},
+	{"ForInstanceSegmentation", models.KindSegmenter},
+	{"ForUniversalSegmentation", models.KindSegmenter},
+	{"ForImageSegmentation", models.KindSegmenter},
+	{"ForDepthEstimation", models.KindImageMap},
+	{"ForImageToImage", models.KindImageMap},
+	{"ForImageMatting", models.KindImageMap},
+	{"ForKeypointDetection", models.KindImageMap},
+	{"ForMaskedImageModeling", models.KindImageMap},
+	{"ForVideoClassification", models.KindVideo},
+	{"ForAudioClassification", models.KindSpeech},
+	{"ForCTC", models.KindSpeech},
+	{"ForSpeechSeq2Seq", models.KindSpeech},
+	{"ForImageTextRetrieval", models.KindImageText},
+	{"ForVision2Seq", models.KindImageText},
+	{"ForImageTextToText", models.KindImageText},
+	{"ForVisualQuestionAnswering", models.KindImageText},
+	{"VisionEncoderDecoderModel", models.KindImageText},
+	{"ForCausalLM", models.KindLanguage},
+	{"LMHeadModel", models.KindLanguage},
+	{"ForMaskedLM", models.KindLanguage},
+	{"ForSequenceClassification", models.KindLanguage},
+	{"ForTokenClassification", models.KindLanguage},
+	{"ForQuestionAnswering", models.KindLanguage},
+	{"ForConditionalGeneration", models.KindLanguage},
+	{"VisionModel", models.KindEmbedding},
+	{"VisionModelWithProjection", models.KindEmbedding},
+	{"TextModel", models.KindLanguage},
+	{"TextModelWithProjection", models.KindLanguage},
+}
+
+// kind returns what a model of that class is for; "" if its name does not tell.
+func (c *config) kind() (class string, kind models.Kind) {
+	if len(c.Architectures) == 0 {
+		return "", ""
+	}
+	class = c.Architectures[0]
+	for _, a := range architectures {
+		if strings.HasSuffix(class, a.end) {
+			return class, a.kind
+		}
+	}
+	return class, ""
+}
+
+// readHuggingFace reads what save_pretrained of transformers and timm writes, which
+// Optimum copies next to the graph.
+func (r *reader) readHuggingFace() {
+	var c config
+	path, text := r.json("config.json", &c)
+	if path == "" || c.Architectures == nil && c.Type == "" && c.Pretrained == nil {
+		path = ""
+	}
+	switch {
+	case c.Pretrained != nil:
+		r.readTimm(path, &c)
+		return
+	case path != "":
+		r.readConfig(path, text, &c)
+	}
+	r.readProcessor(&c)
+}
+
+func (r *reader) readConfig(path string, text []byte, c *config) {
+	class, kind := c.kind()
+	if kind == "" && processorOf[c.Type] != "" && imageInput(r.file) != nil && len(r.file.Inputs) == 1 {
+		kind = models.KindEmbedding // such as Dinov2Model
+	}
+	what := "Hugging Face's " + class
+	if class == "" {
+		what = "a model of Hugging Face of type " + c.Type
+	}
+	r.is(what, kind)
+	a := models.Answers{}
+	if r.open {
+		a.Layout = "NCHW"
+	}
+	switch r.found.Kind {
+	case models.KindClassifier:
+		a.OutputName = r.output("logits")
+		a.Output = to(models.Logits)
+		switch c.Problem {
+		case "multi_label_classification":
+			a.Output = to(models.Sigmoid)
+			r.found.Kind = models.KindMultiLabel
+		case "regression":
+			a.Output = nil
+			r.found.Kind = models.KindNumbers
+		}
+		if c.Labels != nil && r.found.Kind != models.KindNumbers {
+			a.Labels = r.labels(path, filepath.Base(path), labelsOf(c.Labels), r.columns(a.OutputName))
+		}
+	case models.KindEmbedding:
+		a.OutputName = r.output("image_embeds", "pooler_output", "last_hidden_state")
+	case models.KindDetector:
+		if c.Labels != nil {
+			a.Labels = r.labels(path, filepath.Base(path), labelsOf(c.Labels), 0)
+		}
+	}
+	if s, err := parseSize(c.ImageSize, false); err == nil && s.Width > 0 && r.width == 0 && r.height == 0 {
+		// Weak: a file of the image processor says it more exactly.
+		defer r.answer(path, models.Answers{Width: &s.Width, Height: &s.Height})
+	}
+	_ = text
+	r.answer(path, a)
+}
+
+// labelsOf returns the text of a file that holds only id2label.
+func labelsOf(id2label json.RawMessage) []byte {
+	return append(append([]byte(`{"id2label":`), id2label...), '}')
+}
+
+// readProcessor reads how images are prepared.
+func (r *reader) readProcessor(c *config) {
+	var p processor
+	path, _ := r.json("preprocessor_config.json", &p)
+	if path == "" {
+		var outer struct {
+			Image *processor `json:"image_processor"`
+		}
+		if path, _ = r.json("processor_config.json", &outer); path == "" || outer.Image == nil {
+			return
+		}
+		p = *outer.Image
+	}
+	a, notes, err := p.answers(c.Type, r.width, r.height)
+	for _, n := range notes {
+		r.note("%s: %s", path, n)
+	}
+	if err != nil {
+		r.note("%s: %v", path, err)
+		return
+	}
+	if r.found.What == "" {
+		name, _ := p.class(c.Type)
+		r.found.What = "a model for the " + name + "ImageProcessor of Hugging Face"
+	}
+	r.answer(path, a)
+}

@@ -1,0 +1,3 @@
+package origin
+
+func (r *reader) readKnown() {}
