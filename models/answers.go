@@ -35,7 +35,9 @@ type Answers struct {
 	// Layout is NCHW or NHWC, for a graph that leaves all axes open.
 	Layout string `yaml:"layout,omitempty"`
 	// OutputName is the output that holds the scores, for a graph with several.
-	OutputName  string             `yaml:"output_name,omitempty"`
+	OutputName string `yaml:"output_name,omitempty"`
+	// OutputNames are the outputs of a task that takes several, in the task's order.
+	OutputNames []string           `yaml:"output_names,omitempty,flow"`
 	Width       *int               `yaml:"width,omitempty"`
 	Height      *int               `yaml:"height,omitempty"`
 	Resize      *preprocess.Resize `yaml:"resize,omitempty"`
@@ -63,6 +65,8 @@ type Answers struct {
 	Overlap    *float32   `yaml:"overlap,omitempty"`
 	Agnostic   *bool      `yaml:"agnostic,omitempty"`
 	MaxBoxes   *int       `yaml:"max_boxes,omitempty"`
+	// Heads are what is made of several outputs, each on its own.
+	Heads []HeadAnswers `yaml:"heads,omitempty"`
 	// LabelsPath is a file of labels, which is read once the number of classes is
 	// known; see ReadLabels.
 	LabelsPath string `yaml:"-"`
@@ -104,6 +108,9 @@ func (a Answers) Check() error {
 	if err := a.checkTask(); err != nil {
 		return err
 	}
+	if err := a.checkHeads(); err != nil {
+		return err
+	}
 	if a.Preset != "" {
 		if _, err := findPreset(a.Preset); err != nil {
 			return err
@@ -133,6 +140,9 @@ func answersOf(c *Contract) Answers {
 	}
 	if c.Output != "" {
 		a.Output = &c.Output
+	}
+	for _, o := range c.Outputs {
+		a.OutputNames = append(a.OutputNames, o.Name)
 	}
 	a.takeSettings(c)
 	if p.ResizeTo != 0 {

@@ -39,10 +39,12 @@ type Model struct {
 
 	OutputName string
 	// OutputShape is [N,Classes], without axes of size 1; -1 is an axis of any
-	// size.
+	// size. A detector has others; see Contract.Outputs.
 	OutputShape []int64
 	// outputs is how many outputs the graph has.
 	outputs int
+	// used is which of them the answer is made of, for a task that takes no row.
+	used used
 	// ending is how the graph ends before that output.
 	ending ending
 
@@ -123,6 +125,11 @@ func (m *Model) complete(f *onnxfile.File, o OpenOptions) error {
 	if err != nil {
 		return err
 	}
+	var heads []HeadAnswers
+	from := ""
+	if o.Contract == nil {
+		layers, heads, from = splitHeads(layers)
+	}
 	if err := m.readInput(f, layers); err != nil {
 		return err
 	}
@@ -140,6 +147,10 @@ func (m *Model) complete(f *onnxfile.File, o OpenOptions) error {
 		m.Contract = *o.Contract
 	} else if err := m.resolve(layers, own); err != nil {
 		return err
+	} else if heads != nil {
+		if err := m.resolveHeads(f, layers, heads, from); err != nil {
+			return err
+		}
 	}
 	if o.Labels != nil {
 		m.Contract.Labels = o.Labels
@@ -172,7 +183,7 @@ func (m *Model) checkGraph() error {
 		return fmt.Errorf("contract and graph disagree on the classes: %d in the contract, %d in the graph",
 			c.Classes, m.OutputShape[1])
 	}
-	return nil
+	return m.checkOutputs()
 }
 
 func (m *Model) readGolden(f *onnxfile.File) error {

@@ -14,12 +14,16 @@ import (
 // readOutput takes over what the graph declares about the output that holds the
 // scores: the only output, or the one that a layer names.
 func (m *Model) readOutput(f *onnxfile.File, layers []Given) error {
-	name := ""
+	a := merge(layers)
 	for _, l := range layers {
-		if name == "" {
-			name = l.OutputName
+		if a.OutputName == "" && a.OutputNames == nil {
+			a.OutputName = l.OutputName
 		}
 	}
+	if taken, err := m.readTaskOutputs(f, a); taken {
+		return err
+	}
+	name := a.OutputName
 	i := slices.IndexFunc(f.Outputs, func(v onnxfile.ValueInfo) bool { return v.Name == name })
 	switch {
 	case name != "" && i < 0:

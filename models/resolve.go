@@ -138,6 +138,7 @@ func (m *Model) readGraph(a *merged) {
 	if c.Classes == 0 {
 		c.Classes = len(a.Labels)
 	}
+	c.Outputs, c.Settings.Candidates = m.used.outputs, m.used.candidates
 }
 
 // side returns the image size that the graph accepts; -1 is any.
@@ -230,7 +231,7 @@ func (m *Model) apply(a *merged) {
 	}
 	c.Labels = a.Labels
 	c.OutputName = ""
-	if m.outputs > 1 {
+	if m.outputs > 1 && m.used.outputs == nil {
 		c.OutputName = m.OutputName
 	}
 }

@@ -40,6 +40,7 @@ func readSidecar(model string) (*Given, error) {
 			s.LabelsPath = filepath.Join(filepath.Dir(path), s.LabelsPath)
 		}
 	}
+	s.placeLabels(path)
 	return &Given{From: path, Answers: s.Answers}, nil
 }
 
@@ -81,6 +82,12 @@ func acceptFlagForms(n *yaml.Node) error {
 		switch {
 		case key.Value == "activation":
 			key.Value = "output"
+		case key.Value == "heads" && v.Kind == yaml.SequenceNode:
+			for _, head := range v.Content {
+				if err := acceptFlagForms(head); err != nil {
+					return err
+				}
+			}
 		case key.Value == "labels" && v.Kind == yaml.ScalarNode:
 			key.Value = "labels_file"
 		case key.Value == "scale" && v.Kind == yaml.ScalarNode:
