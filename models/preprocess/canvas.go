@@ -37,7 +37,7 @@ func newCanvas(spec Spec) *canvas {
 	j.f32 = cBool(spec.DType == Float32)
 	j.chw = cBool(spec.Layout == CHW)
 	j.bgr = cBool(spec.BGR)
-	j.most = C.int32_t(C.bs_kernels())
+	j.most = allowed()
 	c.h.inDigits = j.most == C.BS_AVX512
 	j.scale = 1
 	if spec.Scale != 0 {
