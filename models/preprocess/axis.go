@@ -29,7 +29,9 @@ func (k axisKey) upright(i int) int {
 // An axes keeps the axes of the last sizes: the images of one collection have few
 // different sizes.
 type axes struct {
-	inDigits bool // the kernels need a filter's weights as digits too
+	// weights is which kernels use a filter's weights: those for BS_AVX512 need them as
+	// digits too, and those for BS_AVX2 in pairs.
+	weights C.int32_t
 
 	kept [16]axis // the first is for large axes
 	next int      // index in kept of the one that was replaced last
@@ -49,7 +51,7 @@ func (s *axes) get(p policy, key axisKey) *C.bs_axis {
 		s.next = s.next%(len(s.kept)-1) + 1
 		a = &s.kept[s.next]
 	}
-	a.set(p, key, s.inDigits)
+	a.set(p, key, s.weights)
 	return &a.c
 }
 
@@ -67,6 +69,7 @@ type axis struct {
 	second  buffer[int32]
 	weights buffer[int16]
 	digits  buffer[int8]
+	pairs   buffer[int16]
 	frac    buffer[float32]
 	cover   buffer[float32]
 
@@ -75,16 +78,18 @@ type axis struct {
 	counts buffer[int32]
 }
 
-// set computes the tables for key. inDigits asks for a filter's weights as digits
-// too.
-func (a *axis) set(p policy, key axisKey, inDigits bool) {
+// set computes the tables for key, a filter's weights as those kernels need them.
+func (a *axis) set(p policy, key axisKey, kernels C.int32_t) {
 	a.key = axisKey{} // until the tables are whole
 	a.c.n = C.int32_t(key.n)
 	switch {
 	case p.filter != nil:
 		a.setFilter(p, key)
-		if inDigits {
+		switch kernels {
+		case kernelsWithDigits:
 			a.setDigits()
+		case kernelsWithPairs:
+			a.setPairs()
 		}
 	case p.nearest:
 		a.setNearest(key)
@@ -177,6 +182,34 @@ func (a *axis) setDigits() {
 		}
 	}
 	a.c.digits = (*C.int8_t)(a.digits.pointer())
+}
+
+// mostPaired bounds the taps of a filter whose weights are paired: the tables of more would
+// not fit into the caches.
+const mostPaired = 32
+
+// setPairs repeats the weights of setFilter for each channel, as the kernel multiplies them.
+func (a *axis) setPairs() {
+	n, taps := int(a.c.n+3)&^3, int(a.c.taps)
+	if taps > mostPaired {
+		a.c.pairs = nil
+		return
+	}
+	weights := unsafe.Slice((*int16)(a.weights.pointer()), n*taps*2)
+	pairs := a.pairs.need(n * taps * 2 * 4)
+	for i := range n {
+		high, low := weights[2*i*taps:][:taps], weights[(2*i+1)*taps:][:taps]
+		for t := 0; t < taps; t += 4 {
+			out := pairs[i/2*taps*16+t*16+i%2*8:]
+			for c := 0; c < 8; c += 2 {
+				out[c], out[c+1] = low[t], low[t+1]
+				out[16+c], out[17+c] = low[t+2], low[t+3]
+				out[32+c], out[33+c] = high[t], high[t+1]
+				out[48+c], out[49+c] = high[t+2], high[t+3]
+			}
+		}
+	}
+	a.c.pairs = (*C.int16_t)(a.pairs.pointer())
 }
 
 func (a *axis) setPosition(p policy, key axisKey) {
@@ -279,6 +312,7 @@ func (a *axis) free() {
 	a.second.free()
 	a.weights.free()
 	a.digits.free()
+	a.pairs.free()
 	a.frac.free()
 	a.cover.free()
 	a.exact.free()

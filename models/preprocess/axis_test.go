@@ -32,7 +32,10 @@ func TestAxis(t *testing.T) {
 		var a axis
 		defer a.free()
 		p := policies[r]
-		a.set(p, key, true)
+		a.set(p, key, kernelsWithDigits)
+		var paired axis
+		defer paired.free()
+		paired.set(p, key, kernelsWithPairs)
 		n, taps := key.n, int(a.c.taps)
 		first := unsafe.Slice((*int32)(a.first.pointer()), n)
 		before := int32(0)
@@ -53,6 +56,15 @@ func TestAxis(t *testing.T) {
 					digits := unsafe.Slice((*int8)(a.digits.pointer()), (n+3)/4*taps*12)[i/4*taps*12+k/4*48+i%4*4+k%4:]
 					if v := int(digits[0]) + int(digits[16])<<8 + int(digits[32])<<16; v != weight {
 						t.Fatalf("output %d has the digits of %d, want %d", i, v, weight)
+					}
+					if taps <= mostPaired {
+						// All four channels of an output have the same weights.
+						pairs := unsafe.Slice((*int16)(paired.pairs.pointer()), (n+3)&^3*taps*8)[i/2*taps*16+k&^3*16+i%2*8+k%4/2*16+k%2:]
+						for c := range 4 {
+							if v := int(pairs[32+2*c])<<11 + int(pairs[2*c]); v != weight {
+								t.Fatalf("output %d has the pair of %d for channel %d, want %d", i, v, c, weight)
+							}
+						}
 					}
 					sum += weight
 					size += max(weight, -weight)

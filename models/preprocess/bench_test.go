@@ -15,8 +15,10 @@ func BenchmarkDecode(b *testing.B) {
 	for _, c := range []struct {
 		name string
 		edit func(*Spec)
+		most string // of InstructionsEnv
 	}{
 		{name: "u8", edit: func(*Spec) {}},
+		{name: "u8-avx2", edit: func(*Spec) {}, most: "avx2"},
 		{name: "f32-chw-224-crop", edit: func(s *Spec) {
 			s.Width, s.Height, s.Layout, s.DType = 224, 224, CHW, Float32
 			s.Fit, s.ResizeTo = CenterCrop, 256
@@ -31,6 +33,7 @@ func BenchmarkDecode(b *testing.B) {
 		{name: "u8-scaled", edit: func(s *Spec) { s.ScaledDecode = true }},
 	} {
 		b.Run(c.name, func(b *testing.B) {
+			b.Setenv(InstructionsEnv, c.most)
 			s := spec
 			c.edit(&s)
 			d := newDecoder(b, s, Options{})

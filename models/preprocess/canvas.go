@@ -37,8 +37,7 @@ func newCanvas(spec Spec) *canvas {
 	j.f32 = cBool(spec.DType == Float32)
 	j.chw = cBool(spec.Layout == CHW)
 	j.bgr = cBool(spec.BGR)
-	j.most = allowed()
-	c.h.inDigits = j.most == C.BS_AVX512
+	c.use(allowed())
 	j.scale = 1
 	if spec.Scale != 0 {
 		j.scale = C.float(spec.Scale)
@@ -53,6 +52,12 @@ func newCanvas(spec Spec) *canvas {
 		}
 	}
 	return c
+}
+
+// use makes the canvas render with those kernels.
+func (c *canvas) use(kernels C.int32_t) {
+	c.h.free() // the tables are those of the kernels before
+	c.job.most, c.h.weights = kernels, kernels
 }
 
 func (c *canvas) free() {

@@ -10,6 +10,12 @@ import "os"
 // processor does not have is not used whatever it says, and another value means no bound.
 const InstructionsEnv = "BATCHSCORE_SIMD"
 
+// Which kernels need tables of their own.
+const (
+	kernelsWithPairs  C.int32_t = C.BS_AVX2
+	kernelsWithDigits C.int32_t = C.BS_AVX512
+)
+
 // instructions returns the best kernels that this process may use, given the value of
 // InstructionsEnv.
 func instructions(most string) C.int32_t {

@@ -20,6 +20,10 @@
   __attribute__((target("avx2,avx512f,avx512bw,avx512vl,avx512vnni")))
 #endif
 
+// IN_ORDER keeps the compiler from adding to the vector v in another order, for which it
+// would run out of registers.
+#define IN_ORDER(v) __asm__("" : "+x"(v))
+
 #define INLINE static inline __attribute__((always_inline))
 
 // Rows are padded to whole vectors.

@@ -30,6 +30,9 @@ typedef struct {
   int16_t *weights; // [n][2][taps], the high parts and then the low ones
   int8_t *digits; // [n/4][taps/4][3][4 outputs][4 taps], the lowest digits first;
                   // of the columns, for BS_AVX512
+  int16_t *pairs; // [n/2][taps/4][4][2 outputs][4 channels][2 taps], in place of the 4:
+                  // the low parts of taps 0 and 1, those of 2 and 3, and the high
+                  // ones; of the columns, for BS_AVX2, or NULL
   float *frac;      // [n] 0 to 1
   float *cover;     // [n][taps], of sum 1; no tap lies outside the source
 } bs_axis;

@@ -52,31 +52,87 @@ TARGET INLINE __m256i two_rows_avx2(const uint8_t *p, const uint8_t *q, size_t a
   return _mm256_packs_epi32(joined_avx2(l0, h0), joined_avx2(l1, h1));
 }
 
-#undef BOTH
+// store_two_avx2 stores two outputs of four rows: of each output one half of the vector.
+TARGET INLINE void store_two_avx2(__m256i v, uint8_t *d0, uint8_t *d1, uint8_t *d2,
+                                  uint8_t *d3) {
+  const __m256i bytes = _mm256_permutevar8x32_epi32(
+      v, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+  const __m128i near = _mm256_castsi256_si128(bytes);
+  const __m128i far = _mm256_extracti128_si256(bytes, 1);
+  _mm_storel_epi64((__m128i *)d0, near);
+  _mm_storeh_pd((double *)d1, _mm_castsi128_pd(near));
+  _mm_storel_epi64((__m128i *)d2, far);
+  _mm_storeh_pd((double *)d3, _mm_castsi128_pd(far));
+}
 
-// taps is ax->taps.
-TARGET INLINE void horizontal_of_avx2(const uint8_t *const src[4],
-                                      uint8_t *const dst[4], const bs_axis *ax,
-                                      const int32_t taps) {
-  const __m256i by_row = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+// wide_avx2 is for filters without pairs.
+TARGET static void wide_avx2(const uint8_t *const src[4], uint8_t *const dst[4],
+                             const bs_axis *ax) {
+  const int32_t taps = ax->taps;
   const int16_t *w = ax->weights;
   const int32_t *first = ax->first, n = ax->n;
   const uint8_t *s0 = src[0], *s1 = src[1], *s2 = src[2], *s3 = src[3];
   uint8_t *d0 = dst[0], *d1 = dst[1], *d2 = dst[2], *d3 = dst[3];
   for (int32_t i = 0; i < n; i += 2, w += 4 * taps) {
     const size_t a = (size_t)first[i] * 4, b = (size_t)first[i + 1] * 4;
-    const __m256i bytes = _mm256_permutevar8x32_epi32(
-        _mm256_packus_epi16(two_rows_avx2(s0, s1, a, b, w, taps),
-                            two_rows_avx2(s2, s3, a, b, w, taps)),
-        by_row);
-    const __m128i near = _mm256_castsi256_si128(bytes);
-    const __m128i far = _mm256_extracti128_si256(bytes, 1);
-    _mm_storel_epi64((__m128i *)(d0 + i * 4), near);
-    _mm_storeh_pd((double *)(d1 + i * 4), _mm_castsi128_pd(near));
-    _mm_storel_epi64((__m128i *)(d2 + i * 4), far);
-    _mm_storeh_pd((double *)(d3 + i * 4), _mm_castsi128_pd(far));
+    store_two_avx2(_mm256_packus_epi16(two_rows_avx2(s0, s1, a, b, w, taps),
+                                       two_rows_avx2(s2, s3, a, b, w, taps)),
+                   d0 + i * 4, d1 + i * 4, d2 + i * 4, d3 + i * 4);
   }
 }
+
+// horizontal_of_avx2 is for filters with pairs; taps is ax->taps. The four rows share the
+// loads of the weights, and two outputs take the two halves of each vector.
+TARGET INLINE void horizontal_of_avx2(const uint8_t *const src[4],
+                                      uint8_t *const dst[4], const bs_axis *ax,
+                                      const int32_t taps) {
+  if (ax->pairs == NULL) {
+    wide_avx2(src, dst, ax);
+    return;
+  }
+  const __m256i first_two = _mm256_broadcastsi128_si256(_mm_setr_epi8(
+      0, -1, 4, -1, 1, -1, 5, -1, 2, -1, 6, -1, 3, -1, 7, -1));
+  const __m256i last_two = _mm256_broadcastsi128_si256(_mm_setr_epi8(
+      8, -1, 12, -1, 9, -1, 13, -1, 10, -1, 14, -1, 11, -1, 15, -1));
+  const __m256i *w = (const __m256i *)ax->pairs;
+  const int32_t *first = ax->first, n = ax->n;
+  const uint8_t *s0 = src[0], *s1 = src[1], *s2 = src[2], *s3 = src[3];
+  uint8_t *d0 = dst[0], *d1 = dst[1], *d2 = dst[2], *d3 = dst[3];
+  for (int32_t i = 0; i < n; i += 2) {
+    const size_t a = (size_t)first[i] * 4, b = (size_t)first[i + 1] * 4;
+    __m256i l0 = _mm256_set1_epi32(BS_HALF), l1 = l0, l2 = l0, l3 = l0;
+    __m256i h0 = _mm256_setzero_si256(), h1 = h0, h2 = h0, h3 = h0;
+    for (int32_t t = 0; t < taps; t += 4, w += 4) {
+      const __m256i low0 = _mm256_loadu_si256(w), low2 = _mm256_loadu_si256(w + 1);
+      const __m256i high0 = _mm256_loadu_si256(w + 2), high2 = _mm256_loadu_si256(w + 3);
+#define TAPS(l, h, row)                                                        \
+  do {                                                                         \
+    const __m256i four =                                                       \
+        BOTH(_mm_loadu_si128, (row) + a + t * 4, (row) + b + t * 4);           \
+    const __m256i v = _mm256_shuffle_epi8(four, first_two);                    \
+    const __m256i u = _mm256_shuffle_epi8(four, last_two);                     \
+    l = _mm256_add_epi32(l, _mm256_madd_epi16(v, low0));                       \
+    h = _mm256_add_epi32(h, _mm256_madd_epi16(v, high0));                      \
+    l = _mm256_add_epi32(l, _mm256_madd_epi16(u, low2));                       \
+    h = _mm256_add_epi32(h, _mm256_madd_epi16(u, high2));                      \
+    IN_ORDER(l);                                                               \
+    IN_ORDER(h);                                                               \
+  } while (0)
+      TAPS(l0, h0, s0);
+      TAPS(l1, h1, s1);
+      TAPS(l2, h2, s2);
+      TAPS(l3, h3, s3);
+#undef TAPS
+    }
+    store_two_avx2(
+        _mm256_packus_epi16(
+            _mm256_packs_epi32(joined_avx2(l0, h0), joined_avx2(l1, h1)),
+            _mm256_packs_epi32(joined_avx2(l2, h2), joined_avx2(l3, h3))),
+        d0 + i * 4, d1 + i * 4, d2 + i * 4, d3 + i * 4);
+  }
+}
+
+#undef BOTH
 
 HORIZONTAL(horizontal_avx2, horizontal_of_avx2, TARGET)
 

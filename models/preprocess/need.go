@@ -96,8 +96,9 @@ func (p policy) taps(inputs, outputs int) int64 {
 func (p policy) axisNeed(inputs, outputs, n int) int64 {
 	bytes := int64(n+4) * 12 // first, second and frac, or first and counts
 	switch {
-	case p.filter != nil: // exact, weights and digits
-		bytes += int64(n+4) * p.taps(inputs, outputs) * (8 + 4 + 3)
+	case p.filter != nil: // exact and weights, and digits or pairs
+		taps := p.taps(inputs, outputs)
+		bytes += int64(n+4) * (taps*(8+4) + max(taps*3, min(taps, mostPaired)*16))
 	case p.area:
 		bytes += int64(n) * p.taps(inputs, outputs) * 4
 	}

@@ -10,7 +10,7 @@ import (
 
 // held returns the bytes of an axis's tables.
 func (a *axis) held() int64 {
-	return int64(a.first.size + a.second.size + a.weights.size + a.digits.size + a.frac.size + a.cover.size + a.exact.size + a.counts.size)
+	return int64(a.first.size + a.second.size + a.weights.size + a.digits.size + a.pairs.size + a.frac.size + a.cover.size + a.exact.size + a.counts.size)
 }
 
 // held returns the bytes that the canvas has taken for one image.
@@ -39,11 +39,13 @@ func TestNeed_Canvas(t *testing.T) {
 				said := s.canvasNeed(n, nil)
 				most := int64(0)
 				for _, o := range []codec.Orientation{1, 3, 6} {
-					c := newCanvas(s)
-					c.h.inDigits, c.v.inDigits = true, true
-					c.Prepare(size[0], size[1], o, scales)
-					most = max(most, c.held())
-					c.free()
+					for kernels := range kernelsWithDigits + 1 {
+						c := newCanvas(s)
+						c.use(kernels)
+						c.Prepare(size[0], size[1], o, scales)
+						most = max(most, c.held())
+						c.free()
+					}
 				}
 				if most > said || said > most+most/2+leastNeed {
 					t.Errorf("%v with %+v: %d bytes, and Need says %d", size, s, most, said)

@@ -173,12 +173,14 @@ func TestPreview_Need(t *testing.T) {
 			said := p.decoder.spec.canvasNeed(codec.Need{Width: size[0], Height: size[1], Scales: scales}, &p.shown)
 			most := int64(0)
 			for _, o := range []codec.Orientation{1, 3, 6} {
-				c := newCanvas(p.decoder.spec)
-				c.h.inDigits, c.v.inDigits = true, true
-				c.shown = &shown{side: side}
-				c.Prepare(size[0], size[1], o, scales)
-				most = max(most, c.held())
-				c.free()
+				for kernels := range kernelsWithDigits + 1 {
+					c := newCanvas(p.decoder.spec)
+					c.use(kernels)
+					c.shown = &shown{side: side}
+					c.Prepare(size[0], size[1], o, scales)
+					most = max(most, c.held())
+					c.free()
+				}
 			}
 			if most > said || said > 4*most+leastNeed {
 				t.Errorf("%v in %d pixels: %d bytes, and Need says %d", size, side, most, said)
