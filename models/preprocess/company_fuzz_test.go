@@ -3,6 +3,8 @@ package preprocess
 import (
 	"path/filepath"
 	"testing"
+
+	"github.com/batchscore/batchscore/models/preprocess/codec/codectest"
 )
 
 // FuzzCompany tests that an image has one verdict, status, reason and row: decoded alone,
@@ -18,6 +20,11 @@ func FuzzCompany(f *testing.F) {
 		src := readFixture(f, file)
 		others = append(others, src)
 		f.Add(src, byte(len(others)))
+	}
+	for name, src := range codectest.Archive(f, "testdata/formats.zip") {
+		if filepath.Ext(name) != ".png" {
+			f.Add(src, byte(0))
+		}
 	}
 	for _, src := range [][]byte{
 		flatJPEG(20, 12, 0x22, 0x11, 0x11),

@@ -8,11 +8,23 @@ import (
 
 	"github.com/batchscore/batchscore/models/preprocess/bmp"
 	"github.com/batchscore/batchscore/models/preprocess/codec"
+	"github.com/batchscore/batchscore/models/preprocess/dds"
 	"github.com/batchscore/batchscore/models/preprocess/gif"
+	"github.com/batchscore/batchscore/models/preprocess/icns"
+	"github.com/batchscore/batchscore/models/preprocess/ico"
 	"github.com/batchscore/batchscore/models/preprocess/jpeg"
+	"github.com/batchscore/batchscore/models/preprocess/pcx"
 	"github.com/batchscore/batchscore/models/preprocess/png"
+	"github.com/batchscore/batchscore/models/preprocess/pnm"
+	"github.com/batchscore/batchscore/models/preprocess/psd"
+	"github.com/batchscore/batchscore/models/preprocess/qoi"
+	"github.com/batchscore/batchscore/models/preprocess/sgi"
+	"github.com/batchscore/batchscore/models/preprocess/sunraster"
+	"github.com/batchscore/batchscore/models/preprocess/tga"
 	"github.com/batchscore/batchscore/models/preprocess/tiff"
 	"github.com/batchscore/batchscore/models/preprocess/webp"
+	"github.com/batchscore/batchscore/models/preprocess/xbm"
+	"github.com/batchscore/batchscore/models/preprocess/xpm"
 )
 
 // Decoding is the version of the decoders' results. It grows when rows change: when a
@@ -51,35 +63,36 @@ var formats = []codec.Format{
 	{Name: "HEIF", Extensions: "heif heifs hif", Match: isHEIF},
 
 	{Name: "BPG", Extensions: "bpg", Signatures: []string{"BPG\xfb"}},
-	{Name: "DDS", Extensions: "dds", Signatures: []string{"DDS "}},
+	dds.Format,
 	{Name: "DICOM", Extensions: "dcm", Match: isDICOM},
 	{Name: "DPX", Extensions: "dpx", Signatures: []string{"SDPX", "XPDS"}},
 	{Name: "FITS", Extensions: "fits", Signatures: []string{"SIMPLE  ="}},
 	{Name: "FLIF", Extensions: "flif", Signatures: []string{"FLIF"}},
-	{Name: "ICNS", Extensions: "icns", Signatures: []string{"icns"}},
-	{Name: "ICO", Extensions: "ico", Signatures: []string{"\x00\x00\x01\x00"}},
-	{Name: "CUR", Extensions: "cur", Signatures: []string{"\x00\x00\x02\x00"}, Match: isCUR},
+	icns.Format,
+	ico.ICO,
+	ico.CUR,
 	{Name: "JPEG 2000", Extensions: "jp2 j2k jpf jpx jpm j2c jpc",
 		Signatures: []string{"\x00\x00\x00\x0cjP  \r\n\x87\n", "\xff\x4f\xff\x51"}},
 	{Name: "JPEG XL", Extensions: "jxl", Signatures: []string{"\x00\x00\x00\x0cJXL \r\n\x87\n", "\xff\x0a"}},
 	{Name: "JPEG XR", Extensions: "jxr wdp hdp", Signatures: []string{"II\xbc\x01"}},
 	{Name: "OpenEXR", Extensions: "exr", Signatures: []string{"v/1\x01"}},
-	{Name: "PCX", Extensions: "pcx", Signatures: []string{"\x0a.\x01"}, Match: isPCX},
-	{Name: "PFM", Extensions: "pfm", Signatures: []string{"PF", "Pf"}, Match: isPNM},
-	{Name: "PBM", Extensions: "pbm", Signatures: []string{"P1", "P4"}, Match: isPNM},
-	{Name: "PGM", Extensions: "pgm", Signatures: []string{"P2", "P5"}, Match: isPNM},
-	{Name: "PPM", Extensions: "ppm pnm", Signatures: []string{"P3", "P6"}, Match: isPNM},
-	{Name: "PAM", Extensions: "pam", Signatures: []string{"P7\nWIDTH ", "P7\nHEIGHT ", "P7\nDEPTH ", "P7\nMAXVAL ", "P7\nTUPLTYPE ", "P7\n#"}},
-	{Name: "PSD", Extensions: "psd psb", Signatures: []string{"8BPS"}},
-	{Name: "QOI", Extensions: "qoi", Signatures: []string{"qoif"}},
+	pcx.Format,
+	pcx.DCX,
+	pnm.PFM,
+	pnm.PBM,
+	pnm.PGM,
+	pnm.PPM,
+	pnm.PAM,
+	psd.Format,
+	qoi.Format,
 	{Name: "Radiance HDR", Extensions: "hdr", Signatures: []string{"#?RADIANCE", "#?RGBE"}},
-	{Name: "SGI", Extensions: "sgi rgb", Signatures: []string{"\x01\xda"}, Match: isSGI},
-	{Name: "Sun raster", Extensions: "ras", Signatures: []string{"\x59\xa6\x6a\x95"}},
-	{Name: "XBM", Extensions: "xbm", Signatures: []string{"#define "}, Match: isXBM},
+	sgi.Format,
+	sunraster.Format,
+	xbm.Format,
 	{Name: "XCF", Extensions: "xcf", Signatures: []string{"gimp xcf "}},
-	{Name: "XPM", Extensions: "xpm", Signatures: []string{"/* XPM */", "! XPM"}},
+	xpm.Format,
 	// Only the plausibility of its header tells a TGA, so it comes last.
-	{Name: "TGA", Extensions: "tga", Match: isTGA},
+	tga.Format,
 
 	// Other files that are found among pictures, under a picture's name.
 	{Name: "video or sound", Match: isMedia, Refuse: func(src []byte) *codec.Failure {

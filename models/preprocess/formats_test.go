@@ -82,8 +82,8 @@ func littleTIFF(entries ...[2]uint16) string {
 	return string(append(b, 0, 0, 0, 0))
 }
 
-// TestFault17_KnownFormats tests that files of formats that are not decoded are named by
-// their bytes.
+// TestFault17_KnownFormats tests that formats are recognised by their bytes, and that those that
+// are not decoded are named.
 func TestFault17_KnownFormats(t *testing.T) {
 	pad := strings.Repeat("\x00", 128)
 	tga := func(mapped, kind, depth byte) string {
@@ -92,7 +92,7 @@ func TestFault17_KnownFormats(t *testing.T) {
 	type is struct {
 		name, src string
 		status    codec.Status
-		reason    string
+		reason    string // the format, if the status is ok
 	}
 	cases := []is{
 		{name: "HEIF of no coded brand", src: ftyp("mif1"), status: codec.StatusUnsupported, reason: "HEIF is not decoded"},
@@ -119,45 +119,46 @@ func TestFault17_KnownFormats(t *testing.T) {
 		{name: "JPEG 2000 file", src: "\x00\x00\x00\x0cjP  \r\n\x87\n", status: codec.StatusUnsupported, reason: "JPEG 2000 is not decoded"},
 		{name: "JPEG 2000 codestream", src: "\xff\x4f\xff\x51\x00", status: codec.StatusUnsupported, reason: "JPEG 2000 is not decoded"},
 		{name: "JPEG XR", src: "II\xbc\x01\x20", status: codec.StatusUnsupported, reason: "JPEG XR is not decoded"},
-		{name: "PPM", src: "P6\n4 4\n255\n" + pad, status: codec.StatusUnsupported, reason: "PPM is not decoded"},
-		{name: "PGM with a comment", src: "P5\n# GIMP\n4 4\n255\n" + pad, status: codec.StatusUnsupported, reason: "PGM is not decoded"},
-		{name: "PBM", src: "P4\n8 4\n\x00\x00\x00\x00", status: codec.StatusUnsupported, reason: "PBM is not decoded"},
-		{name: "PAM", src: "P7\nWIDTH 4\n" + pad, status: codec.StatusUnsupported, reason: "PAM is not decoded"},
-		{name: "PFM", src: "PF\n4 4\n-1.0\n" + pad, status: codec.StatusUnsupported, reason: "PFM is not decoded"},
+		{name: "PPM", src: "P6\n4 4\n255\n" + pad, status: codec.StatusOK, reason: "PPM"},
+		{name: "PGM with a comment", src: "P5\n# GIMP\n4 4\n255\n" + pad, status: codec.StatusOK, reason: "PGM"},
+		{name: "PBM", src: "P4\n8 4\n\x00\x00\x00\x00", status: codec.StatusOK, reason: "PBM"},
+		{name: "PAM", src: "P7\nWIDTH 4\n" + pad, status: codec.StatusOK, reason: "PAM"},
+		{name: "PFM", src: "PF\n4 4\n-1.0\n" + pad, status: codec.StatusOK, reason: "PFM"},
 		{name: "text that begins with P6", src: "P6 is the name of a printer", status: codec.StatusNotImage, reason: "no image signature"},
 		{name: "text that begins with PF", src: "PFLICHT", status: codec.StatusNotImage, reason: "no image signature"},
-		{name: "ICO", src: "\x00\x00\x01\x00\x01\x00" + pad, status: codec.StatusUnsupported, reason: "ICO is not decoded"},
+		{name: "ICO", src: "\x00\x00\x01\x00\x01\x00" + pad, status: codec.StatusOK, reason: "ICO"},
 		{
 			name:   "CUR",
 			src:    "\x00\x00\x02\x00\x01\x00\x20\x20\x00\x00\x00\x00\x00\x00\x30\x01\x00\x00\x16\x00\x00\x00",
-			status: codec.StatusUnsupported,
-			reason: "CUR is not decoded",
+			status: codec.StatusOK,
+			reason: "CUR",
 		},
-		{name: "PSD", src: "8BPS\x00\x01", status: codec.StatusUnsupported, reason: "PSD is not decoded"},
-		{name: "DDS", src: "DDS \x7c\x00\x00\x00", status: codec.StatusUnsupported, reason: "DDS is not decoded"},
-		{name: "PCX", src: "\x0a\x05\x01\x08" + pad, status: codec.StatusUnsupported, reason: "PCX is not decoded"},
+		{name: "PSD", src: "8BPS\x00\x01", status: codec.StatusOK, reason: "PSD"},
+		{name: "DDS", src: "DDS \x7c\x00\x00\x00", status: codec.StatusOK, reason: "DDS"},
+		{name: "PCX", src: "\x0a\x05\x01\x08" + pad, status: codec.StatusOK, reason: "PCX"},
 		{name: "not PCX: an encoding that does not exist", src: "\x0a\x05\x01\x07" + pad, status: codec.StatusNotImage, reason: "no image signature"},
-		{name: "SGI", src: "\x01\xda\x01\x01\x00\x03\x00\x04\x00\x04\x00\x03", status: codec.StatusUnsupported, reason: "SGI is not decoded"},
-		{name: "ICNS", src: "icns\x00\x00\x01\x00", status: codec.StatusUnsupported, reason: "ICNS is not decoded"},
-		{name: "QOI", src: "qoif\x00\x00\x00\x04", status: codec.StatusUnsupported, reason: "QOI is not decoded"},
+		{name: "SGI", src: "\x01\xda\x01\x01\x00\x03\x00\x04\x00\x04\x00\x03", status: codec.StatusOK, reason: "SGI"},
+		{name: "ICNS", src: "icns\x00\x00\x01\x00", status: codec.StatusOK, reason: "ICNS"},
+		{name: "QOI", src: "qoif\x00\x00\x00\x04", status: codec.StatusOK, reason: "QOI"},
 		{name: "OpenEXR", src: "v/1\x01\x02\x00\x00\x00", status: codec.StatusUnsupported, reason: "OpenEXR is not decoded"},
 		{name: "Radiance", src: "#?RADIANCE\n", status: codec.StatusUnsupported, reason: "Radiance HDR is not decoded"},
-		{name: "Sun raster", src: "\x59\xa6\x6a\x95\x00\x00\x00\x04", status: codec.StatusUnsupported, reason: "Sun raster is not decoded"},
-		{name: "XBM", src: "#define im_width 4\n#define im_height 4\n", status: codec.StatusUnsupported, reason: "XBM is not decoded"},
+		{name: "Sun raster", src: "\x59\xa6\x6a\x95\x00\x00\x00\x04", status: codec.StatusOK, reason: "Sun raster"},
+		{name: "XBM", src: "#define im_width 4\n#define im_height 4\n", status: codec.StatusOK, reason: "XBM"},
 		{name: "C header", src: "#define A 4\n", status: codec.StatusNotImage, reason: "no image signature"},
-		{name: "XPM", src: "/* XPM */\nstatic char *x[] = {", status: codec.StatusUnsupported, reason: "XPM is not decoded"},
+		{name: "DCX", src: "\xb1\x68\xde\x3a\x10\x00\x00\x00", status: codec.StatusOK, reason: "DCX"},
+		{name: "XPM", src: "/* XPM */\nstatic char *x[] = {", status: codec.StatusOK, reason: "XPM"},
 		{name: "FLIF", src: "FLIF\x44\x31", status: codec.StatusUnsupported, reason: "FLIF is not decoded"},
 		{name: "BPG", src: "BPG\xfb\x20", status: codec.StatusUnsupported, reason: "BPG is not decoded"},
 		{name: "FITS", src: "SIMPLE  =                    T", status: codec.StatusUnsupported, reason: "FITS is not decoded"},
 		{name: "DICOM", src: pad + "DICM\x02\x00", status: codec.StatusUnsupported, reason: "DICOM is not decoded"},
-		{name: "TGA of 24 bits", src: tga(0, 2, 24), status: codec.StatusUnsupported, reason: "TGA is not decoded"},
-		{name: "TGA with run lengths and a colour map", src: tga(1, 9, 8), status: codec.StatusUnsupported, reason: "TGA is not decoded"},
-		{name: "TGA grey", src: tga(0, 3, 8), status: codec.StatusUnsupported, reason: "TGA is not decoded"},
+		{name: "TGA of 24 bits", src: tga(0, 2, 24), status: codec.StatusOK, reason: "TGA"},
+		{name: "TGA with run lengths and a colour map", src: tga(1, 9, 8), status: codec.StatusOK, reason: "TGA"},
+		{name: "TGA grey", src: tga(0, 3, 8), status: codec.StatusOK, reason: "TGA"},
 		{
 			name:   "TGA by its footer",
 			src:    pad + "\x00\x00\x00\x00\x00\x00\x00\x00TRUEVISION-XFILE.\x00",
-			status: codec.StatusUnsupported,
-			reason: "TGA is not decoded",
+			status: codec.StatusOK,
+			reason: "TGA",
 		},
 		{name: "no TGA: a depth that does not exist", src: tga(0, 2, 17), status: codec.StatusNotImage, reason: "no image signature"},
 		{
@@ -185,8 +186,11 @@ func TestFault17_KnownFormats(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			_, f := sniff([]byte(c.src))
-			if f == nil || f.Status != c.status || f.Reason != c.reason {
+			i, f := sniff([]byte(c.src))
+			if f == nil {
+				f = &codec.Failure{Status: codec.StatusOK, Reason: formats[i].Name}
+			}
+			if f.Status != c.status || f.Reason != c.reason {
 				t.Errorf("sniff() = %v, want %s: %s", f, c.status, c.reason)
 			}
 		})

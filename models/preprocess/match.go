@@ -1,7 +1,6 @@
 package preprocess
 
 import (
-	"bytes"
 	"encoding/binary"
 	"slices"
 	"strings"
@@ -65,67 +64,6 @@ func heif(src []byte) string {
 }
 
 func isDICOM(src []byte) bool { return len(src) >= 132 && string(src[128:132]) == "DICM" }
-
-// isCUR checks the first of a cursor's images, since the signature, mostly zeros, is
-// common in other files.
-func isCUR(src []byte) bool {
-	return len(src) >= 22 && src[9] == 0 && binary.LittleEndian.Uint16(src[4:]) > 0 && binary.LittleEndian.Uint32(src[14:]) > 0
-}
-
-func isPCX(src []byte) bool {
-	if len(src) < 128 || src[1] > 5 || src[1] == 1 {
-		return false
-	}
-	switch src[3] { // bits a sample
-	case 1, 2, 4, 8:
-		return true
-	}
-	return false
-}
-
-// isPNM reports whether the letter and digit of a netpbm format are followed by
-// white space and a number, or by a comment.
-func isPNM(src []byte) bool {
-	rest := bytes.TrimLeft(src[2:min(len(src), 64)], " \t\r\n")
-	return len(rest) > 0 && len(rest) < len(src)-2 && (rest[0] == '#' || rest[0] >= '0' && rest[0] <= '9')
-}
-
-func isSGI(src []byte) bool {
-	if len(src) < 12 {
-		return false
-	}
-	dimensions := binary.BigEndian.Uint16(src[4:])
-	return src[2] <= 1 && (src[3] == 1 || src[3] == 2) && dimensions >= 1 && dimensions <= 3
-}
-
-func isXBM(src []byte) bool { return bytes.Contains(src[:min(len(src), 256)], []byte("_width ")) }
-
-// isTGA reports whether src has the footer of version 2, or a header of which every
-// field is plausible.
-func isTGA(src []byte) bool {
-	const header = 18
-	if len(src) <= header {
-		return false
-	}
-	if bytes.HasSuffix(src, []byte("TRUEVISION-XFILE.\x00")) {
-		return true
-	}
-	mapped, kind, depth := src[1], src[2]&^8, src[16]
-	if mapped > 1 || src[2] > 11 || binary.LittleEndian.Uint16(src[12:]) == 0 || binary.LittleEndian.Uint16(src[14:]) == 0 {
-		return false
-	}
-	switch kind {
-	case 1: // with a colour map
-		entry := src[7]
-		return mapped == 1 && depth == 8 && (entry == 15 || entry == 16 || entry == 24 || entry == 32) &&
-			binary.LittleEndian.Uint16(src[5:]) > 0
-	case 2:
-		return mapped == 0 && (depth == 15 || depth == 16 || depth == 24 || depth == 32)
-	case 3:
-		return mapped == 0 && (depth == 8 || depth == 16 || depth == 1)
-	}
-	return false
-}
 
 // isMedia reports whether src is an ISO base media file, such as a video.
 func isMedia(src []byte) bool {

@@ -123,6 +123,16 @@ func measuredPictures(tb testing.TB) []measured {
 	add("BMP of 8 bits, RLE", flatBMP(w, h, 8, true))
 	add("BMP without its first header", flatBMP(w, h, 24, false)[14:])
 
+	netpbm := []byte("P6 2560 1024 65535\n")
+	add("PPM of 16 bits", append(netpbm, make([]byte, 6*w*h)...))
+	add("PGM, plain", append([]byte("P2 2560 1024 255\n"), bytes.Repeat([]byte("7 "), w*h)...))
+	add("QOI", append([]byte("qoif\x00\x00\x0a\x00\x00\x00\x04\x00\x03\x00"), bytes.Repeat([]byte{0xfd}, w*h/62+1)...))
+	add("TGA with run lengths", append([]byte("\x00\x00\x0a\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x0a\x00\x04\x18\x20"),
+		bytes.Repeat([]byte("\xffrgb"), w*h/128)...))
+	icon := append([]byte("\x00\x00\x01\x00\x01\x00"+"\x00\x00\x00\x00\x01\x00\x18\x00\xff\xff\xff\xff\x16\x00\x00\x00"),
+		flatBMP(w, 2*h, 24, false)[14:]...)
+	add("ICO with a BMP", icon)
+
 	add("WebP, lossless", webpFile(webpChunk("VP8L", flatVP8L(w, h, false, true))))
 	add("WebP, lossless with a palette", webpFile(webpChunk("VP8L", flatVP8L(w, h, true, true))))
 	add("WebP, lossless in 2600 groups of codes", webpFile(webpChunk("VP8L", groupedVP8L(w, h, 2600))))

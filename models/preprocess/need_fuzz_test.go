@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/batchscore/batchscore/models/preprocess/codec"
+	"github.com/batchscore/batchscore/models/preprocess/codec/codectest"
 )
 
 // FuzzNeed tests that decoding anything takes no more than Need says, in Go's heap and for the
@@ -21,6 +22,11 @@ func FuzzNeed(f *testing.F) {
 			if filepath.Ext(path[:len(path)-len(filepath.Ext(path))]) != ".ref" {
 				f.Add(readFixture(f, filepath.Base(path)))
 			}
+		}
+	}
+	for name, src := range codectest.Archive(f, "testdata/formats.zip") {
+		if filepath.Ext(name) != ".png" {
+			f.Add(src)
 		}
 	}
 	f.Add(flatBMP(300, 20, 8, true))

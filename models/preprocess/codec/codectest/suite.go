@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"image/png"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -108,4 +109,65 @@ func Prefixes(t *testing.T, f codec.Format, src []byte) {
 			t.Fatalf("cut at %d of %d: %v, want truncated or corrupt", n, len(src), fail)
 		}
 	}
+}
+
+// ArchivedReferences decodes each file of an archive that has an ending of the format and, next to
+// it, its pixels as NAME.ref.png. They must be equal. It then decodes parts of the file from its
+// beginning: none may be a picture with other pixels.
+func ArchivedReferences(t *testing.T, f codec.Format, archive string) {
+	t.Helper()
+	found := 0
+	files := Archive(t, archive)
+	for name, src := range files {
+		ref := files[name+".ref.png"]
+		if ref == nil || !slices.Contains(strings.Fields(f.Extensions), strings.TrimPrefix(filepath.Ext(name), ".")) {
+			continue
+		}
+		found++
+		t.Run(name, func(t *testing.T) {
+			img, err := png.Decode(bytes.NewReader(ref))
+			if err != nil {
+				t.Fatal(err)
+			}
+			WantPixels(t, f, src, img.Bounds().Dx(), img.Bounds().Dy(), RGB(img))
+			d := New(t, f, codec.Config{})
+			for n := len(src) % 7; n < len(src)-7; n += 7 {
+				part := bytes.Clone(src[:n]) // so that a read past the end is one past the allocation
+				if !f.Matches(part) {
+					continue
+				}
+				c, fail := DecodeWith(t, d, Bounds, part)
+				need := d.Need(part, Bounds)
+				switch StatusOf(fail) {
+				case codec.StatusOK:
+					if !bytes.Equal(c.RGB(), RGB(img)) {
+						t.Fatalf("cut at %d of %d: ok with other pixels", n, len(src))
+					}
+					if need.Width != c.Width || need.Height != c.Height {
+						t.Fatalf("cut at %d of %d: Need says %dx%d", n, len(src), need.Width, need.Height)
+					}
+				case codec.StatusTruncated, codec.StatusCorrupt:
+				default:
+					t.Fatalf("cut at %d of %d: %v, want truncated or corrupt", n, len(src), fail)
+				}
+			}
+		})
+	}
+	if found == 0 {
+		t.Errorf("no files of %s with references in %s", f.Name, archive)
+	}
+}
+
+// ArchivedSeeds returns the files of an archive that have an ending of the format.
+func ArchivedSeeds(tb testing.TB, f codec.Format, archive string) (seeds [][]byte) {
+	tb.Helper()
+	for name, src := range Archive(tb, archive) {
+		if slices.Contains(strings.Fields(f.Extensions), strings.TrimPrefix(filepath.Ext(name), ".")) {
+			seeds = append(seeds, src)
+		}
+	}
+	if len(seeds) == 0 {
+		tb.Fatalf("no files of %s in %s", f.Name, archive)
+	}
+	return seeds
 }
