@@ -161,7 +161,7 @@ func (p *picker) add(e shard.Entry, r row.Row) error {
 	one.object = store.Object{Name: strings.Clone(e.Path), Size: e.Size, ETag: strings.Clone(e.ETag)}
 	one.line = jsonLine(p.columns, &r)
 	for _, c := range p.columns {
-		if c.Kind != row.List {
+		if c.Tabular() {
 			one.record = append(one.record, strings.Clone(c.Field(&r)))
 		}
 	}
@@ -218,7 +218,7 @@ func (s *sampleRows) files() (map[string][]byte, error) {
 	w := csv.NewWriter(&table)
 	var header []string
 	for _, c := range s.columns {
-		if c.Kind != row.List {
+		if c.Tabular() {
 			header = append(header, c.Name)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/preprocess"
 )
 
 // Classification is the answer of Classify: the best class of an image, and the
@@ -98,8 +99,22 @@ func certainty(a *Classification, activation models.Activation) Value {
 	return Value{Number: float64(closest)}
 }
 
-// classify turns scores into those that rows have, in place, and takes the best.
-func classify(a *Classification, b *binding, scores []float32) error {
+// classify turns scores into those that rows have, and takes the best.
+func classify(a *Classification, b *binding, scores []float32, _ preprocess.Placement) error {
+	var pair [2]float32
+	scores, err := activated(b, scores, &pair)
+	if err != nil {
+		return err
+	}
+	best(a.TopK, scores, b.labels)
+	top := &a.TopK[0]
+	a.ClassID, a.Label, a.Score = top.ClassID, top.Label, top.Score
+	return nil
+}
+
+// activated returns the scores of all classes, in the memory of those that the model gave,
+// or in pair if it gave one for two classes.
+func activated(b *binding, scores []float32, pair *[2]float32) ([]float32, error) {
 	switch b.contract.Output {
 	case models.Logits:
 		softmax(scores)
@@ -108,18 +123,14 @@ func classify(a *Classification, b *binding, scores []float32) error {
 	case models.Independent:
 		for _, s := range scores {
 			if !within(s) {
-				return fmt.Errorf("holds a score outside of 0 to 1, and the contract says %s; "+
+				return nil, fmt.Errorf("holds a score outside of 0 to 1, and the contract says %s; "+
 					"if its scores are raw, run with --activation %s", models.Independent, models.Sigmoid)
 			}
 		}
 	}
-	var pair [2]float32
 	if b.contract.Binary() {
-		pair = [2]float32{1 - scores[0], scores[0]}
-		scores = pair[:]
+		*pair = [2]float32{1 - scores[0], scores[0]}
+		return pair[:], nil
 	}
-	best(a.TopK, scores, b.labels)
-	top := &a.TopK[0]
-	a.ClassID, a.Label, a.Score = top.ClassID, top.Label, top.Score
-	return nil
+	return scores, nil
 }

@@ -43,7 +43,11 @@ type column[A any] interface {
 }
 
 // memory holds the lists of the answers of one part, which is read line by line.
-type memory struct{ classes []Class }
+type memory struct {
+	classes []Class
+	numbers []float32
+	boxes   []Box
+}
 
 // null is how JSON writes that there is no number.
 const null = "null"

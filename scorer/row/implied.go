@@ -2,6 +2,7 @@ package row
 
 import (
 	"reflect"
+	"strconv"
 
 	"github.com/parquet-go/parquet-go"
 
@@ -121,3 +122,51 @@ func (d *impliedFloat[A]) value(a *A) Value {
 	v, ok := d.of(a)
 	return Value{Number: float64(v), Unknown: !ok}
 }
+
+type impliedWhole[A any] struct{ implied[A, int] }
+
+// impliedWholeColumn is integerColumn for numbers that follow from other columns, such as
+// how many elements a list has.
+func impliedWholeColumn[A any](name string, of func(a *A) int) column[A] {
+	return &impliedWhole[A]{newImplied(name, func(a *A) (int, bool) { return of(a), true })}
+}
+
+func (d *impliedWhole[A]) number(a *A) int {
+	n, _ := d.of(a)
+	return n
+}
+
+func (d *impliedWhole[A]) appendJSON(buf []byte, a *A, how style) []byte {
+	buf = append(buf, d.key...)
+	if how.blank {
+		return append(buf, null...)
+	}
+	return strconv.AppendInt(buf, int64(d.number(a)), 10)
+}
+
+func (d *impliedWhole[A]) parseJSON(p jsonform.Parser, _ *A, _ *memory) jsonform.Parser {
+	p.Take(d.key)
+	if !p.Has(null) {
+		p.Int()
+	}
+	return p
+}
+
+func (d *impliedWhole[A]) appendCSV(buf []byte, a *A, how style) []byte {
+	if how.blank {
+		return buf
+	}
+	return strconv.AppendInt(buf, int64(d.number(a)), 10)
+}
+
+func (d *impliedWhole[A]) parquetField(form Form) reflect.StructField {
+	return parquetNumber[int32](d.column, form)
+}
+
+func (d *impliedWhole[A]) appendParquet(w *parquetValues, a *A, how style) {
+	w.number(parquet.Int32Value(int32(d.number(a))), how, how.blank)
+}
+
+func (d *impliedWhole[A]) readParquet(r *parquetColumns, _ *A) { r.next() }
+func (d *impliedWhole[A]) kind() Kind                          { return Whole }
+func (d *impliedWhole[A]) value(a *A) Value                    { return Value{Number: float64(d.number(a))} }

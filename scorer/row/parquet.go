@@ -113,6 +113,26 @@ func (w *parquetValues) list(n int, add func(i int)) {
 	w.column++
 }
 
+// optionalList is list for one that may be missing as a whole.
+func (w *parquetValues) optionalList(missing bool, n int, add func(i int)) {
+	if missing {
+		w.add(parquet.NullValue())
+		return
+	}
+	w.inList = true
+	w.definition = 1
+	if n == 0 {
+		w.add(parquet.NullValue())
+	}
+	w.definition = 2
+	for i := range n {
+		add(i)
+		w.repetition = 1
+	}
+	w.repetition, w.definition, w.inList = 0, 0, false
+	w.column++
+}
+
 // parquetWriter writes one file.
 type parquetWriter struct {
 	task   Task
@@ -249,7 +269,8 @@ func decodeParquet(body []byte, s *Schema, most int) (rows []Row, err error) {
 	}
 	t := s.Task
 	schema := parquetSchema(t)
-	if err := checkParquet(body, schema, most, s.TopK); err != nil {
+	elements, size := t.longest(s.TopK)
+	if err := checkParquet(body, schema, most, elements, size); err != nil {
 		return nil, fmt.Errorf("the Parquet was not written by this program: %w", err)
 	}
 	defer func() {

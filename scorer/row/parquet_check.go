@@ -46,8 +46,18 @@ type leaf struct {
 	optional bool
 }
 
-// levels reports whether values of the column may be missing.
-func (l *leaf) levels() bool { return l.repeated || l.optional }
+// top returns the level of a value that is not missing: one for each of the ways in which it may
+// be.
+func (l *leaf) top() int {
+	n := 0
+	if l.repeated {
+		n++
+	}
+	if l.optional {
+		n++
+	}
+	return n
+}
 
 // leaves returns the columns of values of a schema, in order, and how many elements the
 // schema has in a footer.
@@ -70,8 +80,9 @@ func leaves(n parquet.Node, l leaf) (all []leaf, elements int) {
 }
 
 // checkParquet returns an error unless reading the sealed file body takes memory only for
-// most rows with topK classes each, and a file of that schema may be so.
-func checkParquet(body []byte, schema *parquet.Schema, most, topK int) error {
+// most rows with lists of so many elements, each of that size, and a file of that schema may
+// be so.
+func checkParquet(body []byte, schema *parquet.Schema, most, elementsMost, size int) error {
 	at, err := footer(body)
 	if err != nil {
 		return err
@@ -100,9 +111,9 @@ func checkParquet(body []byte, schema *parquet.Schema, most, topK int) error {
 	if len(meta.RowGroups) > groups {
 		return fmt.Errorf("it has %d row groups", len(meta.RowGroups))
 	}
-	topK = max(topK, 1)
+	elementsMost = max(elementsMost, 1)
 	c := parquetCheck{body: body[:at], rows: most, columns: columns,
-		classes: int64(most) * int64(topK), bytes: 1<<20 + int64(most)*(rowMost+classMost*int64(topK))}
+		classes: int64(most) * int64(elementsMost), bytes: 1<<20 + int64(most)*(rowMost+int64(size)*int64(elementsMost))}
 	rows := int64(0)
 	for i := range meta.RowGroups {
 		g := &meta.RowGroups[i]
@@ -138,16 +149,16 @@ func (c *parquetCheck) group(g *format.RowGroup) error {
 	if len(g.Columns) != len(c.columns) {
 		return fmt.Errorf("%d columns, not %d", len(g.Columns), len(c.columns))
 	}
-	listed := int64(-1) // values of the columns of the list, which have the same number
+	listed := map[string]int64{} // values of the columns of each list, which have the same number
 	for i := range g.Columns {
 		l := &c.columns[i]
 		m := &g.Columns[i].MetaData
 		err := c.chunk(l, &g.Columns[i], g.NumRows)
 		if l.repeated && err == nil {
-			if listed >= 0 && m.NumValues != listed {
-				err = fmt.Errorf("%d values, another column of the list has %d", m.NumValues, listed)
+			if n, ok := listed[l.path[0]]; ok && m.NumValues != n {
+				err = fmt.Errorf("%d values, another column of the list has %d", m.NumValues, n)
 			}
-			listed = m.NumValues
+			listed[l.path[0]] = m.NumValues
 		}
 		if err != nil {
 			return fmt.Errorf("column %s: %w", strings.Join(l.path, "."), err)
@@ -264,7 +275,7 @@ func (p *pages) page(h *format.DataPageHeaderV2, page []byte, size int) error {
 	case n < 0 || h.NumNulls < 0 || h.NumNulls > n || h.NumRows < 0 || h.NumRows > n || !p.leaf.repeated && h.NumRows != n:
 		return fmt.Errorf("%d values, %d missing, in %d rows", n, h.NumNulls, h.NumRows)
 	case repetition < 0 || definition < 0 || int64(repetition)+int64(definition) > int64(min(len(page), size)),
-		(repetition > 0) != (p.leaf.repeated && n > 0), (definition > 0) != (p.leaf.levels() && n > 0), h.NumNulls > 0 && definition == 0:
+		(repetition > 0) != (p.leaf.repeated && n > 0), (definition > 0) != (p.leaf.top() > 0 && n > 0), h.NumNulls > 0 && definition == 0:
 		return fmt.Errorf("levels of %d and %d bytes", repetition, definition)
 	case !h.IsCompressed.Valid || !h.IsCompressed.V:
 		return errors.New("it is not compressed")
@@ -274,14 +285,14 @@ func (p *pages) page(h *format.DataPageHeaderV2, page []byte, size int) error {
 		return fmt.Errorf("%d values, more than %d rows have", p.values, p.check.rows)
 	}
 	if repetition > 0 {
-		begun, err := levels(page[:repetition], n)
+		begun, err := levels(page[:repetition], n, 1)
 		if err != nil || int32(begun) != h.NumRows {
 			return fmt.Errorf("its rows are not %d", h.NumRows)
 		}
 	}
 	page, size = page[repetition:], size-int(repetition)
 	if definition > 0 {
-		missing, err := levels(page[:definition], n)
+		missing, err := levels(page[:definition], n, p.leaf.top())
 		if err != nil || int32(missing) != h.NumNulls {
 			return fmt.Errorf("the values that it misses are not %d", h.NumNulls)
 		}
@@ -389,16 +400,16 @@ func unpack(data []byte, width int, fn func(uint32) error) error {
 	return nil
 }
 
-// levels returns how many of n levels, each 0 or 1, are 0. Packed levels are filled up to
-// a multiple of eight.
-func levels(data []byte, n int32) (zeros int64, err error) {
+// levels returns how many of n levels are below top, which is the largest. Packed levels are
+// filled up to a multiple of eight.
+func levels(data []byte, n int32, top int) (below int64, err error) {
 	total := int64(0)
-	err = runs(data, 1, func(value uint32, count uint64) error {
-		if value > 1 || total+int64(count) > int64(n)+7 {
+	err = runs(data, bits.Len(uint(top)), func(value uint32, count uint64) error {
+		if int(value) > top || total+int64(count) > int64(n)+7 {
 			return errRuns
 		}
-		if value == 0 {
-			zeros += max(min(total+int64(count), int64(n))-total, 0)
+		if int(value) < top {
+			below += max(min(total+int64(count), int64(n))-total, 0)
 		}
 		total += int64(count)
 		return nil
@@ -406,7 +417,7 @@ func levels(data []byte, n int32) (zeros int64, err error) {
 	if err == nil && total < int64(n) {
 		err = errRuns
 	}
-	return zeros, err
+	return below, err
 }
 
 // indexes checks n numbers of values in a dictionary of that size.

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/preprocess"
 )
 
 // Schema is all that decides what the rows of a job may say and how they are
@@ -88,6 +90,12 @@ func (s Schema) Equal(a, b *Row) bool {
 		a.Error == b.Error && s.Task.equal(a.Answer, b.Answer)
 }
 
+// RowMost returns how many bytes a row may take in a file, on average.
+func (s Schema) RowMost() int64 {
+	elements, size := s.Task.longest(s.TopK)
+	return rowMost + int64(elements)*int64(size)
+}
+
 // Check returns an error that says in what the columns of a row contradict one
 // another or the job; nil if they do not.
 func (s Schema) Check(r *Row) error { return s.Task.check(r, s.Activation) }
@@ -98,12 +106,12 @@ type Answers interface {
 	// Grow makes room for the answers of n images.
 	Grow(n int)
 	// Fill makes the answer of image i from the model's numbers for it, which it may
-	// change, and gives it to r. The answer is valid until that of another image i
+	// change, and gives it to r. at is where the image is in the model's input. The answer is valid until that of another image i
 	// is made. Different images may be filled at once.
 	//
 	// An error means that the model's output is not a valid answer. It wraps
 	// models.ErrModel.
-	Fill(i int, numbers []float32, r *Row) error
+	Fill(i int, numbers []float32, at preprocess.Placement, r *Row) error
 }
 
 // NewAnswers returns the memory of answers from a model with that contract. An
@@ -116,7 +124,7 @@ func (s Schema) NewAnswers(c *models.Contract, topK int) Answers {
 			labels[i] = labelMark + c.Label(i)
 		}
 	}
-	return s.Task.answers(binding{contract: c, labels: labels, topK: topK})
+	return s.Task.answers(binding{contract: c, labels: labels, topK: topK, work: new(sync.Pool)})
 }
 
 func (t *task[A]) answers(b binding) Answers { return &answers[A]{task: t, binding: b} }
@@ -133,6 +141,9 @@ func (m *answers[A]) Grow(n int) {
 		return
 	}
 	m.all = make([]A, n)
+	if m.task.room != nil {
+		m.task.room(m.all)
+	}
 	if m.task.reserve != nil {
 		m.task.reserve(m.all, &m.binding)
 	}
@@ -140,10 +151,10 @@ func (m *answers[A]) Grow(n int) {
 
 var errNotNumbers = errors.New("contains NaN or infinity; check the model file and its precision")
 
-func (m *answers[A]) Fill(i int, numbers []float32, r *Row) error {
+func (m *answers[A]) Fill(i int, numbers []float32, at preprocess.Placement, r *Row) error {
 	err := errNotNumbers
 	if allFinite(numbers) {
-		err = m.task.fill(&m.all[i], &m.binding, numbers)
+		err = m.task.fill(&m.all[i], &m.binding, numbers, at)
 	}
 	if err != nil {
 		return fmt.Errorf("%w: its output for image %q %w", models.ErrModel, r.Path, err)

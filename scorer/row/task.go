@@ -5,13 +5,15 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/shard/jsonform"
 )
 
 // tasks lists every task. The first is the one of contracts that name none.
-var tasks = []Task{Classify}
+var tasks = []Task{Classify, MultiLabel, Embed, Raw, Detect}
 
 // Task is one kind of answer. All are a task[A], each declared in a file of its
 // own; the interface hides the type of their answers.
@@ -50,6 +52,11 @@ type rules interface {
 	marked() Task
 	// as returns the task with the columns that files of that form have.
 	as(form Form) Task
+	// bound returns the task for a model with such settings and so many classes.
+	bound(settings models.Settings, classes int) Task
+	// longest returns how many elements a list of an answer has at most, and how many
+	// bytes one of them takes in a file. topK is the limit of lists of the best classes.
+	longest(topK int) (elements, size int)
 }
 
 // coder writes, reads and compares answers, column after column. An answer is nil
@@ -69,8 +76,19 @@ type coder interface {
 	readParquet(r *parquetColumns, answer any)
 }
 
-// Named returns the task that a contract or a job record names. The empty name is
-// that of Classify. An unknown name is an error that lists the tasks there are.
+// New returns the task of that name for a model with such settings and so many classes or
+// numbers, as a contract or a job record names them: columns and limits of a task may
+// depend on them. The errors are those of Named.
+func New(name string, settings models.Settings, classes int) (Task, error) {
+	t, err := Named(name)
+	if err != nil {
+		return nil, err
+	}
+	return t.bound(settings, classes), nil
+}
+
+// Named returns the task of that name as it is without a model. The empty name is that of
+// Classify. An unknown name is an error that lists the tasks there are.
 func Named(name string) (Task, error) {
 	if name == "" {
 		return tasks[0], nil
@@ -89,7 +107,7 @@ func Named(name string) (Task, error) {
 // wrapping models.ErrModel if there is no such task, or if the contract does not
 // suit it.
 func ForContract(c *models.Contract) (Task, error) {
-	t, err := Named(c.Task)
+	t, err := New(c.Task, c.Settings, c.Classes)
 	if err == nil {
 		err = t.accepts(c)
 	}
@@ -102,7 +120,7 @@ func ForContract(c *models.Contract) (Task, error) {
 // RecordedName returns what the job record says of a task: nothing of Classify, as
 // in records of jobs that were begun before there were others.
 func RecordedName(t Task) string {
-	if t == tasks[0] {
+	if t.Name() == tasks[0].Name() {
 		return ""
 	}
 	return t.Name()
@@ -121,14 +139,23 @@ type task[A any] struct {
 	// labelOf returns the text that carries the mark of simulated jobs; nil if no
 	// column does.
 	labelOf func(a *A) *string
+	// bind changes the task for a model with such settings and so many classes; nil if
+	// none of it depends on them.
+	bind func(t *task[A], settings models.Settings, classes int)
+	// most returns what longest does; nil is a list of topK classes.
+	most func(topK int) (elements, size int)
 	// width returns how many numbers per image the model must give. Nil takes the
 	// width that the contract says.
 	width func(c *models.Contract) int
-	// reserve gives the lists of new answers their memory; nil if they have none.
+	// room gives the lists of new answers their memory, whoever makes them; nil if they
+	// have none, or only such that a binding decides.
+	room func(answers []A)
+	// reserve does the same for answers that are made with b; nil if room is enough.
 	reserve func(answers []A, b *binding)
 	// fill makes the answer from the model's numbers for one image, which it may
-	// change. Its error completes "its output for image ...".
-	fill func(a *A, b *binding, numbers []float32) error
+	// change, and from where the image is in the model's input. Its error completes "its
+	// output for image ...".
+	fill func(a *A, b *binding, numbers []float32, at preprocess.Placement) error
 	// valid reports whether an image that did not fail can have the answer; nil
 	// takes every answer.
 	valid func(a *A) bool
@@ -151,6 +178,8 @@ type binding struct {
 	// labels are those of the contract, marked where the job is simulated.
 	labels []string
 	topK   int // the number of classes in an answer that lists the best ones
+	// work is the memory of fill for one image at a time.
+	work *sync.Pool
 }
 
 func (t *task[A]) Name() string       { return t.name }
@@ -189,6 +218,22 @@ func (t *task[A]) marked() Task {
 	m.cells = func(a *A) []string { return append(t.cells(a), Simulated) }
 	m.caption = func(a *A) string { return labelMark + t.caption(a) }
 	return &m
+}
+
+func (t *task[A]) bound(settings models.Settings, classes int) Task {
+	if t.bind == nil {
+		return t
+	}
+	own := *t
+	own.bind(&own, settings, classes)
+	return &own
+}
+
+func (t *task[A]) longest(topK int) (elements, size int) {
+	if t.most == nil {
+		return topK, classMost
+	}
+	return t.most(topK)
 }
 
 func (t *task[A]) as(form Form) Task {
@@ -251,6 +296,9 @@ func (t *task[A]) label(answer any) (string, bool) {
 // are in it.
 func (t *task[A]) newAnswers(n int) func(i int) any {
 	all := slices.Repeat([]A{t.none}, n)
+	if t.room != nil {
+		t.room(all)
+	}
 	return func(i int) any { return &all[i] }
 }
 

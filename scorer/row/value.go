@@ -1,6 +1,7 @@
 package row
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,6 +19,8 @@ const (
 	Whole              // a whole number
 	Number             // a number of 32 bits
 	List               // classes, best first
+	Vector             // numbers in an order that means something
+	BoxList            // boxes, best first
 )
 
 // Value is what one column of one row holds.
@@ -25,6 +28,8 @@ type Value struct {
 	Text    string  // of a Text or a Word
 	Number  float64 // of a Whole or a Number
 	Classes []Class // of a List
+	Vector  []float32
+	Boxes   []Box // of a BoxList
 	// Unknown reports whether the row does not hold the value: an image that failed
 	// has no answer.
 	Unknown bool
@@ -60,8 +65,32 @@ func (c *Column) Cell(r *Row) string {
 			all = append(all, one.Label+" "+strconv.FormatFloat(float64(one.Score), 'f', 4, 64))
 		}
 		return strings.Join(all, ", ")
+	case c.Kind == Vector:
+		return vectorCell(v.Vector)
+	case c.Kind == BoxList:
+		var all []string
+		for i := range v.Boxes {
+			all = append(all, v.Boxes[i].String())
+		}
+		return strings.Join(all, ", ")
 	}
 	return v.Text
+}
+
+// Labelled reports whether the values have labels, by which rows can be chosen.
+func (c *Column) Labelled() bool { return c.Kind == List || c.Kind == BoxList }
+
+// Ordered reports whether rows can be sorted by the values.
+func (c *Column) Ordered() bool { return c.Kind < List }
+
+// Tabular reports whether a table for people has the column: not vectors, and not the list of
+// the best classes, which other columns are about.
+func (c *Column) Tabular() bool { return c.Kind != Vector && c.Name != "topk" }
+
+// HasLabel reports whether accept is true for a label of the value.
+func (v *Value) HasLabel(accept func(label string) bool) bool {
+	return slices.ContainsFunc(v.Classes, func(c Class) bool { return accept(c.Label) }) ||
+		slices.ContainsFunc(v.Boxes, func(b Box) bool { return accept(b.Label) })
 }
 
 // Field returns the value of a row for programs, as CSV holds it: numbers in full,
@@ -89,6 +118,10 @@ func (c *Column) AppendJSON(buf []byte, r *Row) []byte {
 		return appendFloat(buf, float32(v.Number), Newest)
 	case c.Kind == List:
 		return appendClasses(buf, v.Classes, Newest)
+	case c.Kind == Vector:
+		return appendVector(buf, v.Vector, Newest)
+	case c.Kind == BoxList:
+		return appendBoxes(buf, v.Boxes, Newest)
 	}
 	return jsonform.AppendString(buf, validText(v.Text))
 }

@@ -30,7 +30,7 @@ func (w *csvWriter) Begin(c Collection, to Folder) error {
 	w.c = c
 	header := []string{}
 	for _, column := range c.Job.Schema().Columns() {
-		if column.Kind != row.List {
+		if column.Tabular() {
 			w.columns = append(w.columns, column)
 			header = append(header, column.Name)
 		}

@@ -100,6 +100,9 @@ func (p *parser) condition(name string, columns []row.Column) (Condition, error)
 	if c.Operator = operator; operator == "==" {
 		c.Operator = "="
 	}
+	if column.Kind == row.Vector {
+		return c, fmt.Errorf("%s is a vector, by which rows cannot be chosen", name)
+	}
 	if known := c.operators(); !slices.Contains(known, c.Operator) {
 		return c, fmt.Errorf("%s is %s, which takes %s, not %s", name, kinds[column.Kind], strings.Join(known, ", "), operator)
 	}
@@ -128,6 +131,7 @@ func (p *parser) condition(name string, columns []row.Column) (Condition, error)
 // kinds are the kinds of columns in errors.
 var kinds = map[row.Kind]string{
 	row.Text: "a text", row.Word: "a text", row.Whole: "a whole number", row.Number: "a number", row.List: "a list of labels",
+	row.Vector: "a vector", row.BoxList: "a list of boxes",
 }
 
 // operators returns those that the condition's column takes.

@@ -83,8 +83,8 @@ func (c *Condition) holds(v row.Value, o Operand) bool {
 		}
 		return s == o.Text
 	}
-	if c.Column.Kind == row.List {
-		return slices.ContainsFunc(v.Classes, func(one row.Class) bool { return text(one.Label) })
+	if c.Column.Labelled() {
+		return v.HasLabel(text)
 	}
 	return text(v.Text)
 }
@@ -158,8 +158,8 @@ func ParseOrder(text string, columns []row.Column) (Order, error) {
 		if err != nil {
 			return nil, err
 		}
-		if c.Kind == row.List {
-			return nil, fmt.Errorf("%s is a list of classes, which has no order", name)
+		if !c.Ordered() {
+			return nil, fmt.Errorf("%s is %s, which has no order", name, kinds[c.Kind])
 		}
 		order = append(order, Key{Column: c, Descending: descending})
 	}

@@ -1,0 +1,162 @@
+package row
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/parquet-go/parquet-go"
+
+	"github.com/batchscore/batchscore/shard/jsonform"
+)
+
+// vector is a column of lists of numbers, all of the same length. An image that failed has
+// none.
+type vector[A any] struct {
+	field[A, []float32]
+	whole bool // the numbers are integers of 8 bits
+}
+
+// vectorColumn returns a column of vectors. In CSV a field holds the JSON of its list.
+func vectorColumn[A any](name string, whole bool, of func(a *A) *[]float32) column[A] {
+	return &vector[A]{newField(name, of), whole}
+}
+
+func (c *vector[A]) equal(a, b *A) bool { return slices.Equal(*c.of(a), *c.of(b)) }
+
+func (c *vector[A]) finite(a *A) error {
+	for i, v := range *c.of(a) {
+		if !finite(v) {
+			return fmt.Errorf("%s: number %d is %v: %w", c.column, i, v, errNotFinite)
+		}
+	}
+	return nil
+}
+
+func (c *vector[A]) append(buf []byte, list []float32, form Form) []byte {
+	if !c.whole {
+		return appendVector(buf, list, form)
+	}
+	buf = append(buf, '[')
+	for i, v := range list {
+		if i > 0 {
+			buf = append(buf, ',')
+		}
+		buf = strconv.AppendInt(buf, int64(v), 10)
+	}
+	return append(buf, ']')
+}
+
+// appendVector appends a list of numbers as JSON.
+func appendVector(buf []byte, list []float32, form Form) []byte {
+	buf = append(buf, '[')
+	for i, v := range list {
+		if i > 0 {
+			buf = append(buf, ',')
+		}
+		buf = appendFloat(buf, v, form)
+	}
+	return append(buf, ']')
+}
+
+func (c *vector[A]) appendJSON(buf []byte, a *A, how style) []byte {
+	buf = append(buf, c.key...)
+	if *c.of(a) == nil {
+		return append(buf, null...)
+	}
+	return c.append(buf, *c.of(a), how.form)
+}
+
+func (c *vector[A]) parseJSON(p jsonform.Parser, a *A, m *memory) jsonform.Parser {
+	p.Take(c.key)
+	if p.Has(null) {
+		return p
+	}
+	p, *c.of(a) = parseVector(p, m)
+	return p
+}
+
+// parseVector takes a list off p and returns the rest.
+func parseVector(p jsonform.Parser, m *memory) (jsonform.Parser, []float32) {
+	from := len(m.numbers)
+	p.Take(`[`)
+	for !p.Has(`]`) {
+		if len(m.numbers) > from && !p.Has(`,`) {
+			p.Take(`]`) // which does not come next
+			break
+		}
+		m.numbers = append(m.numbers, p.Float())
+	}
+	n := len(m.numbers)
+	return p, m.numbers[from:n:n]
+}
+
+func (c *vector[A]) appendCSV(buf []byte, a *A, how style) []byte {
+	if *c.of(a) == nil {
+		return buf
+	}
+	return appendCSVText(buf, string(c.append(nil, *c.of(a), how.form)))
+}
+
+func (c *vector[A]) parseCSV(field string, a *A) error {
+	if field == "" {
+		return nil
+	}
+	p, list := parseVector(jsonform.Parse(field), new(memory))
+	if !p.Done() {
+		return fmt.Errorf("%s: %.100q is not a list of numbers", c.column, field)
+	}
+	*c.of(a) = list
+	return nil
+}
+
+func (c *vector[A]) parquetField(Form) reflect.StructField {
+	typ := reflect.TypeFor[[]float32]()
+	if c.whole {
+		typ = reflect.TypeFor[[]int8]()
+	}
+	return parquetField(c.column, typ, ",optional,list")
+}
+
+func (c *vector[A]) appendParquet(w *parquetValues, a *A, _ style) {
+	list := *c.of(a)
+	w.optionalList(list == nil, len(list), func(i int) {
+		if c.whole {
+			w.add(parquet.Int32Value(int32(list[i])))
+		} else {
+			w.float(list[i])
+		}
+	})
+}
+
+func (c *vector[A]) readParquet(r *parquetColumns, a *A) {
+	var list []float32
+	if n := r.length(); n > 0 {
+		list = make([]float32, n)
+	}
+	*c.of(a) = list
+	r.list(func(i int) {
+		if c.whole {
+			list[i] = float32(r.integer())
+		} else {
+			list[i] = r.float()
+		}
+	})
+}
+
+func (c *vector[A]) kind() Kind       { return Vector }
+func (c *vector[A]) value(a *A) Value { return Value{Vector: *c.of(a), Unknown: *c.of(a) == nil} }
+
+// vectorCell returns the begin of a vector, for people.
+func vectorCell(list []float32) string {
+	var all []string
+	for _, v := range list[:min(len(list), 4)] {
+		all = append(all, strconv.FormatFloat(float64(v), 'f', 4, 64))
+	}
+	if len(list) > len(all) {
+		all = append(all, fmt.Sprintf("... (%d numbers)", len(list)))
+	}
+	return strings.Join(all, " ")
+}
