@@ -144,6 +144,15 @@ func (c *Contract) Labelled() int {
 	return c.Classes
 }
 
+// Listed returns how many of the best classes an answer lists where so many are asked for;
+// 0 where an answer does not list them.
+func (c *Contract) Listed(asked int) int {
+	if c.Classifies() {
+		return min(asked, c.Labelled())
+	}
+	return 0
+}
+
 // Batch is the memory of one batch, owned by one goroutine at a time. The
 // decoder writes into Pixels; the engine reads Pixels and writes Scores.
 type Batch struct {

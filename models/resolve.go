@@ -77,11 +77,9 @@ func (m *Model) resolve(layers []Given, own *Contract) error {
 		m.Contract.Output = *a.Output
 	}
 	if own == nil || len(layers) > 1 {
-		candidates := m.Contract.Settings.Candidates
 		if m.Contract.Settings, err = a.settings(&m.Contract); err != nil {
 			return err
 		}
-		m.Contract.Settings.Candidates = candidates
 	}
 	if m.Contract.Classifies() && m.Contract.Classes == 1 && len(m.Contract.Labels) == 0 {
 		m.Conflicts = append(m.Conflicts, "there are no labels, so every image has the label 0, whatever its score:"+

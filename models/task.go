@@ -1,6 +1,7 @@
 package models
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -101,10 +102,8 @@ type Settings struct {
 	// Columns are the names of the columns of Raw, [Classes].
 	Columns []string `json:"columns,omitempty"`
 
-	// Detector is the arrangement of the numbers of Detect, and Candidates how many boxes
-	// it proposes for each image.
-	Detector   Detector `json:"detector,omitempty"`
-	Candidates int      `json:"candidates,omitempty"`
+	// Detector is the arrangement of the numbers of Detect.
+	Detector Detector `json:"detector,omitempty"`
 	// Background says that the scores of DETR have one for "no object" after those of the
 	// classes.
 	Background bool `json:"background,omitempty"`
@@ -135,28 +134,19 @@ const (
 	// MaxColumns is how many columns of their own rows of Raw can have. More numbers are
 	// a vector.
 	MaxColumns = 256
-	// maxCandidates is more boxes than any detector proposes.
-	maxCandidates = 1 << 20
+	// maxVector is more numbers than any embedding has.
+	maxVector = 1 << 16
 	// maxBoxes bounds the length of a row.
 	maxBoxes = 10_000
 )
 
-// Numbers returns how many numbers a detector gives for each image of that many classes.
-func (s *Settings) Numbers(classes int) int {
-	switch s.Detector {
-	case YOLOv8:
-		return s.Candidates * (4 + classes)
-	case YOLOv5, YOLOX:
-		return s.Candidates * (5 + classes)
-	case DETR:
-		if s.Background {
-			classes++
-		}
-		return s.Candidates * (4 + classes)
-	case Boxes, BoxesLabelsScores:
-		return s.Candidates * 6
+// AnswerWidth returns how many numbers an answer is made of that has a place for each of
+// them, as vectors have, or how many classes an answer chooses from.
+func (c *Contract) AnswerWidth() int {
+	if c.Task == Embed || c.Task == Raw {
+		return c.HeadNumbers(0)
 	}
-	return 0
+	return c.Labelled()
 }
 
 // validateTask returns an error that says which setting of the task is impossible.
@@ -184,6 +174,10 @@ func (c *Contract) validateTask() error {
 			return fmt.Errorf("contract: the scores of several labels are independent of one another: their output is %s or %s, not %s",
 				Sigmoid, Independent, c.Output)
 		}
+	case Embed:
+		if n := c.AnswerWidth(); n > maxVector {
+			return fmt.Errorf("contract: a vector of %d numbers has more than %d", n, maxVector)
+		}
 	case Raw:
 		return c.validateColumns()
 	case Detect:
@@ -193,13 +187,13 @@ func (c *Contract) validateTask() error {
 }
 
 func (c *Contract) validateColumns() error {
-	names := c.Settings.Columns
-	if len(names) != c.Classes {
-		return fmt.Errorf("contract: %d names of columns for %d numbers", len(names), c.Classes)
-	}
-	if len(names) > MaxColumns {
+	names, n := c.Settings.Columns, c.AnswerWidth()
+	if n > MaxColumns {
 		return fmt.Errorf("contract: %d numbers are more than the %d columns that a row can have; take them as a vector, with the task %s",
-			len(names), MaxColumns, Embed)
+			n, MaxColumns, Embed)
+	}
+	if len(names) != n {
+		return fmt.Errorf("contract: %d names of columns for %d numbers", len(names), n)
 	}
 	seen := map[string]bool{}
 	for _, name := range names {
@@ -238,8 +232,6 @@ func (c *Contract) validateDetector() error {
 	switch {
 	case !slices.Contains(Detectors(), string(s.Detector)):
 		return fmt.Errorf("contract: invalid detector %q: want one of %s", s.Detector, strings.Join(Detectors(), ", "))
-	case s.Candidates < 1 || s.Candidates > maxCandidates:
-		return fmt.Errorf("contract: %d boxes for each image are not within 1..%d", s.Candidates, maxCandidates)
 	case s.MaxBoxes < 1 || s.MaxBoxes > maxBoxes:
 		return fmt.Errorf("contract: at most %d boxes in an answer: that is not within 1..%d", s.MaxBoxes, maxBoxes)
 	case s.Units != "" && !slices.Contains(AllUnits(), string(s.Units)):
@@ -249,5 +241,55 @@ func (c *Contract) validateDetector() error {
 	case c.Output != Sigmoid && c.Output != Independent && !(s.Detector == DETR && c.Output == Logits):
 		return fmt.Errorf("contract: the scores of a detector are %s or %s, not %q", Independent, Sigmoid, c.Output)
 	}
-	return nil
+	return c.checkArrangement()
+}
+
+// arrangement returns the shapes of the outputs of a detector of so many classes; -1 is a
+// size that is the same in all of them, the number of boxes.
+func (s *Settings) arrangement(classes int) [][]int {
+	switch s.Detector {
+	case YOLOv8:
+		return [][]int{{4 + classes, -1}}
+	case YOLOv5, YOLOX:
+		return [][]int{{-1, 5 + classes}}
+	case DETR:
+		if s.Background {
+			classes++
+		}
+		return [][]int{{-1, classes}, {-1, 4}}
+	case Boxes:
+		return [][]int{{-1, 6}}
+	}
+	return [][]int{{-1, 4}, {-1}, {-1}}
+}
+
+// checkArrangement returns an error if the outputs are not those of the detector.
+func (c *Contract) checkArrangement() error {
+	want := c.Settings.arrangement(c.Classes)
+	boxes, fits := 0, len(c.Outputs) == len(want)
+	for i := range want {
+		fits = fits && len(c.Outputs[i].Shape) == len(want[i])
+		for k := 0; fits && k < len(want[i]); k++ {
+			have := c.Outputs[i].Shape[k]
+			if want[i][k] < 0 {
+				boxes = cmp.Or(boxes, have)
+				fits = have == boxes
+			} else {
+				fits = have == want[i][k]
+			}
+		}
+	}
+	if fits {
+		return nil
+	}
+	var texts []string
+	for _, shape := range want {
+		texts = append(texts, strings.ReplaceAll(fmt.Sprint(shape), "-1", "M"))
+	}
+	have := []string{}
+	for _, o := range c.Outputs {
+		have = append(have, fmt.Sprint(o.Shape))
+	}
+	return fmt.Errorf("contract: a detector of the kind %s with %d classes has outputs of the shapes %s for each image, and this model has %s",
+		c.Settings.Detector, c.Classes, strings.Join(texts, ", "), strings.Join(have, ", "))
 }

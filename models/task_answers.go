@@ -298,17 +298,17 @@ func (t Thresholds) of(c *Contract, common float32) ([]float32, error) {
 // rawColumns returns the names of columns that nobody has named: the labels where those
 // can be names, else numbers.
 func rawColumns(c *Contract) []string {
-	if len(c.Labels) == c.Classes && !c.Numbered() &&
-		!slices.ContainsFunc(c.Labels, func(l string) bool { return CheckColumn(l) != nil }) {
+	n := c.AnswerWidth()
+	if len(c.Labels) == n && !c.Numbered() && !slices.ContainsFunc(c.Labels, func(l string) bool { return CheckColumn(l) != nil }) {
 		return c.Labels
 	}
-	if c.Classes == 1 {
+	if n == 1 {
 		return []string{"value"}
 	}
-	if c.Classes > MaxColumns {
+	if n > MaxColumns {
 		return nil // Validate says what to do
 	}
-	names := make([]string, c.Classes)
+	names := make([]string, n)
 	for i := range names {
 		names[i] = "value_" + strconv.Itoa(i)
 	}

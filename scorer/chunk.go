@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/scorer/claim"
 	"github.com/batchscore/batchscore/scorer/increment"
 	"github.com/batchscore/batchscore/scorer/row"
@@ -57,6 +58,8 @@ type batch struct {
 	// together never depends on timing or on which images fail.
 	offset int
 	n      int
+	// placements say where in the input the images are; [capacity].
+	placements []preprocess.Placement
 	// unsettled counts the images that are neither decoded nor failed.
 	unsettled atomic.Int32
 	decoded   atomic.Int32
@@ -142,7 +145,7 @@ func (p *batchPool) get(ctx context.Context) (*batch, error) {
 			return nil, err
 		}
 		p.made++
-		return &batch{Batch: b}, nil
+		return &batch{Batch: b, placements: make([]preprocess.Placement, p.size)}, nil
 	}
 	for {
 		look := time.NewTimer(p.taker.lookInterval())

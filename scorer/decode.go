@@ -34,7 +34,7 @@ func (d *decoders) run(ctx context.Context) error {
 		err := d.decode(ctx, decoder, img)
 		trace.Note(telemetry.Decode, start)
 		if err == nil {
-			d.assembler.accept(img)
+			d.assembler.accept(img, decoder.Placement())
 			err = d.assembler.settle(ctx, img.batch)
 		} else if bad := failure(err); bad != nil {
 			err = d.assembler.fail(ctx, img, bad)
@@ -69,9 +69,10 @@ func (a *assembler) pixels(img item) []byte {
 	return img.batch.Pixels[img.slot*a.stride:][:a.stride]
 }
 
-// accept begins the row of an image that has pixels; the lane fills in its
-// answer.
-func (a *assembler) accept(img item) {
+// accept begins the row of an image that has pixels, which are where at says; the lane
+// fills in its answer.
+func (a *assembler) accept(img item, at preprocess.Placement) {
+	img.batch.placements[img.slot] = at
 	entry := img.entry()
 	*img.row() = row.Row{Path: entry.Path, Size: entry.Size, Status: row.StatusOK}
 	img.batch.decoded.Add(1)

@@ -215,7 +215,7 @@ func (s *search) load(ctx context.Context, img item) error {
 	bad := failure(err)
 	switch {
 	case err == nil:
-		i.assembler.accept(img)
+		i.assembler.accept(img, s.decoder.Placement())
 	case bad != nil:
 		i.assembler.reject(img, bad)
 	default:

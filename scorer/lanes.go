@@ -77,7 +77,7 @@ func (f *filler) fill(b *batch, lo, hi int) error {
 			failed++
 			continue
 		}
-		if err := c.answers.Fill(b.offset+slot, b.Scores[slot*f.width:][:f.width], r); err != nil {
+		if err := c.answers.Fill(b.offset+slot, b.Scores[slot*f.width:][:f.width], b.placements[slot], r); err != nil {
 			return fmt.Errorf("%w; nothing of chunk %d was written", err, c.index)
 		}
 	}

@@ -36,6 +36,9 @@ func Run(ctx context.Context, o Options) (output.Success, error) {
 		return output.Success{}, err
 	}
 	o.Job.Task = row.RecordedName(task)
+	if o.Job.Task != "" {
+		o.Job.Settings, o.Job.Width = &o.Contract.Settings, o.Contract.AnswerWidth()
+	}
 	halt := newHalt()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -269,7 +269,7 @@ func (o *RunOptions) score(ctx context.Context, counters *telemetry.Counters) (_
 	c := &o.Model.Contract
 	job := output.Job{
 		Files: listing.Pictures, Max: o.Max, ModelDigest: o.Model.Digest,
-		TopK: min(5, c.Labelled()), Batch: o.Batch, Chunk: o.Chunk,
+		TopK: c.Listed(5), Batch: o.Batch, Chunk: o.Chunk,
 	}
 	if o.Simulated {
 		job.Precision = row.Simulated

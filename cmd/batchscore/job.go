@@ -97,7 +97,7 @@ func (f *jobFlags) job(answers models.Answers, format row.Format) (*models.Model
 		PreprocessDigest: m.Contract.PreprocessDigest(), LabelsDigest: m.Contract.LabelsDigest(),
 		Preprocess: &pixels,
 		Activation: string(m.Contract.Output), OutputName: m.Contract.OutputName, JPEGDecoder: jpegKind(),
-		Batch: f.batch.n, Chunk: f.chunk, TopK: min(f.topK, m.Contract.Labelled()), AskedTopK: f.topK, Format: format,
+		Batch: f.batch.n, Chunk: f.chunk, TopK: m.Contract.Listed(f.topK), AskedTopK: f.topK, Format: format,
 		DependentRows: f.dependentRows, Precision: m.Contract.Precision,
 	}
 	if m.LabelsFile != "" {

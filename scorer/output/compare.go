@@ -171,6 +171,7 @@ func (c *comparison) compareModels(have, want *Job) {
 	}
 	c.model = append(c.model, pixels(have, want)...)
 	model(difference{what: "task of the model", have: taskName(have.Task), want: taskName(want.Task)})
+	model(difference{what: "settings of the task", have: settingsText(have), want: settingsText(want)})
 	model(difference{what: "--activation", have: unnamed(have.Activation), want: unnamed(want.Activation), give: flagged("--activation", have.Activation)})
 	model(difference{what: "--output-name", have: unnamed(have.OutputName), want: unnamed(want.OutputName),
 		give: flagged("--output-name", have.OutputName), leave: unless(have.OutputName, "--output-name")})
@@ -189,6 +190,18 @@ func (c *comparison) compareModels(have, want *Job) {
 		d.have = short(have.LabelsDigest)
 	}
 	model(d)
+}
+
+// settingsText describes what a task was told; empty if nothing.
+func settingsText(j *Job) string {
+	if j.Settings == nil {
+		return ""
+	}
+	text, err := json.Marshal(j.Settings)
+	if err != nil {
+		return err.Error()
+	}
+	return strings.Trim(string(text), "{}")
 }
 
 // TF32 is the Precision of a float32 model whose factors a GPU rounds to 10 bits.

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/row"
@@ -34,6 +35,7 @@ var rowFields = map[string]struct {
 	"PreprocessDigest": {change: func(j *Job) { j.PreprocessDigest = "sha256:q" }, says: "preprocessing"},
 	"LabelsDigest":     {change: func(j *Job) { j.LabelsDigest = "sha256:k" }, says: "--labels"},
 	"Task":             {change: func(j *Job) { j.Task = "embed" }, says: "task of the model"},
+	"Settings":         {change: func(j *Job) { j.Settings = &models.Settings{Normalize: true} }, says: "settings of the task"},
 	"Activation":       {change: func(j *Job) { j.Activation = "sigmoid" }, says: "--activation: softmax there, sigmoid here"},
 	"OutputName":       {change: func(j *Job) { j.OutputName = "logits" }, says: "--output-name: probs there, logits here"},
 	"JPEGDecoder":      {change: func(j *Job) { j.JPEGDecoder = "go" }, says: "JPEG decoder: libjpeg-turbo there, go here"},
@@ -55,8 +57,8 @@ var otherFields = map[string]string{
 	"GPU": "a warning says so", "ONNXRuntime": "a warning says so",
 	"Batch": "divides images only", "AutoBatch": "no part of the record", "Chunk": "divides images only", "Listed": "no part of the record",
 	"AutoMaxPixels": "no part of the record", "AutoMaxBytes": "no part of the record", "AutoMaxMemory": "no part of the record",
-	"AskedTopK": "no part of the record",
-	"RowForm":   "a new job has the newest; see TestDiffersByTheFormOfRows", "ClaimForm": "about claims", "PartForm": "about names of parts",
+	"AskedTopK": "no part of the record", "Width": "follows from the model",
+	"RowForm": "a new job has the newest; see TestDiffersByTheFormOfRows", "ClaimForm": "about claims", "PartForm": "about names of parts",
 	"MaxErrors": "about the exit code", "After": "about where rows are", "Retry": "of a retry's record, which nobody continues",
 }
 

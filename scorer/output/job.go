@@ -41,8 +41,11 @@ type Job struct {
 	// the digest of, so that people can be told what differs; nil in older records.
 	LabelsFile string           `json:"labels_file,omitempty"`
 	Preprocess *preprocess.Spec `json:"preprocess,omitempty"`
-	// Task is the name of the row.Task; see row.RecordedName.
-	Task string `json:"task,omitempty"`
+	// Task is the name of the row.Task; see row.RecordedName. Settings are those of the
+	// task, and Width is models.Contract.AnswerWidth; both only where Task says something.
+	Task     string           `json:"task,omitempty"`
+	Settings *models.Settings `json:"settings,omitempty"`
+	Width    int              `json:"width,omitempty"`
 	// Activation says what the model's output holds: a models.Activation.
 	Activation string `json:"activation,omitempty"`
 	// OutputName names the output that is used, of a model with several.
@@ -157,12 +160,21 @@ func (j *Job) NewRetry(want Job, r Retry) Job {
 // Schema returns what the job's rows say and how they are written. It panics if
 // there is no such Task; a record that was read names one that exists.
 func (j *Job) Schema() row.Schema {
-	task, err := row.Named(j.Task)
+	task, err := j.task()
 	if err != nil {
 		panic(err)
 	}
 	return row.Schema{Task: task, Format: j.Format, Form: j.RowForm,
 		Activation: models.Activation(j.Activation), TopK: j.TopK, Simulated: j.Simulated()}
+}
+
+// task returns what the answers are.
+func (j *Job) task() (row.Task, error) {
+	var settings models.Settings
+	if j.Settings != nil {
+		settings = *j.Settings
+	}
+	return row.New(j.Task, settings, j.Width)
 }
 
 // Simulated reports whether no model computes the rows.
@@ -260,6 +272,9 @@ func readJob(ctx context.Context, st store.Store) (Job, store.Object, error) {
 // jobAdvice is what to do about a damaged job record.
 const jobAdvice = "choose another folder, or remove this one to begin again"
 
+// mostWidth is more than the numbers and classes of any model.
+const mostWidth = 1 << 20
+
 func parseJob(st store.Store, body []byte) (Job, error) {
 	var j Job
 	if err := decodeRecord(body, &j); err != nil {
@@ -269,6 +284,9 @@ func parseJob(st store.Store, body []byte) (Job, error) {
 		j.MaxPixels < 0 || j.MaxBytes < 0 || j.MaxMemory < 0 {
 		return Job{}, fmt.Errorf("%s of %s: %w: format %q, chunk %d, batch %d, max %d, max-pixels %d, max-bytes %d, max-image-memory %d",
 			jobName, st, ErrMismatch, j.Format, j.Chunk, j.Batch, j.Max, j.MaxPixels, j.MaxBytes, j.MaxMemory)
+	}
+	if s := j.Settings; j.Width < 0 || j.Width > mostWidth || s != nil && (len(s.Columns) > models.MaxColumns || s.MaxBoxes > mostWidth) {
+		return Job{}, fmt.Errorf("%s of %s: %w: answers of %d numbers", jobName, st, ErrMismatch, j.Width)
 	}
 	if j.RowForm < 0 || j.RowForm > row.Newest {
 		return Job{}, fmt.Errorf("%s of %s: %w: its rows have form %d, this program knows forms up to %d; use the program that began the job, or a newer one",
@@ -282,7 +300,7 @@ func parseJob(st store.Store, body []byte) (Job, error) {
 		return Job{}, fmt.Errorf("%s of %s: %w: its parts have form %d, this program knows forms up to %d; use the program that began the job, or a newer one",
 			jobName, st, ErrMismatch, j.PartForm, partForm)
 	}
-	if _, err := row.Named(j.Task); err != nil {
+	if _, err := j.task(); err != nil {
 		return Job{}, fmt.Errorf("%s of %s: %w: %w; use the program that began the job, or a newer one", jobName, st, ErrMismatch, err)
 	}
 	return j, nil

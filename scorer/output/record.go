@@ -32,11 +32,9 @@ const (
 	recordMost = 1 << 20
 	// digestMost is one line of the file of the parts' digests.
 	digestMost = 128
-	// partMost is the largest part that can be created or read. A part has rows of less
-	// than rowMost on average, and classMost for each class that a row lists.
-	partMost  = 1 << 30
-	rowMost   = 32 << 10
-	classMost = 1 << 10
+	// partMost is the largest part that can be created or read. Its rows are of less than
+	// row.Schema.RowMost on average.
+	partMost = 1 << 30
 )
 
 // digestsMost is the most bytes of the file of the digests of that many parts.
@@ -44,7 +42,7 @@ func digestsMost(parts int) int64 { return digestMost * (int64(parts) + 1) }
 
 // partMost is the most bytes of a part of the job that has that many rows.
 func (j *Job) partMost(rows int) int64 {
-	row := int64(rowMost) + classMost*min(int64(j.TopK), partMost/classMost)
+	row := min(j.Schema().RowMost(), partMost)
 	if int64(rows) >= partMost/row {
 		return partMost
 	}
@@ -298,7 +296,7 @@ func (j *Job) Older() bool { return j.RowForm < row.Nullable }
 // forOlder clears them in the record of a retry, which has the form of its job.
 func (j *Job) forOlder() {
 	j.LabelsFile, j.Preprocess, j.GPU, j.ONNXRuntime = "", nil, nil, ""
-	j.MaxErrors, j.MaxMemory, j.After = "", 0, nil
+	j.MaxErrors, j.MaxMemory, j.After, j.Settings, j.Width = "", 0, nil, nil, 0
 }
 
 func (s *WorkerSummary) forOlder() {

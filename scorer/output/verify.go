@@ -226,14 +226,15 @@ func (v *verifier) part(chunk int, s stored) error {
 		v.report.add(Problem{Kind: Damaged, Chunk: chunk, Object: name, Detail: err.Error()})
 		return nil
 	}
-	if err := v.job.Schema().CheckMark(rows); err != nil {
+	schema := v.job.Schema()
+	if err := schema.CheckMark(rows); err != nil {
 		v.report.add(Problem{Kind: Altered, Chunk: chunk, Object: name, Detail: err.Error()})
 	}
 	v.report.Parts++
 	v.report.Rows += len(rows)
 	for i := range rows {
 		v.report.Statuses[rows[i].Status]++
-		if err := v.row(chunk, name, first, i, &rows[i]); err != nil {
+		if err := v.row(schema, chunk, name, first, i, &rows[i]); err != nil {
 			return err
 		}
 	}
@@ -242,7 +243,7 @@ func (v *verifier) part(chunk int, s stored) error {
 
 // row checks row i of a chunk, whose entries are v.entries. first is the index of the
 // first of them in the manifest.
-func (v *verifier) row(chunk int, name string, first, i int, r *row.Row) error {
+func (v *verifier) row(schema row.Schema, chunk int, name string, first, i int, r *row.Row) error {
 	say := func(kind Kind, path, format string, args ...any) {
 		v.report.add(Problem{Kind: kind, Chunk: chunk, Object: name, Path: path,
 			Detail: fmt.Sprintf("row %d: ", i) + fmt.Sprintf(format, args...)})
@@ -268,7 +269,7 @@ func (v *verifier) row(chunk int, name string, first, i int, r *row.Row) error {
 	if r.Size != e.Size && !v.hadSize(r.Size, path) {
 		say(Altered, path, "the size is %d, in the manifest %d", r.Size, e.Size)
 	}
-	if err := v.job.Schema().Check(r); err != nil {
+	if err := schema.Check(r); err != nil {
 		say(Altered, path, "%v", err)
 	}
 	return nil

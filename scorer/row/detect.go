@@ -49,10 +49,12 @@ var Detect Task = &task[Detection]{
 		t.most = func(int) (int, int) { return s.MaxBoxes, classMost }
 		t.inRange = func(a *Detection, _ models.Activation) error { return checkBoxes(a, &s) }
 	},
-	fill:     detect,
-	valid:    func(a *Detection) bool { return a.Width > 0 && a.Height > 0 },
-	counted:  func(a *Detection, count func(string)) { a.Labels(count) },
-	describe: func(a *Detection) string { return fmt.Sprintf("%d boxes in %dx%d pixels", len(a.Boxes), a.Width, a.Height) },
+	fill:    detect,
+	valid:   func(a *Detection) bool { return a.Width > 0 && a.Height > 0 },
+	counted: func(a *Detection, count func(string)) { a.Labels(count) },
+	describe: func(a *Detection) string {
+		return fmt.Sprintf("%d boxes in %dx%d pixels", len(a.Boxes), a.Width, a.Height)
+	},
 	headings: []string{"BOXES", "SCORE"},
 	cells: func(a *Detection) []string {
 		if len(a.Boxes) == 0 {
@@ -255,41 +257,25 @@ func yolov8(all []candidate, c *models.Contract, numbers []float32) ([]candidate
 	return all, nil
 }
 
-// strides are the sides of the cells of YOLOX, in pixels.
-var strides = []int{8, 16, 32}
-
-// yolov5 reads [M,5+C], and YOLOX, whose boxes are relative to cells of grids.
+// yolov5 reads [M,5+C], and YOLOX, whose boxes are relative to the cells of grids.
 func yolov5(all []candidate, c *models.Contract, numbers []float32) ([]candidate, error) {
 	width := 5 + c.Classes
-	m := len(numbers) / width
-	grid, cell, columns := -1, 0, 0
-	stride := func() int { return strides[grid] }
-	cells := 0 // of the grid
-	if c.Settings.Detector == models.YOLOX {
-		for _, s := range strides {
-			cells += (c.Preprocess.Width / s) * (c.Preprocess.Height / s)
-		}
-		if cells != m {
-			return nil, fmt.Errorf("has %d boxes, and the grids of an input of %dx%d pixels have %d cells", m, c.Preprocess.Width, c.Preprocess.Height, cells)
-		}
-		cells = 0
-	}
-	for i := range m {
-		row := numbers[i*width:][:width]
+	g := grids{width: c.Preprocess.Width, height: c.Preprocess.Height}
+	for ; len(numbers) >= width; numbers = numbers[width:] {
+		x, y, w, h := numbers[0], numbers[1], numbers[2], numbers[3]
 		if c.Settings.Detector == models.YOLOX {
-			for cell == cells { // the next grid
-				grid++
-				columns = c.Preprocess.Width / stride()
-				cell, cells = 0, columns*(c.Preprocess.Height/stride())
+			var err error
+			if x, y, w, h, err = g.next(x, y, w, h); err != nil {
+				return nil, err
 			}
 		}
-		best, class := row[5], 0
-		for k, s := range row[6:] {
+		best, class := numbers[5], 0
+		for k, s := range numbers[6:width] {
 			if s > best {
 				best, class = s, k+1
 			}
 		}
-		object, err := scoreOf(c, row[4])
+		object, err := scoreOf(c, numbers[4])
 		if err != nil {
 			return nil, err
 		}
@@ -298,22 +284,38 @@ func yolov5(all []candidate, c *models.Contract, numbers []float32) ([]candidate
 			return nil, err
 		}
 		if score *= object; score >= c.Settings.Threshold {
-			x, y, w, h := row[0], row[1], row[2], row[3]
-			if c.Settings.Detector == models.YOLOX {
-				side := float32(stride())
-				x, y = (x+float32(cell%columns))*side, (y+float32(cell/columns))*side
-				w, h = float32(math.Exp(float64(w)))*side, float32(math.Exp(float64(h)))*side
-			}
 			box := centred(x, y, w, h)
 			box.score, box.class = score, class
-			if !finite(box.area()) {
-				return nil, fmt.Errorf("has a box of %v x %v pixels", w, h)
-			}
 			all = append(all, box)
 		}
-		cell++
 	}
 	return all, nil
+}
+
+// grids are those of YOLOX over an input: cells of 8 pixels, of 16 and of 32, row by row.
+type grids struct {
+	width, height int // of the input
+	stride        int // of the present grid; 0 before the first
+	cell, cells   int // the next one, and how many the grid has
+}
+
+// next returns the box of the next cell, which has its centre at x, y cells from it and the
+// logarithms of its sides.
+func (g *grids) next(x, y, width, height float32) (_, _, _, _ float32, err error) {
+	for g.cell == g.cells {
+		if g.stride = max(2*g.stride, 8); g.stride > 32 {
+			return 0, 0, 0, 0, fmt.Errorf("has more boxes than the grids of an input of %dx%d pixels have cells", g.width, g.height)
+		}
+		g.cell, g.cells = 0, (g.width/g.stride)*(g.height/g.stride)
+	}
+	side, columns := float32(g.stride), g.width/g.stride
+	x, y = (x+float32(g.cell%columns))*side, (y+float32(g.cell/columns))*side
+	width, height = float32(math.Exp(float64(width)))*side, float32(math.Exp(float64(height)))*side
+	if !finite(width * height) {
+		return 0, 0, 0, 0, fmt.Errorf("has a box of %v x %v pixels", width, height)
+	}
+	g.cell++
+	return x, y, width, height, nil
 }
 
 // detr reads scores [M,C] or [M,C+1] and then boxes [M,4].
@@ -376,13 +378,11 @@ func chosenBox(all []candidate, c *models.Contract, corners []float32, score, nu
 
 // chosenBoxes reads [M,6].
 func chosenBoxes(all []candidate, c *models.Contract, numbers []float32) (_ []candidate, err error) {
-	rows, n := c.OutputsUsed()[0].Split(numbers)
-	for i := range min(n, len(rows)/6) {
-		row := rows[i*6:][:6]
-		if row[4] == 0 {
+	for ; len(numbers) >= 6; numbers = numbers[6:] {
+		if numbers[4] == 0 {
 			continue // padding
 		}
-		if all, err = chosenBox(all, c, row[:4], row[4], row[5]); err != nil {
+		if all, err = chosenBox(all, c, numbers[:4], numbers[4], numbers[5]); err != nil {
 			return nil, err
 		}
 	}
@@ -391,16 +391,13 @@ func chosenBoxes(all []candidate, c *models.Contract, numbers []float32) (_ []ca
 
 // boxesLabelsScores reads boxes [M,4], classes [M] and scores [M].
 func boxesLabelsScores(all []candidate, c *models.Contract, numbers []float32) (_ []candidate, err error) {
-	var parts [3][]float32
-	n := math.MaxInt
-	for i, o := range c.OutputsUsed() {
-		var rows int
-		parts[i], rows = o.Split(numbers[:o.Numbers()])
-		numbers = numbers[o.Numbers():]
-		n = min(n, rows)
-	}
-	for i := range min(n, len(parts[1]), len(parts[2])) {
-		if all, err = chosenBox(all, c, parts[0][i*4:][:4], parts[2][i], parts[1][i]); err != nil {
+	m := len(numbers) / 6
+	boxes, classes, scores := numbers[:4*m], numbers[4*m:5*m], numbers[5*m:]
+	for i := range m {
+		if scores[i] == 0 {
+			continue // padding
+		}
+		if all, err = chosenBox(all, c, boxes[i*4:][:4], scores[i], classes[i]); err != nil {
 			return nil, err
 		}
 	}

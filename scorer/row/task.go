@@ -52,8 +52,8 @@ type rules interface {
 	marked() Task
 	// as returns the task with the columns that files of that form have.
 	as(form Form) Task
-	// bound returns the task for a model with such settings and so many classes.
-	bound(settings models.Settings, classes int) Task
+	// bound returns the task for a model with such settings and that width.
+	bound(settings models.Settings, width int) Task
 	// longest returns how many elements a list of an answer has at most, and how many
 	// bytes one of them takes in a file. topK is the limit of lists of the best classes.
 	longest(topK int) (elements, size int)
@@ -76,15 +76,15 @@ type coder interface {
 	readParquet(r *parquetColumns, answer any)
 }
 
-// New returns the task of that name for a model with such settings and so many classes or
-// numbers, as a contract or a job record names them: columns and limits of a task may
-// depend on them. The errors are those of Named.
-func New(name string, settings models.Settings, classes int) (Task, error) {
+// New returns the task of that name for a model with such settings and that
+// models.Contract.AnswerWidth, as a contract or a job record names them: columns and limits
+// of a task may depend on them. The errors are those of Named.
+func New(name string, settings models.Settings, width int) (Task, error) {
 	t, err := Named(name)
 	if err != nil {
 		return nil, err
 	}
-	return t.bound(settings, classes), nil
+	return t.bound(settings, width), nil
 }
 
 // Named returns the task of that name as it is without a model. The empty name is that of
@@ -107,7 +107,7 @@ func Named(name string) (Task, error) {
 // wrapping models.ErrModel if there is no such task, or if the contract does not
 // suit it.
 func ForContract(c *models.Contract) (Task, error) {
-	t, err := New(c.Task, c.Settings, c.Classes)
+	t, err := New(c.Task, c.Settings, c.AnswerWidth())
 	if err == nil {
 		err = t.accepts(c)
 	}
@@ -139,9 +139,11 @@ type task[A any] struct {
 	// labelOf returns the text that carries the mark of simulated jobs; nil if no
 	// column does.
 	labelOf func(a *A) *string
-	// bind changes the task for a model with such settings and so many classes; nil if
-	// none of it depends on them.
-	bind func(t *task[A], settings models.Settings, classes int)
+	// bind changes the task for a model with such settings and that width; nil if none of
+	// it depends on them.
+	bind func(t *task[A], settings models.Settings, width int)
+	// fixed are the lengths of lists that all answers have, by column.
+	fixed map[string]int
 	// most returns what longest does; nil is a list of topK classes.
 	most func(topK int) (elements, size int)
 	// width returns how many numbers per image the model must give. Nil takes the
@@ -220,12 +222,12 @@ func (t *task[A]) marked() Task {
 	return &m
 }
 
-func (t *task[A]) bound(settings models.Settings, classes int) Task {
+func (t *task[A]) bound(settings models.Settings, width int) Task {
 	if t.bind == nil {
 		return t
 	}
 	own := *t
-	own.bind(&own, settings, classes)
+	own.bind(&own, settings, width)
 	return &own
 }
 
@@ -264,8 +266,8 @@ func (t *task[A]) accepts(c *models.Contract) error {
 	if t.width == nil {
 		return nil
 	}
-	if want := t.width(c); c.Classes != want {
-		return fmt.Errorf("task %s takes %d numbers per image, and the model gives %d", t.name, want, c.Classes)
+	if want, have := t.width(c), c.HeadNumbers(0); have != want {
+		return fmt.Errorf("task %s takes %d numbers per image, and the model gives %d", t.name, want, have)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/preprocess"
 )
 
 // colour is the answer of meanColour, a task without labels and lists.
@@ -23,7 +24,7 @@ var meanColour Task = &task[colour]{
 		floatColumn("blue", func(a *colour) *float32 { return &a.Blue }),
 	},
 	width: func(*models.Contract) int { return 3 },
-	fill: func(a *colour, _ *binding, mean []float32) error {
+	fill: func(a *colour, _ *binding, mean []float32, _ preprocess.Placement) error {
 		*a = colour{Red: mean[0], Green: mean[1], Blue: mean[2]}
 		return nil
 	},
@@ -39,7 +40,7 @@ func of(t *testing.T, s Schema, c models.Contract, numbers ...float32) Row {
 	r := Row{Path: "a", Size: 1, Status: StatusOK}
 	answers := s.NewAnswers(&c, 2)
 	answers.Grow(1)
-	if err := answers.Fill(0, slices.Clone(numbers), &r); err != nil {
+	if err := answers.Fill(0, slices.Clone(numbers), preprocess.Placement{}, &r); err != nil {
 		t.Fatal(err)
 	}
 	return r
@@ -253,7 +254,7 @@ func TestAnswersOfAModel(t *testing.T) {
 			answers := schemas["jsonl"].NewAnswers(&tt.contract, 2)
 			answers.Grow(2)
 			r := Row{Path: "a.jpg", Status: StatusOK}
-			err := answers.Fill(1, tt.numbers, &r)
+			err := answers.Fill(1, tt.numbers, preprocess.Placement{}, &r)
 			if tt.want == nil {
 				if !errors.Is(err, models.ErrModel) || !strings.Contains(err.Error(), "a.jpg") || r.Answer != nil {
 					t.Errorf("Fill() = %v, want ErrModel that names the image", err)
@@ -277,7 +278,7 @@ func TestFillAllocatesNothing(t *testing.T) {
 	n := testing.AllocsPerRun(100, func() {
 		answers.Grow(8)
 		for i := range 8 {
-			if err := answers.Fill(i, numbers, &r); err != nil {
+			if err := answers.Fill(i, numbers, preprocess.Placement{}, &r); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -14,13 +14,13 @@ type Kind int
 
 // The kinds of columns.
 const (
-	Text   Kind = iota // a text; its distinct values are many
-	Word               // a text with few distinct values, such as a label
-	Whole              // a whole number
-	Number             // a number of 32 bits
-	List               // classes, best first
-	Vector             // numbers in an order that means something
-	BoxList            // boxes, best first
+	Text    Kind = iota // a text; its distinct values are many
+	Word                // a text with few distinct values, such as a label
+	Whole               // a whole number
+	Number              // a number of 32 bits
+	List                // classes, best first
+	Vector              // numbers in an order that means something
+	BoxList             // boxes, best first
 )
 
 // Value is what one column of one row holds.

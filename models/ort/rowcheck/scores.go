@@ -36,7 +36,7 @@ func Scores(c *models.Contract, scores []float32) error {
 
 // headScores is Scores for one head with n numbers for each image.
 func headScores(c *models.Contract, n int, scores []float32) error {
-	if c.Output == "" {
+	if c.Output == "" || len(c.Outputs) > 0 || !c.Classifies() && c.Task != models.MultiLabel {
 		return finite(n, scores)
 	}
 	r := summarize(c.Classes, scores)
