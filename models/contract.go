@@ -113,6 +113,11 @@ type Contract struct {
 // that Output and Labels say something.
 func (c *Contract) Classifies() bool { return c.Task == "" || c.Task == Classify }
 
+// HasLabels reports whether the answers name classes, so that Labels say something.
+func (c *Contract) HasLabels() bool {
+	return c.Classifies() || c.Task == MultiLabel || c.Task == Detect
+}
+
 // Numbered reports whether the classes have no names: each label is a number, counted
 // from 0.
 func (c *Contract) Numbered() bool {

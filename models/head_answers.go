@@ -124,7 +124,7 @@ func (m *Model) resolveHeads(f *onnxfile.File, layers []Given, heads []HeadAnswe
 		if err != nil {
 			return fmt.Errorf("head %s: %w", h.Name, err)
 		}
-		if sub.Contract.Classifies() {
+		if sub.Contract.HasLabels() {
 			sub.Contract.Labels = sub.Contract.classNames()
 		}
 		for _, c := range sub.Conflicts {

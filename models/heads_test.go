@@ -147,37 +147,37 @@ func TestOutputsOfDetectors(t *testing.T) {
 		return graph.Value{Name: name, Type: graph.Float32, Shape: shape}
 	}
 	for _, c := range []struct {
-		name, answers       string
-		outputs             []graph.Value
-		want                []models.Output
-		classes, candidates int
-		refused             string
+		name, answers string
+		outputs       []graph.Value
+		want          []models.Output
+		classes       int
+		refused       string
 	}{
 		{name: "YOLOv8", answers: "detector: yolov8", outputs: []graph.Value{float("output0", any, 7, 84)},
-			want: []models.Output{{Name: "output0", Shape: []int{7, 84}}}, classes: 3, candidates: 84},
+			want: []models.Output{{Name: "output0", Shape: []int{7, 84}}}, classes: 3},
 		{name: "YOLOv8 of any size", answers: "detector: yolov8", outputs: []graph.Value{float("output0", any, 7, any)},
-			want: []models.Output{{Name: "output0", Shape: []int{7, 84}}}, classes: 3, candidates: 84},
+			want: []models.Output{{Name: "output0", Shape: []int{7, 84}}}, classes: 3},
 		{name: "YOLOv5", answers: "detector: yolov5", outputs: []graph.Value{float("output", 1, 252, 8)},
-			want: []models.Output{{Name: "output", Shape: []int{252, 8}}}, classes: 3, candidates: 252},
+			want: []models.Output{{Name: "output", Shape: []int{252, 8}}}, classes: 3},
 		{name: "YOLOv5 of any size", answers: "detector: yolov5", outputs: []graph.Value{float("output", any, any, 8)},
-			want: []models.Output{{Name: "output", Shape: []int{252, 8}}}, classes: 3, candidates: 252},
+			want: []models.Output{{Name: "output", Shape: []int{252, 8}}}, classes: 3},
 		{name: "DETR among other outputs", answers: "detector: detr\nbackground: true", outputs: []graph.Value{float("pred_boxes", any, 100, 4),
 			float("logits", any, 100, 92), float("hidden", any, 100, 16, 2)},
-			want: []models.Output{{Name: "logits", Shape: []int{100, 92}}, {Name: "pred_boxes", Shape: []int{100, 4}}}, classes: 91, candidates: 100},
+			want: []models.Output{{Name: "logits", Shape: []int{100, 92}}, {Name: "pred_boxes", Shape: []int{100, 4}}}, classes: 91},
 		{name: "DETR whose scores could be two", answers: "detector: detr", outputs: []graph.Value{float("pred_boxes", any, 100, 4),
 			float("logits", any, 100, 92), float("hidden", any, 100, 256)}, refused: "say output_names"},
 		{name: "DETR whose scores are named", answers: "detector: detr\noutput_names: [logits, pred_boxes]",
 			outputs: []graph.Value{float("pred_boxes", any, 100, 4), float("logits", any, 100, 92), float("hidden", any, 100, 256)},
-			want:    []models.Output{{Name: "logits", Shape: []int{100, 92}}, {Name: "pred_boxes", Shape: []int{100, 4}}}, classes: 92, candidates: 100},
+			want:    []models.Output{{Name: "logits", Shape: []int{100, 92}}, {Name: "pred_boxes", Shape: []int{100, 4}}}, classes: 92},
 		{name: "boxes", answers: "detector: boxes\nlabels: [a, b]", outputs: []graph.Value{float("dets", 1, 300, 6)},
-			want: []models.Output{{Name: "dets", Shape: []int{300, 6}}}, classes: 2, candidates: 300},
+			want: []models.Output{{Name: "dets", Shape: []int{300, 6}}}, classes: 2},
 		{name: "boxes of any number", answers: "detector: boxes\nlabels: [a, b]", outputs: []graph.Value{float("dets", 1, any, 6)},
-			want: []models.Output{{Name: "dets", Shape: []int{10000, 6}, Varies: true}}, classes: 2, candidates: 10000},
+			want: []models.Output{{Name: "dets", Shape: []int{10000, 6}, Varies: true}}, classes: 2},
 		{name: "boxes without an axis of images", answers: "detector: boxes-labels-scores\nlabels: [a, b]\noutput_names: [boxes, labels, scores]",
 			outputs: []graph.Value{{Name: "any", Type: graph.Float32, Shape: []int64{1, 5}}, float("boxes", any, 4),
 				{Name: "labels", Type: int64s, Shape: []int64{any}}, float("scores", any)},
 			want: []models.Output{{Name: "boxes", Shape: []int{10000, 4}, Varies: true}, {Name: "labels", Shape: []int{10000}, Varies: true},
-				{Name: "scores", Shape: []int{10000}, Varies: true}}, classes: 2, candidates: 10000},
+				{Name: "scores", Shape: []int{10000}, Varies: true}}, classes: 2},
 		{name: "no arrangement", outputs: []graph.Value{float("output0", any, 7, 84)}, refused: "how are its boxes arranged?"},
 		{name: "another arrangement", answers: "detector: boxes", outputs: []graph.Value{float("output0", any, 7, 84)},
 			refused: "are not those of a detector boxes"},
@@ -196,11 +196,8 @@ func TestOutputsOfDetectors(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := &m.Contract
-			if !reflect.DeepEqual(got.Outputs, c.want) || got.Classes != c.classes || got.Settings.Candidates != c.candidates {
-				t.Errorf("got %+v, %d classes, %d boxes, want %+v, %d, %d", got.Outputs, got.Classes, got.Settings.Candidates, c.want, c.classes, c.candidates)
-			}
-			if n := got.Settings.Numbers(got.Classes); n != got.Numbers() {
-				t.Errorf("the task takes %d numbers, the engine gives %d", n, got.Numbers())
+			if !reflect.DeepEqual(got.Outputs, c.want) || got.Classes != c.classes {
+				t.Errorf("got %+v, %d classes, want %+v, %d", got.Outputs, got.Classes, c.want, c.classes)
 			}
 		})
 	}

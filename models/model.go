@@ -158,7 +158,7 @@ func (m *Model) complete(f *onnxfile.File, o OpenOptions) error {
 	if err := m.Contract.Validate(); err != nil {
 		return err
 	}
-	if m.Contract.Classifies() {
+	if m.Contract.HasLabels() {
 		m.Contract.Labels = m.Contract.classNames()
 	}
 	if err := m.checkGraph(); err != nil {

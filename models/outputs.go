@@ -15,9 +15,8 @@ const maxRows = 10_000
 
 // used is what the answers of one head are made of, as the graph declares it.
 type used struct {
-	outputs    []Output // nil for a row of classes
-	classes    int      // 0 if the graph does not tell
-	candidates int      // see Settings
+	outputs []Output // nil for a row of classes
+	classes int      // 0 if the graph does not tell
 }
 
 // readTaskOutputs takes over what the graph declares about the outputs of a task that takes
@@ -260,8 +259,7 @@ func rolesText(parts []role) string {
 	return " (" + strings.Join(names, ", ") + ")"
 }
 
-// readDetector finds in the shapes how many boxes a detector proposes, and of how many
-// classes.
+// readDetector finds in the shapes how many classes a detector tells apart.
 func (m *Model) readDetector(a *merged, outputs []Output) error {
 	u := used{outputs: outputs}
 	first := outputs[0].Shape
@@ -272,17 +270,17 @@ func (m *Model) readDetector(a *merged, outputs []Output) error {
 		if !dims(outputs[0], 2) || first[0] < 5 || outputs[0].Varies {
 			return wrong
 		}
-		u.classes, u.candidates = first[0]-4, first[1]
+		u.classes = first[0] - 4
 	case YOLOv5, YOLOX:
 		if !dims(outputs[0], 2) || first[1] < 6 {
 			return wrong
 		}
-		u.classes, u.candidates = first[1]-5, first[0]
+		u.classes = first[1] - 5
 	case DETR:
 		if !dims(outputs[0], 2) || !dims(outputs[1], 2) || outputs[1].Shape[1] != 4 || first[0] != outputs[1].Shape[0] {
 			return wrong
 		}
-		u.classes, u.candidates = first[1], first[0]
+		u.classes = first[1]
 		if a.Background != nil && *a.Background {
 			u.classes--
 		}
@@ -290,13 +288,11 @@ func (m *Model) readDetector(a *merged, outputs []Output) error {
 		if !dims(outputs[0], 2) || first[1] != 6 {
 			return wrong
 		}
-		u.candidates = first[0]
 	case BoxesLabelsScores:
 		if !dims(outputs[0], 2) || !dims(outputs[1], 1) || !dims(outputs[2], 1) || first[1] != 4 ||
 			first[0] != outputs[1].Shape[0] || first[0] != outputs[2].Shape[0] {
 			return wrong
 		}
-		u.candidates = first[0]
 	}
 	m.used = u
 	m.OutputShape = []int64{m.InputShape[0], int64(cmp.Or(u.classes, -1))}

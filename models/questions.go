@@ -54,7 +54,15 @@ func (m *Model) openQuestions(a *merged) []Question {
 	ask(m.DType == preprocess.Float32 && a.Scale == nil && a.Mean == nil && a.Std == nil,
 		"which range do its pixels have? value = (pixel*scale - mean) / std, where pixels are 0 to 255",
 		"--scale 1 (as they are), --scale 1/255 (0 to 1), and --mean R,G,B --std R,G,B")
-	if a.Output == nil && (a.Task == nil || *a.Task == Classify) {
+	switch {
+	case a.Output != nil || a.is(Embed) || a.is(Raw):
+	case a.is(Detect):
+		ask(true, "what are the scores of its boxes?", "--activation logits (one class for each box: a softmax is applied),"+
+			" --activation sigmoid (a sigmoid is applied), or --activation independent (from 0 to 1 as they are)")
+	case a.is(MultiLabel):
+		ask(true, "what are its scores? Its graph "+m.ending.String(),
+			"--activation sigmoid (a sigmoid is applied to each) or --activation independent (each from 0 to 1 as it is)")
+	default:
 		open = append(open, m.ending.question())
 	}
 	ask(m.Contract.Classes == 0, "how many classes are there? Its graph does not say", "--labels FILE, with a label for each")

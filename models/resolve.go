@@ -57,6 +57,9 @@ func (m *Model) resolve(layers []Given, own *Contract) error {
 		m.readGraph(a)
 	}
 	m.Conflicts = append(m.Conflicts, a.conflicts...)
+	if err := m.activate(a); err != nil {
+		return err
+	}
 	if err := m.checkOutput(a); err != nil {
 		return err
 	}
@@ -136,7 +139,7 @@ func (m *Model) readGraph(a *merged) {
 	if c.Classes == 0 {
 		c.Classes = len(a.Labels)
 	}
-	c.Outputs, c.Settings.Candidates = m.used.outputs, m.used.candidates
+	c.Outputs = m.used.outputs
 }
 
 // side returns the image size that the graph accepts; -1 is any.

@@ -314,3 +314,34 @@ func rawColumns(c *Contract) []string {
 	}
 	return names
 }
+
+// is reports whether the task that was answered is that one.
+func (a *merged) is(task string) bool { return a.Task != nil && *a.Task == task }
+
+// activate answers what the numbers are where the task leaves one way only. Those of vectors
+// and measurements are what they are, whatever the graph's last operator is.
+func (m *Model) activate(a *merged) error {
+	from := a.from["output"]
+	switch {
+	case a.is(Embed) || a.is(Raw):
+		if a.Output != nil && from != graphOrigin && !strings.HasPrefix(from, presetOrigin) {
+			return fmt.Errorf("activation belongs to scores of classes, and the numbers of the task %s are taken as they are (%s)", *a.Task, from)
+		}
+		a.Output = nil
+	case a.is(Detect):
+		if strings.HasPrefix(from, presetOrigin) {
+			a.Output = nil // a preset is about classifiers
+		}
+		if a.Output == nil && a.Detector != nil && *a.Detector != DETR {
+			a.Output = to(Independent)
+		}
+	case a.is(MultiLabel):
+		if strings.HasPrefix(from, presetOrigin) && (*a.Output == Logits || *a.Output == Probabilities) {
+			a.Output = nil
+		}
+		if a.Output == nil && m.ending.IsProduct() {
+			a.Output = to(Sigmoid)
+		}
+	}
+	return nil
+}
