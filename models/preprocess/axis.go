@@ -16,6 +16,9 @@ import (
 type axisKey struct {
 	start, inputs, outputs, offset, n int
 	flip                              bool
+	// Of a fixed policy: the axis is that of the second pass, and it takes the place of
+	// another policy where a side grows.
+	last, grows bool
 }
 
 // upright returns the index in the upright image of output i of the window.
@@ -72,6 +75,8 @@ type axis struct {
 	pairs   buffer[int16]
 	frac    buffer[float32]
 	cover   buffer[float32]
+	index   buffer[int32]
+	fixed   buffer[int32]
 
 	// Of the filter, before the weights are made fixed point.
 	exact  buffer[float64]
@@ -95,6 +100,8 @@ func (a *axis) set(p policy, key axisKey, kernels C.int32_t) {
 		a.setNearest(key)
 	case p.area:
 		a.setArea(key)
+	case p.fixed != nil:
+		a.setFixed(p, key)
 	default:
 		a.setPosition(p, key)
 	}
@@ -315,6 +322,8 @@ func (a *axis) free() {
 	a.pairs.free()
 	a.frac.free()
 	a.cover.free()
+	a.index.free()
+	a.fixed.free()
 	a.exact.free()
 	a.counts.free()
 	a.key = axisKey{}

@@ -32,6 +32,9 @@ func TestAxis(t *testing.T) {
 		var a axis
 		defer a.free()
 		p := policies[r]
+		if p.grows != nil && key.outputs > key.inputs {
+			p = *p.grows
+		}
 		a.set(p, key, kernelsWithDigits)
 		var paired axis
 		defer paired.free()
@@ -83,6 +86,18 @@ func TestAxis(t *testing.T) {
 				}
 				if math.Abs(sum-1) > 1e-5 || int(lo)+taps > key.start+key.inputs {
 					t.Fatalf("output %d covers %v of %d pixels that begin at %d, want 1, within the source", i, sum, taps, lo)
+				}
+			case p.fixed != nil:
+				sum := 0
+				for k := range taps {
+					at := int(unsafe.Slice((*int32)(a.index.pointer()), n*taps)[i*taps+k])
+					if at < int(lo) || at >= min(int(lo)+taps, key.start+key.inputs) {
+						t.Fatalf("output %d has a weight for %d, want %d or one of the %d after it, within the source", i, at, lo, taps-1)
+					}
+					sum += int(unsafe.Slice((*int32)(a.fixed.pointer()), n*taps)[i*taps+k])
+				}
+				if off := sum - 1<<fixedBits; off < -taps || off > taps {
+					t.Fatalf("output %d has weights of %d in all, want %d", i, sum, 1<<fixedBits)
 				}
 			default:
 				hi := int(unsafe.Slice((*int32)(a.second.pointer()), n)[i])

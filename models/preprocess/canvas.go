@@ -3,6 +3,12 @@ package preprocess
 // #cgo CFLAGS: -std=c11 -O3 -Wall
 // #cgo noescape bs_render
 // #cgo nocallback bs_render
+// #cgo noescape bs_fill
+// #cgo nocallback bs_fill
+// #cgo noescape bs_blend
+// #cgo nocallback bs_blend
+// #cgo noescape bs_grey
+// #cgo nocallback bs_grey
 // #cgo noescape bs_work_size
 // #cgo nocallback bs_work_size
 // #include "kernel.h"
@@ -21,7 +27,14 @@ type canvas struct {
 	policy policy
 	shown  *shown // of a Previewer; nil for a model
 
-	placement Placement // of the image that was prepared last
+	pad        [3]C.float
+	background [3]C.uint8_t
+
+	// Of the image that was prepared last.
+	placement Placement
+	picture   codec.Pixels // its pixels
+	alpha     bool         // their fourth bytes are alpha
+	padded    bool         // it leaves a part of the tensor to the padding
 
 	job    C.bs_job
 	h, v   axes
@@ -32,11 +45,12 @@ type canvas struct {
 func newCanvas(spec Spec) *canvas {
 	c := &canvas{spec: spec, policy: policies[spec.Resize]}
 	j := &c.job
-	j.method = c.policy.method()
 	j.nearest = cBool(c.policy.nearest)
 	j.f32 = cBool(spec.DType == Float32)
+	j.fractions = cBool(spec.DType == Float32 && c.policy.filter == nil && !c.policy.bytes)
 	j.chw = cBool(spec.Layout == CHW)
 	j.bgr = cBool(spec.BGR)
+	j.grey = cBool(spec.Grey != "")
 	c.use(allowed())
 	j.scale = 1
 	if spec.Scale != 0 {
@@ -44,11 +58,18 @@ func newCanvas(spec Spec) *canvas {
 	}
 	for i := range 3 {
 		j.std[i] = 1
-		if len(spec.Mean) != 0 {
-			j.mean[i] = C.float(spec.Mean[i])
+		// A grey value is that of all three.
+		if n := len(spec.Mean); n != 0 {
+			j.mean[i] = C.float(spec.Mean[i%n])
 		}
-		if len(spec.Std) != 0 {
-			j.std[i] = C.float(spec.Std[i])
+		if n := len(spec.Std); n != 0 {
+			j.std[i] = C.float(spec.Std[i%n])
+		}
+		if n := len(spec.Pad); n != 0 {
+			c.pad[i] = C.float(spec.Pad[i%n])
+		}
+		if len(spec.Background) != 0 {
+			c.background[i] = C.uint8_t(spec.Background[i])
 		}
 	}
 	return c
@@ -84,27 +105,73 @@ func (c *canvas) Prepare(width, height int, o codec.Orientation, scales []codec.
 	if c.shown != nil {
 		c.spec.Width, c.spec.Height = c.shown.prepare(width, height, o)
 	}
+	c.alpha = false
 	c.placement = c.spec.place(width, height, o)
+	pictureW, pictureH := width, height
+	width, height, x, y := c.spec.frame(width, height, o)
 	g := c.spec.plan(width, height, o)
 	if c.spec.ScaledDecode {
 		width, height = c.spec.shrink(width, height, scales, g)
+		pictureW, pictureH = width, height
 	}
 	left, inputsW := c.spec.kept(width)
 	top, inputsH := c.spec.kept(height)
+	p := c.policy.of(inputsW, inputsH, g)
 	j := &c.job
-	j.h = *c.h.get(c.policy, axisKey{left, inputsW, g.resizedW, g.x, g.w, g.flipX})
-	j.v = *c.v.get(c.policy, axisKey{top, inputsH, g.resizedH, g.y, g.h, g.flipY})
-	j.half_even = cBool(c.policy.area && c.spec.DType == Uint8 && areaHalvesToEven(inputsW, inputsH, g))
+	j.method = p.method()
+	h := axisKey{start: left, inputs: inputsW, outputs: g.resizedW, offset: g.x, n: g.w, flip: g.flipX}
+	v := axisKey{start: top, inputs: inputsH, outputs: g.resizedH, offset: g.y, n: g.h, flip: g.flipY}
+	if p.fixed != nil {
+		h.grows, v.grows = p.covers, p.covers
+		h.last, v.last = g.transpose, !g.transpose
+	}
+	j.h, j.v = *c.h.get(p, h), *c.v.get(p, v)
+	rounds := c.spec.DType == Uint8 || p.bytes
+	j.half_even = cBool(p.area && rounds && areaHalvesToEven(inputsW, inputsH, g))
 	j.width, j.height = C.int32_t(width), C.int32_t(height)
+	j.out_w, j.out_h = C.int32_t(c.spec.Width), C.int32_t(c.spec.Height)
+	j.at_x, j.at_y = C.int32_t(g.upright.atX), C.int32_t(g.upright.atY)
+	c.padded = g.upright.w < c.spec.Width || g.upright.h < c.spec.Height
 	pitch := (width*4 + storeAlign - 1) &^ (storeAlign - 1)
 	j.pitch = C.int64_t(pitch)
 	j.transpose, j.flip_x, j.flip_y = cBool(g.transpose), cBool(g.flipX), cBool(g.flipY)
-	px := c.pixels.need(storeAlign + pitch*height + C.BS_TAIL)
-	px = px[unaligned(c.pixels.pointer()):][:pitch*height]
+	surrounded := pictureW < width || pictureH < height
+	size := pitch * height
+	if surrounded {
+		size += pitch // after the last row of a picture on the right
+	}
+	px := c.pixels.need(storeAlign + size + C.BS_TAIL)
+	px = px[unaligned(c.pixels.pointer()):][:size]
 	j.pixels = (*C.uint8_t)(unsafe.SliceData(px))
 	c.work.need(int(C.bs_work_size(&c.job)))
 	j.work = (*C.uint8_t)(c.work.pointer())
-	return codec.Pixels{Bytes: px, Pitch: pitch, Width: width, Height: height}
+	c.picture = codec.Pixels{Bytes: px[:pitch*height], Pitch: pitch, Width: width, Height: height}
+	if surrounded {
+		c.surround(px, x, y, pictureW, pictureH)
+	}
+	return c.picture
+}
+
+// surround fills the pixels around a picture with the colour of the padding, and makes the
+// picture that of the codec.
+func (c *canvas) surround(px []uint8, x, y, width, height int) {
+	all := c.picture
+	for row := range all.Height {
+		line := all.Row(row)
+		for i := 0; i < len(line); i += 4 {
+			line[i], line[i+1], line[i+2], line[i+3] = uint8(c.pad[0]), uint8(c.pad[1]), uint8(c.pad[2]), 255
+		}
+	}
+	c.picture = codec.Pixels{Bytes: px[y*all.Pitch+4*x:][:height*all.Pitch], Pitch: all.Pitch, Width: width, Height: height}
+}
+
+// greys are the weights of red, green and blue.
+var greys = map[Grey]struct {
+	weights [3]C.uint32_t
+	bits    C.int32_t
+}{
+	GreyPillow: {[3]C.uint32_t{19595, 38470, 7471}, 16},
+	GreyOpenCV: {[3]C.uint32_t{9798, 19235, 3735}, 15},
 }
 
 // To rows that are aligned for its vector stores, libjpeg-turbo writes past the cache,
@@ -135,8 +202,26 @@ func (s Spec) shrink(width, height int, scales []codec.Scale, g geometry) (int, 
 	return w, h
 }
 
+// Alpha implements codec.AlphaCanvas.
+func (c *canvas) Alpha() bool {
+	c.alpha = len(c.spec.Background) != 0
+	return c.alpha
+}
+
 // render resizes the pixels that Prepare returned and packs them into dst.
 func (c *canvas) render(dst []byte) {
+	p := &c.picture
+	pixels := (*C.uint8_t)(unsafe.SliceData(p.Bytes))
+	pitch, width, height := C.int64_t(p.Pitch), C.int32_t(p.Width), C.int32_t(p.Height)
+	if c.alpha {
+		C.bs_blend(pixels, pitch, width, height, &c.background[0])
+	}
+	if w, ok := greys[c.spec.Grey]; ok {
+		C.bs_grey(pixels, pitch, width, height, &w.weights[0], w.bits)
+	}
+	if c.padded {
+		C.bs_fill(&c.job, &c.pad[0], cBool(c.spec.PadZero), unsafe.Pointer(unsafe.SliceData(dst)))
+	}
 	C.bs_render(&c.job, unsafe.Pointer(unsafe.SliceData(dst)))
 }
 

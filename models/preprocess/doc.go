@@ -23,7 +23,9 @@
 //   - those of the tf policies are within 0.03 steps of 255 of TensorFlow's,
 //     before any rounding, and those of area within 0.5 steps, and 0.006 on
 //     average (TensorFlow finds positions and weights in float32);
-//   - those of area are within one step of OpenCV's, and 0.01 on average.
+//   - those of area are within one step of OpenCV's, and 0.01 on average;
+//   - those of opencv-linear and opencv-lanczos4 are OpenCV's bit for bit, and those of
+//     opencv-cubic and opencv-area within one step, as its own sums depend on the processor.
 //
 // An image that cannot be decoded gives a [*codec.Failure] with a stable
 // [codec.Status], the same every time. Its row is zero. What package jpeg says about

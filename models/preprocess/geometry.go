@@ -87,11 +87,6 @@ func (s Spec) surround(u *window, middle func(free int) int) {
 	}
 }
 
-// pads reports whether a fit may leave pixels of the tensor to Pad.
-func (f Fit) pads() bool {
-	return f == Letterbox || f == PillowPad || f == SquarePad || f == PaddlePadRight
-}
-
 // frame returns the square that SquarePad makes of an image of width x height stored pixels, and
 // where the image is in it; for other fits the image itself.
 func (s Spec) frame(width, height int, o codec.Orientation) (frameW, frameH, x, y int) {

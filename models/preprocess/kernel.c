@@ -147,6 +147,10 @@ PIXELS_OF_F32(pixels_of_f32_generic, )
 LERP_ROW(lerp_generic, pixel_generic, bytes_generic, )
 AREA_ROW(area_generic, v8f, load_generic, bytes_generic, )
 
+#include "kernel_fixed.h"
+
+FIXED(generic, )
+
 #ifdef BS_X86
 
 PLANES(planes_of_u8_avx2, uint8_t, TARGET_AVX2)
@@ -189,6 +193,8 @@ AREA_ROW(area_avx512, v16f, load_avx512, bytes_avx2, TARGET_AVX512)
 #include "kernel_avx2.h"
 #include "kernel_avx512.h"
 
+FIXED(avx2, TARGET_AVX2)
+
 TARGET_AVX2 static void pack_u8_avx2(const uint8_t *row, uint8_t *dst, int32_t n,
                                      int bgr) {
   const __m128i rgb =
@@ -215,22 +221,34 @@ typedef struct {
   void (*pixels_of_f32)(const bs_job *, const float *, float *, int32_t);
   void (*planes_of_u8)(const bs_job *, const uint8_t *, float *, size_t, int32_t);
   void (*planes_of_f32)(const bs_job *, const float *, float *, size_t, int32_t);
+  void (*across_bytes)(const bs_axis *, const uint8_t *, int32_t *);
+  void (*down_sums)(const bs_axis *, int32_t, const int32_t *const[FIXED_TAPS],
+                    uint8_t *, size_t);
+  void (*down_bytes)(const bs_axis *, int32_t, const uint8_t *, size_t, int32_t *,
+                     size_t);
+  void (*across_sums)(const bs_axis *, const int32_t *, uint8_t *);
 } kernels;
 
 static const kernels generic = {
     horizontal_generic,    vertical_generic,      lerp_generic,
     area_generic,          pack_u8_generic,       values_generic,
-    pixels_of_f32_generic, planes_of_u8_generic,  planes_of_f32_generic};
+    pixels_of_f32_generic, planes_of_u8_generic,  planes_of_f32_generic,
+    across_bytes_generic,  down_sums_generic,     down_bytes_generic,
+    across_sums_generic};
 
 #ifdef BS_X86
 static const kernels avx2 = {
     horizontal_avx2,    vertical_avx2,     lerp_avx2,
     area_avx2,          pack_u8_avx2,      values_avx2,
-    pixels_of_f32_avx2, planes_of_u8_avx2, planes_of_f32_avx2};
+    pixels_of_f32_avx2, planes_of_u8_avx2, planes_of_f32_avx2,
+    across_bytes_avx2,  down_sums_avx2,    down_bytes_avx2,
+    across_sums_avx2};
 static const kernels avx512 = {
     horizontal_avx512,  vertical_avx512,   lerp_avx512,
     area_avx512,        pack_u8_avx2,      values_avx512,
-    pixels_of_f32_avx2, planes_of_u8_avx2, planes_of_f32_avx2};
+    pixels_of_f32_avx2, planes_of_u8_avx2, planes_of_f32_avx2,
+    across_bytes_avx2,  down_sums_avx2,    down_bytes_avx2,
+    across_sums_avx2};
 
 static int has_avx2(void) { return __builtin_cpu_supports("avx2"); }
 // VBMI is not used. A machine without it is one that lowers its clock for AVX-512.
@@ -266,7 +284,7 @@ static const kernels *pick(const bs_job *job) {
 // pixel_size returns the bytes of a pixel of the window before packing: 4 bytes, or
 // 4 floats where the policy keeps fractions.
 INLINE size_t pixel_size(const bs_job *job) {
-  return job->method != BS_FILTER && job->f32 ? 16 : 4;
+  return job->fractions ? 16 : 4;
 }
 
 INLINE int upright(const bs_job *job) {
@@ -285,6 +303,10 @@ INLINE size_t ring_rows(const bs_job *job) {
 INLINE size_t mid_size(const bs_job *job) {
   if (job->method == BS_LERP)
     return 0;
+  if (job->method == BS_FIXED && job->transpose)
+    return padded((size_t)job->width * 4 * sizeof(int32_t));
+  if (job->method == BS_FIXED)
+    return FIXED_TAPS * padded((size_t)job->h.n * 4 * sizeof(int32_t));
   if (job->method == BS_AREA)
     return padded(((size_t)job->width * 4 + 64) * sizeof(float));
   if (job->transpose)
@@ -302,18 +324,27 @@ size_t bs_work_size(const bs_job *job) {
   return mid_size(job) + row_size(job) + window;
 }
 
+// pack_row packs row y of the upright window, of width pixels.
 static void pack_row(const bs_job *job, const kernels *k, const uint8_t *row,
-                     void *dst, int32_t y, int32_t width, int32_t height) {
+                     void *dst, int32_t y, int32_t width) {
+  const size_t channels = job->grey ? 1 : 3;
+  const size_t at = (size_t)(job->at_y + y) * job->out_w + job->at_x;
   if (!job->f32) {
-    k->pack_u8(row, (uint8_t *)dst + (size_t)y * width * 3, width, job->bgr);
+    uint8_t *out = (uint8_t *)dst + at * channels;
+    if (job->grey)
+      for (int32_t x = 0; x < width; x++)
+        out[x] = row[(size_t)x * 4];
+    else
+      k->pack_u8(row, out, width, job->bgr);
     return;
   }
-  const size_t plane = (size_t)width * height;
-  float *out = (float *)dst + (size_t)y * width * (job->chw ? 1 : 3);
+  const int planes = job->chw || job->grey;
+  const size_t plane = (size_t)job->out_w * job->out_h;
+  float *out = (float *)dst + at * (planes ? 1 : 3);
   const int floats = pixel_size(job) == 16;
-  if (job->chw && floats)
+  if (planes && floats)
     k->planes_of_f32(job, (const float *)row, out, plane, width);
-  else if (job->chw)
+  else if (planes)
     k->planes_of_u8(job, row, out, plane, width);
   else if (floats)
     k->pixels_of_f32(job, (const float *)row, out, width);
@@ -324,6 +355,27 @@ static void pack_row(const bs_job *job, const kernels *k, const uint8_t *row,
       k->pack_u8(row + (size_t)x * 4, rgb, n, job->bgr);
       k->values(job, rgb, out + (size_t)x * 3, n * 3);
     }
+}
+
+void bs_fill(const bs_job *job, const float pixel[3], int zero, void *dst) {
+  const size_t channels = job->grey ? 1 : 3;
+  const size_t plane = (size_t)job->out_w * job->out_h;
+  for (size_t c = 0; c < channels; c++) {
+    const size_t from = job->bgr ? 2 - c : c;
+    if (!job->f32) {
+      uint8_t *out = (uint8_t *)dst + c;
+      for (size_t i = 0; i < plane; i++)
+        out[i * channels] = zero ? 0 : (uint8_t)pixel[from];
+      continue;
+    }
+    const float v = zero ? 0
+                         : NORMAL(pixel[from], job->scale, job->mean[from],
+                                  job->std[from], divides(job));
+    float *out = (float *)dst + (job->chw ? c * plane : c);
+    const size_t step = job->chw ? 1 : channels;
+    for (size_t i = 0; i < plane; i++)
+      out[i * step] = v;
+  }
 }
 
 // A sink takes the window's rows in order. It packs them at once, or keeps them
@@ -341,7 +393,7 @@ INLINE uint8_t *sink_row(const sink *s, int32_t y) {
 
 INLINE void sink_done(const sink *s, int32_t y) {
   if (upright(s->job))
-    pack_row(s->job, s->k, s->rows, s->dst, y, s->job->h.n, s->job->v.n);
+    pack_row(s->job, s->k, s->rows, s->dst, y, s->job->h.n);
 }
 
 // resize_rows does the horizontal pass first, as Pillow does. It stays just ahead of
@@ -389,6 +441,39 @@ static void resize_columns(const bs_job *job, const sink *out) {
   }
 }
 
+// fixed_rows makes the sums of each row of the source that an output needs, and keeps
+// them in a ring.
+static void fixed_rows(const bs_job *job, const sink *out) {
+  const bs_axis *v = &job->v;
+  const size_t n = (size_t)job->h.n * 4, pitch = padded(n * sizeof(int32_t));
+  int32_t next = 0; // first row without sums
+  for (int32_t y = 0; y < v->n; y++) {
+    const int32_t *rows[FIXED_TAPS];
+    const int32_t *at = v->index + (size_t)y * v->taps;
+    int32_t last = v->first[y];
+    for (int32_t t = 0; t < v->taps; t++) {
+      last = at[t] > last ? at[t] : last;
+      rows[t] = (int32_t *)(job->work + pitch * (size_t)(at[t] % FIXED_TAPS));
+    }
+    for (int32_t r = next > v->first[y] ? next : v->first[y]; r <= last; r++)
+      out->k->across_bytes(&job->h, job->pixels + r * job->pitch,
+                           (int32_t *)(job->work + pitch * (size_t)(r % FIXED_TAPS)));
+    next = last + 1;
+    out->k->down_sums(v, y, rows, sink_row(out, y), n);
+    sink_done(out, y);
+  }
+}
+
+// fixed_columns is fixed_rows for a source that is stored on its side.
+static void fixed_columns(const bs_job *job, const sink *out) {
+  int32_t *sums = (int32_t *)job->work;
+  for (int32_t y = 0; y < job->v.n; y++) {
+    out->k->down_bytes(&job->v, y, job->pixels, (size_t)job->pitch, sums,
+                       (size_t)job->width * 4);
+    out->k->across_sums(&job->h, sums, sink_row(out, y));
+  }
+}
+
 // turn_line copies row y of the upright window into line. size is pixel_size, a
 // constant in each inlined copy.
 INLINE void turn_line(const sink *s, int32_t y, int32_t width, uint8_t *line,
@@ -420,7 +505,7 @@ static void turn(const sink *s) {
       turn_line(s, y, width, line, 16);
     else
       turn_line(s, y, width, line, 4);
-    pack_row(job, s->k, line, s->dst, y, width, height);
+    pack_row(job, s->k, line, s->dst, y, width);
   }
 }
 
@@ -439,7 +524,11 @@ static void nearest_row(const bs_job *job, int32_t y, uint8_t *out) {
 
 void bs_render(const bs_job *job, void *dst) {
   const sink out = {job, pick(job), job->work + mid_size(job), dst};
-  if (job->method != BS_FILTER)
+  if (job->method == BS_FIXED && job->transpose)
+    fixed_columns(job, &out);
+  else if (job->method == BS_FIXED)
+    fixed_rows(job, &out);
+  else if (job->method != BS_FILTER)
     for (int32_t y = 0; y < job->v.n; y++) {
       if (job->method == BS_LERP && job->nearest && pixel_size(job) == 4)
         nearest_row(job, y, sink_row(&out, y));

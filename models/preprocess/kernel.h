@@ -16,15 +16,16 @@
 #define BS_SPLIT 11
 
 // How a bs_axis is filled: BS_FILTER with taps and weights, BS_LERP with second
-// and frac, BS_AREA with taps and cover.
-enum { BS_FILTER, BS_LERP, BS_AREA };
+// and frac, BS_AREA with taps and cover, BS_FIXED with taps, index and fixed.
+enum { BS_FILTER, BS_LERP, BS_AREA, BS_FIXED };
 
 // bs_axis says how one axis of the source becomes one axis of the window that
 // is kept. The tables of a BS_FILTER have n rounded up to a multiple of 4 outputs:
 // the weights of those after n are zero.
 typedef struct {
   int32_t n;       // outputs
-  int32_t taps;    // weights per output; of a BS_FILTER, a multiple of 4
+  int32_t taps;    // weights per output; of a BS_FILTER, a multiple of 4; of a
+                   // BS_FIXED, 2, 4 or 8
   int32_t *first;  // [n] first source index, not decreasing
   int32_t *second; // [n] source index at a frac of 1
   int16_t *weights; // [n][2][taps], the high parts and then the low ones
@@ -35,6 +36,8 @@ typedef struct {
                   // ones; of the columns, for BS_AVX2, or NULL
   float *frac;      // [n] 0 to 1
   float *cover;     // [n][taps], of sum 1; no tap lies outside the source
+  int32_t *index;   // [n][taps] source indices, neighbours or the same
+  int32_t *fixed;   // [n][taps] weights of 11 fraction bits
 } bs_axis;
 
 // bs_job describes the work on one image, without its destination.
@@ -53,8 +56,14 @@ typedef struct {
   int32_t flip_x;
   int32_t flip_y;
   int32_t f32;
+  int32_t fractions; // pixels keep fractions until they are packed
   int32_t chw;
   int32_t bgr;
+  int32_t grey;   // red alone becomes the one channel
+  int32_t out_w;  // of the tensor
+  int32_t out_h;
+  int32_t at_x;   // where the upright window is in the tensor
+  int32_t at_y;
   float scale;
   float mean[3];
   float std[3];
@@ -65,6 +74,18 @@ size_t bs_work_size(const bs_job *job);
 
 // bs_render resizes job->pixels and packs the result into dst.
 void bs_render(const bs_job *job, void *dst);
+
+// bs_fill makes the whole tensor row of one pixel; of 0 if zero is not 0.
+void bs_fill(const bs_job *job, const float pixel[3], int zero, void *dst);
+
+// bs_blend blends RGBA pixels over a colour. Their fourth bytes become 255.
+void bs_blend(uint8_t *pixels, int64_t pitch, int32_t width, int32_t height,
+              const uint8_t over[3]);
+
+// bs_grey makes red, green and blue of pixels the sum of these with the given weights,
+// after adding half of 1 << bits and shifting by bits.
+void bs_grey(uint8_t *pixels, int64_t pitch, int32_t width, int32_t height,
+             const uint32_t weights[3], int32_t bits);
 
 // Instructions that bs_render may use.
 enum { BS_GENERIC, BS_AVX2, BS_AVX512 };

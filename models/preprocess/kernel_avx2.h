@@ -212,7 +212,7 @@ TARGET static void lerp_avx2(const bs_job *job, int32_t y, int32_t x, uint8_t *o
     ALONG_X(b, bottom);
 #undef ALONG_X
     const __m256 v = _mm256_add_ps(t, _mm256_mul_ps(_mm256_sub_ps(b, t), fy));
-    if (job->f32) {
+    if (job->fractions) {
       _mm256_storeu_ps((float *)(out + (size_t)x * 16), v);
       continue;
     }

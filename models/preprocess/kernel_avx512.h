@@ -145,7 +145,7 @@ TARGET static void lerp_avx512(const bs_job *job, int32_t y, int32_t x, uint8_t 
     ALONG_X(b, bottom);
 #undef ALONG_X
     const __m512 v = _mm512_add_ps(t, _mm512_mul_ps(_mm512_sub_ps(b, t), fy));
-    if (job->f32)
+    if (job->fractions)
       _mm512_storeu_ps((float *)(out + (size_t)x * 16), v);
     else
       _mm_storeu_si128(

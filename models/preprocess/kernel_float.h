@@ -23,7 +23,8 @@ INLINE int divides(const bs_job *job) {
   attributes static void name(const bs_job *job, const type *row, float *dst,  \
                               size_t plane, int32_t n) {                       \
     const int divide = divides(job);                                           \
-    for (int c = 0; c < 3; c++) {                                              \
+    const int channels = job->grey ? 1 : 3;                                    \
+    for (int c = 0; c < channels; c++) {                                       \
       const int from = job->bgr ? 2 - c : c;                                   \
       const float scale = job->scale, mean = job->mean[from];                  \
       const float std = job->std[from];                                        \
@@ -107,7 +108,7 @@ INLINE void bytes_generic(v4f v, uint8_t *out) {
       const v4f t = tl + (pixel(top + r) - tl) * fx;                           \
       const v4f b = bl + (pixel(bottom + r) - bl) * fx;                        \
       const v4f v = t + (b - t) * fy;                                          \
-      if (job->f32)                                                            \
+      if (job->fractions)                                                      \
         memcpy(out + (size_t)x * 16, &v, 16);                                  \
       else                                                                     \
         bytes(v, out + (size_t)x * 4);                                         \
@@ -148,7 +149,7 @@ INLINE void bytes_generic(v4f v, uint8_t *out) {
     }                                                                          \
     const float *wh = h->cover;                                                \
     const int32_t *first = h->first, n = h->n, taps = h->taps;                 \
-    const int32_t half_even = job->half_even, f32 = job->f32;                  \
+    const int32_t half_even = job->half_even, f32 = job->fractions;            \
     for (int32_t i = 0; i < n; i++, wh += taps) {                              \
       const float *p = mid + (size_t)first[i] * 4;                             \
       v4f sum = {0};                                                           \

@@ -65,14 +65,18 @@ func (s Spec) canvasNeed(n codec.Need, shown *shown) int64 {
 		if shown != nil {
 			s.Width, s.Height, _, _ = shown.size(width, height, o)
 		}
+		width, height, _, _ = s.frame(width, height, o)
 		g := s.plan(width, height, o)
 		if s.ScaledDecode {
 			width, height = s.shrink(width, height, n.Scales, g)
 		}
 		_, inputsW := s.kept(width)
 		_, inputsH := s.kept(height)
-		p := policies[s.Resize]
+		p := policies[s.Resize].of(inputsW, inputsH, g)
 		bytes := int64(height)*((int64(width)*4+storeAlign-1)&^(storeAlign-1)) + storeAlign + C.BS_TAIL
+		if s.Fit == SquarePad {
+			bytes += int64(width)*4 + storeAlign
+		}
 		bytes += p.axisNeed(inputsW, g.resizedW, g.w) + p.axisNeed(inputsH, g.resizedH, g.h)
 		bytes += s.workNeed(p, width, inputsH, g)
 		most = max(most, bytes)
@@ -88,6 +92,8 @@ func (p policy) taps(inputs, outputs int) int64 {
 		return min(int64(math.Ceil(p.support*stretch))*2+1, int64(inputs))&^3 + 4
 	case p.area:
 		return int64(inputs/outputs) + 2
+	case p.fixed != nil:
+		return int64(2 * p.support)
 	}
 	return 0
 }
@@ -101,6 +107,8 @@ func (p policy) axisNeed(inputs, outputs, n int) int64 {
 		bytes += int64(n+4) * (taps*(8+4) + max(taps*3, min(taps, mostPaired)*16))
 	case p.area:
 		bytes += int64(n) * p.taps(inputs, outputs) * 4
+	case p.fixed != nil:
+		bytes += int64(n) * p.taps(inputs, outputs) * 8
 	}
 	return bytes
 }
@@ -118,6 +126,8 @@ func (s Spec) workNeed(p policy, width, inputsH int, g geometry) int64 {
 		bytes += max(ring*(int64(g.w)*4+C.BS_TAIL), 4*(int64(width)*4+2*C.BS_TAIL))
 	case p.area:
 		bytes += (int64(width)*4+64)*4 + C.BS_TAIL
+	case p.fixed != nil:
+		bytes += max(8*int64(g.w), int64(width))*16 + 8*C.BS_TAIL
 	}
 	return bytes
 }

@@ -10,7 +10,8 @@ import (
 
 // held returns the bytes of an axis's tables.
 func (a *axis) held() int64 {
-	return int64(a.first.size + a.second.size + a.weights.size + a.digits.size + a.pairs.size + a.frac.size + a.cover.size + a.exact.size + a.counts.size)
+	return int64(a.first.size + a.second.size + a.weights.size + a.digits.size + a.pairs.size + a.frac.size + a.cover.size +
+		a.exact.size + a.counts.size + a.index.size + a.fixed.size)
 }
 
 // held returns the bytes that the canvas has taken for one image.
@@ -34,7 +35,12 @@ func TestNeed_Canvas(t *testing.T) {
 				{Width: 30, Height: 20, Layout: HWC, DType: Uint8, Resize: resize, Fit: Stretch},
 				{Width: 224, Height: 224, Layout: CHW, DType: Float32, Resize: resize, Fit: CenterCrop, ResizeTo: 256},
 				{Width: 299, Height: 100, Layout: HWC, DType: Float32, Resize: resize, Fit: CentralFraction, Fraction: 0.875, ScaledDecode: true},
+				{Width: 224, Height: 224, Layout: CHW, DType: Float32, Resize: resize, Fit: Letterbox, Grey: GreyPillow},
+				{Width: 224, Height: 96, Layout: CHW, DType: Float32, Resize: resize, Fit: SquarePad},
 			} {
+				if s.Fit == SquarePad && max(size[0], size[1]) > 1000 {
+					continue // a square of gigabytes, which is refused before it is taken
+				}
 				n := codec.Need{Width: size[0], Height: size[1], Scales: scales}
 				said := s.canvasNeed(n, nil)
 				most := int64(0)

@@ -11,7 +11,8 @@ import "math"
 //   - filter with support: a separable, antialiased filter, as Pillow's;
 //   - position: two neighbours and a fraction, as TensorFlow's;
 //   - nearest: one neighbour, as Pillow's;
-//   - area: the part of each input that the output covers, as OpenCV's.
+//   - area: the part of each input that the output covers, as OpenCV's;
+//   - fixed with support: weights of 11 bits, as OpenCV's other methods have.
 //
 // A further policy is a further entry of policies.
 type policy struct {
@@ -24,6 +25,17 @@ type policy struct {
 
 	nearest bool
 	area    bool
+
+	// fixed returns the weights of 2*support inputs for an output that is so far behind the
+	// input in their middle, 0 to 1, into w.
+	fixed func(x float32, w []float32)
+
+	// bytes rounds pixels to bytes before they become numbers.
+	bytes bool
+	// grows takes the place of the policy where a side grows; nil for none.
+	grows *policy
+	// covers makes the positions of OpenCV's INTER_AREA where a side grows.
+	covers bool
 }
 
 var policies = map[Resize]policy{
@@ -37,6 +49,19 @@ var policies = map[Resize]policy{
 	TFBilinearAlignCorners: {position: alignCorners},
 
 	Area: {area: true},
+
+	OpenCVLinear:  {fixed: fixedLinear, support: 1, bytes: true},
+	OpenCVCubic:   {fixed: fixedCubic, support: 2, bytes: true},
+	OpenCVLanczos: {fixed: fixedLanczos, support: 4, bytes: true},
+	OpenCVArea:    {area: true, bytes: true, grows: &policy{fixed: fixedLinear, support: 1, bytes: true, covers: true}},
+}
+
+// of returns the policy for inputs that become outputs, along both axes.
+func (p policy) of(inputsW, inputsH int, g geometry) policy {
+	if p.grows != nil && (inputsW < g.resizedW || inputsH < g.resizedH) {
+		return *p.grows
+	}
+	return p
 }
 
 // method returns how the kernels read an axis of p.
@@ -46,6 +71,8 @@ func (p policy) method() C.int32_t {
 		return C.BS_FILTER
 	case p.area:
 		return C.BS_AREA
+	case p.fixed != nil:
+		return C.BS_FIXED
 	}
 	return C.BS_LERP
 }

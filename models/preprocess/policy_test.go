@@ -14,7 +14,7 @@ import (
 )
 
 // A policyCase is an image of testdata with the tensor that Source makes of it, which begins
-// at Offset in policies.bin.gz. make_policies.py wrote both.
+// at Offset in NAME.bin.gz. make_NAME.py wrote both.
 type policyCase struct {
 	Source string `json:"source"`
 	File   string `json:"file"`
@@ -27,17 +27,17 @@ func (c policyCase) String() string {
 	return fmt.Sprintf("%s %s %s %s %dx%d", c.Source, c.Spec.Resize, c.Spec.Fit, c.File, c.Spec.Width, c.Spec.Height)
 }
 
-func policyCases(tb testing.TB) []policyCase {
+func policyCases(tb testing.TB, name string) []policyCase {
 	tb.Helper()
 	var cases []policyCase
-	b, err := os.ReadFile(filepath.Join("testdata", "policies.json"))
+	b, err := os.ReadFile(filepath.Join("testdata", name+".json"))
 	if err != nil {
 		tb.Fatal(err)
 	}
 	if err := json.Unmarshal(b, &cases); err != nil {
 		tb.Fatal(err)
 	}
-	z, err := gzip.NewReader(bytes.NewReader(readFixture(tb, "policies.bin.gz")))
+	z, err := gzip.NewReader(bytes.NewReader(readFixture(tb, name+".bin.gz")))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -47,7 +47,9 @@ func policyCases(tb testing.TB) []policyCase {
 	}
 	for i := range cases {
 		c := &cases[i]
-		c.Spec.Layout = HWC
+		if c.Spec.Layout == "" {
+			c.Spec.Layout = HWC
+		}
 		c.tensor = tensors[c.Offset:][:c.Spec.RowBytes()]
 	}
 	return cases
@@ -75,7 +77,7 @@ func policyBound(c policyCase, turbo bool) bound {
 // has, with the library: up and down, odd sizes, sides of one pixel, and all
 // eight orientations.
 func TestFault19_Policies(t *testing.T) {
-	cases := policyCases(t)
+	cases := policyCases(t, "policies")
 	for _, b := range backends {
 		t.Run(b.name, func(t *testing.T) {
 			turbo := !b.opt.ForcePortable
@@ -102,6 +104,7 @@ func TestFault19_Policies(t *testing.T) {
 			}
 		})
 	}
+	cases = append(cases, policyCases(t, "fits")...)
 	for _, r := range resizes {
 		if !slices.ContainsFunc(cases, func(c policyCase) bool { return c.Spec.Resize == r }) {
 			t.Errorf("no case of policy %s", r)

@@ -1,5 +1,7 @@
 package preprocess
 
+import "slices"
+
 // Layout is the order of the axes of one image in the tensor.
 type Layout string
 
@@ -177,4 +179,31 @@ func (s Spec) Channels() int {
 		return 1
 	}
 	return 3
+}
+
+// fits are all fits, in the order in which people are told of them.
+var fits = []Fit{
+	Stretch, CenterCrop, SlimCenterCrop, HFCenterCrop, PaddleCenterCrop, CentralFraction, StretchCrop,
+	Letterbox, PillowPad, SquarePad, PaddlePadRight,
+}
+
+// Fits returns all fits.
+func Fits() []Fit { return slices.Clone(fits) }
+
+// Crops reports whether a fit needs Spec.ResizeTo, of which it cuts the middle.
+func (f Fit) Crops() bool {
+	switch f {
+	case CenterCrop, SlimCenterCrop, HFCenterCrop, PaddleCenterCrop, StretchCrop:
+		return true
+	}
+	return false
+}
+
+// Pads reports whether a fit surrounds a picture with Spec.Pad.
+func (f Fit) Pads() bool {
+	switch f {
+	case Letterbox, PillowPad, SquarePad, PaddlePadRight:
+		return true
+	}
+	return false
 }

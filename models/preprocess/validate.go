@@ -1,11 +1,14 @@
 package preprocess
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 )
 
 // maxSide bounds the sides of a Spec, so that RowBytes cannot overflow.
@@ -14,9 +17,6 @@ const maxSide = 1 << 14
 // Validate returns an error that names the invalid field of s and says why, or nil for
 // a Spec that NewDecoder accepts.
 func (s Spec) Validate() error {
-	bad := func(field, format string, args ...any) error {
-		return fmt.Errorf("preprocess spec: %s: %s", field, fmt.Sprintf(format, args...))
-	}
 	if s.Width < 1 || s.Width > maxSide {
 		return bad("width", "%d is not in 1..%d", s.Width, maxSide)
 	}
@@ -25,7 +25,7 @@ func (s Spec) Validate() error {
 	}
 	switch s.DType {
 	case Uint8:
-		if s.Layout == CHW {
+		if s.Layout == CHW && s.Grey == "" {
 			return bad("layout", "CHW needs dtype float32")
 		}
 		if s.Scale != 0 || len(s.Mean) != 0 || len(s.Std) != 0 {
@@ -41,37 +41,31 @@ func (s Spec) Validate() error {
 	if _, ok := policies[s.Resize]; !ok {
 		return bad("resize", "%q is not a known policy", s.Resize)
 	}
-	switch s.Fit {
-	case Stretch:
-	case CentralFraction:
-		if !(s.Fraction > 0 && s.Fraction <= 1) {
-			return bad("fraction", "%v is not above 0 and at most 1", s.Fraction)
+	if err := s.validateFit(); err != nil {
+		return err
+	}
+	if s.Grey != "" && s.BGR {
+		return bad("bgr", "one grey channel has no order")
+	}
+	if _, ok := greys[s.Grey]; s.Grey != "" && !ok {
+		return bad("grey", "%q is neither pillow nor opencv", s.Grey)
+	}
+	if n := len(s.Background); n != 0 && n != 3 {
+		return bad("background", "%d values, want none or 3", n)
+	}
+	for _, v := range s.Background {
+		if v < 0 || v > 255 {
+			return bad("background", "%d is not in 0..255", v)
 		}
-	case CenterCrop, SlimCenterCrop:
-		if s.ResizeTo < max(s.Width, s.Height) || s.ResizeTo > maxSide {
-			return bad("resize_to", "%d is not in %d..%d: the crop must fit into the resized image",
-				s.ResizeTo, max(s.Width, s.Height), maxSide)
-		}
-	default:
-		return bad("fit", "invalid value %q: want one of stretch, center-crop, slim-center-crop, central-fraction", s.Fit)
-	}
-	if s.ResizeTo != 0 && s.Fit != CenterCrop && s.Fit != SlimCenterCrop {
-		return bad("resize_to", "needs fit center-crop or slim-center-crop, not %s", s.Fit)
-	}
-	if s.Fraction != 0 && s.Fit != CentralFraction {
-		return bad("fraction", "needs fit central-fraction, not %s", s.Fit)
-	}
-	if s.Grey != "" || s.Background != nil || s.Pad != nil || s.PadZero || s.Position != "" || s.ResizeToHeight != 0 {
-		return bad("fit", "grey, background, pad and position are not made yet")
 	}
 	if !finite(s.Scale) {
 		return bad("scale", "%v is not finite", s.Scale)
 	}
-	if n := len(s.Mean); n != 0 && n != 3 {
-		return bad("mean", "%d values, want none or 3", n)
+	if n := len(s.Mean); n != 0 && n != s.Channels() {
+		return bad("mean", "%d values, want none or %d", n, s.Channels())
 	}
-	if n := len(s.Std); n != 0 && n != 3 {
-		return bad("std", "%d values, want none or 3", n)
+	if n := len(s.Std); n != 0 && n != s.Channels() {
+		return bad("std", "%d values, want none or %d", n, s.Channels())
 	}
 	for _, v := range s.Mean {
 		if !finite(v) {
@@ -84,6 +78,67 @@ func (s Spec) Validate() error {
 		}
 	}
 	return nil
+}
+
+// bad returns the error of a field.
+func bad(field, format string, args ...any) error {
+	return fmt.Errorf("preprocess spec: %s: %s", field, fmt.Sprintf(format, args...))
+}
+
+// validateFit is Validate for Fit and the fields that belong to some fits only.
+func (s Spec) validateFit() error {
+	if !slices.Contains(fits, s.Fit) {
+		return bad("fit", "invalid value %q: want one of %s", s.Fit, strings.Join(spelled(fits), ", "))
+	}
+	crops, pads := s.Fit.Crops(), s.Fit.Pads()
+	height := cmp.Or(s.ResizeToHeight, s.ResizeTo)
+	switch {
+	case s.Fit == StretchCrop && (s.ResizeTo < s.Width || height < s.Height || max(s.ResizeTo, height) > maxSide):
+		return bad("resize_to", "%dx%d is not in %dx%d..%d: the crop must fit into the resized image",
+			s.ResizeTo, height, s.Width, s.Height, maxSide)
+	case crops && s.Fit != StretchCrop && (s.ResizeTo < max(s.Width, s.Height) || s.ResizeTo > maxSide):
+		return bad("resize_to", "%d is not in %d..%d: the crop must fit into the resized image",
+			s.ResizeTo, max(s.Width, s.Height), maxSide)
+	case s.ResizeTo != 0 && !crops:
+		return bad("resize_to", "needs a fit that crops, not %s", s.Fit)
+	case s.ResizeToHeight != 0 && s.Fit != StretchCrop:
+		return bad("resize_to_height", "needs fit stretch-crop, not %s", s.Fit)
+	case s.Fit == CentralFraction && !(s.Fraction > 0 && s.Fraction <= 1):
+		return bad("fraction", "%v is not above 0 and at most 1", s.Fraction)
+	case s.Fraction != 0 && s.Fit != CentralFraction:
+		return bad("fraction", "needs fit central-fraction, not %s", s.Fit)
+	case len(s.Pad) != 0 && !pads:
+		return bad("pad", "needs a fit that pads, not %s", s.Fit)
+	case len(s.Pad) != 0 && len(s.Pad) != s.Channels():
+		return bad("pad", "%d values, want none or %d", len(s.Pad), s.Channels())
+	case s.PadZero && !pads:
+		return bad("pad_zero", "needs a fit that pads, not %s", s.Fit)
+	case s.PadZero && s.Fit == SquarePad:
+		return bad("pad_zero", "square-pad resizes its padding: give the colour as pad")
+	case s.PadZero && len(s.Pad) != 0:
+		return bad("pad_zero", "excludes pad")
+	case s.Position != "" && s.Position != Center && s.Position != TopLeft:
+		return bad("position", "%q is neither center nor top-left", s.Position)
+	case s.Position != "" && (!pads || s.Fit == PaddlePadRight):
+		return bad("position", "needs fit letterbox, pillow-pad or square-pad, not %s", s.Fit)
+	case s.ScaledDecode && s.Fit == SquarePad:
+		return bad("scaled_decode", "cannot be with fit square-pad")
+	}
+	whole := s.DType == Uint8 || s.Fit == SquarePad
+	for _, v := range s.Pad {
+		if !(v >= 0 && v <= 255) || whole && v != float32(math.Trunc(float64(v))) {
+			return bad("pad", "%v is not a pixel of 0 to 255, whole for uint8 and square-pad", v)
+		}
+	}
+	return nil
+}
+
+func spelled(fits []Fit) []string {
+	var names []string
+	for _, f := range fits {
+		names = append(names, string(f))
+	}
+	return names
 }
 
 func finite(f float32) bool {

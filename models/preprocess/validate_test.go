@@ -15,7 +15,15 @@ func TestValidate(t *testing.T) {
 	slim.Fit, slim.ResizeTo, slim.Resize = SlimCenterCrop, 299, TFBilinearLegacy
 	central := good
 	central.Fit, central.Fraction = CentralFraction, 0.875
-	for _, s := range []Spec{good, float, slim, central} {
+	letterbox := good
+	letterbox.Fit, letterbox.Pad, letterbox.Position, letterbox.Background = Letterbox, []float32{114, 114, 114}, TopLeft, []int{0, 0, 255}
+	grey := float
+	grey.Grey, grey.Mean, grey.Std, grey.Fit, grey.PadZero = GreyOpenCV, []float32{0.5}, []float32{0.5}, PaddlePadRight, true
+	stretchCrop := good
+	stretchCrop.Fit, stretchCrop.ResizeTo, stretchCrop.ResizeToHeight = StretchCrop, 300, 299
+	square := good
+	square.Fit = SquarePad
+	for _, s := range []Spec{good, float, slim, central, letterbox, grey, stretchCrop, square} {
 		if err := s.Validate(); err != nil {
 			t.Errorf("Validate(%+v) = %v, want none", s, err)
 		}
@@ -45,6 +53,25 @@ func TestValidate(t *testing.T) {
 		{field: "fraction", from: central, edit: func(s *Spec) { s.Fraction = math.NaN() }},
 		{field: "fraction", from: good, edit: func(s *Spec) { s.Fraction = 0.875 }},
 		{field: "fraction", from: slim, edit: func(s *Spec) { s.Fraction = 0.875 }},
+		{field: "resize_to", from: stretchCrop, edit: func(s *Spec) { s.ResizeTo = 298 }},
+		{field: "resize_to", from: stretchCrop, edit: func(s *Spec) { s.ResizeToHeight = 298 }},
+		{field: "resize_to_height", from: letterbox, edit: func(s *Spec) { s.ResizeToHeight = 300 }},
+		{field: "pad", from: letterbox, edit: func(s *Spec) { s.Pad = []float32{1} }},
+		{field: "pad", from: letterbox, edit: func(s *Spec) { s.Pad = []float32{1, 2, 256} }},
+		{field: "pad", from: letterbox, edit: func(s *Spec) { s.Pad = []float32{1, 2, 0.5} }},
+		{field: "pad", from: letterbox, edit: func(s *Spec) { s.Pad = []float32{1, 2, nan} }},
+		{field: "pad", from: good, edit: func(s *Spec) { s.Pad = []float32{1, 2, 3} }},
+		{field: "pad_zero", from: good, edit: func(s *Spec) { s.PadZero = true }},
+		{field: "pad_zero", from: letterbox, edit: func(s *Spec) { s.PadZero = true }},
+		{field: "pad_zero", from: square, edit: func(s *Spec) { s.PadZero = true }},
+		{field: "position", from: letterbox, edit: func(s *Spec) { s.Position = "left" }},
+		{field: "position", from: grey, edit: func(s *Spec) { s.Position = Center }},
+		{field: "background", from: good, edit: func(s *Spec) { s.Background = []int{1} }},
+		{field: "background", from: good, edit: func(s *Spec) { s.Background = []int{1, 2, 256} }},
+		{field: "grey", from: good, edit: func(s *Spec) { s.Grey = "mean" }},
+		{field: "bgr", from: grey, edit: func(s *Spec) { s.BGR = true }},
+		{field: "mean", from: grey, edit: func(s *Spec) { s.Mean = []float32{1, 2, 3} }},
+		{field: "scaled_decode", from: square, edit: func(s *Spec) { s.ScaledDecode = true }},
 		{field: "scale", from: float, edit: func(s *Spec) { s.Scale = nan }},
 		{field: "mean", from: float, edit: func(s *Spec) { s.Mean = []float32{1} }},
 		{field: "mean", from: float, edit: func(s *Spec) { s.Mean = []float32{1, 2, nan} }},

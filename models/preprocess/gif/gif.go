@@ -21,6 +21,7 @@ type frame struct {
 	x, y, w, h    int           // where the frame is on it
 	palette       [256][3]uint8 // grey where the file has none
 	fill          uint8         // index of what the frame does not cover
+	clear         bool          // that is the transparent one
 	interlaced    bool
 	codeBits      int    // the width of a pixel in the coded data
 	data          []byte // the blocks of coded data, and whatever follows
@@ -78,7 +79,7 @@ func (f *frame) table(src []byte, at int, flags byte) (int, bool) {
 func (f *frame) extension(src []byte, at int) int {
 	const control, size = 0xf9, 4
 	if at+2+size <= len(src) && src[at] == control && src[at+1] >= size && src[at+2]&1 != 0 {
-		f.fill = src[at+5] // the transparent colour
+		f.fill, f.clear = src[at+5], true // the transparent colour
 	}
 	for at++; at < len(src) && src[at] != 0; {
 		at += 1 + int(src[at])
@@ -154,18 +155,23 @@ func decode(src []byte, bounds codec.Bounds, to codec.Canvas) *codec.Failure {
 		return codec.Fail(codec.StatusTruncated, "fewer pixels than the header says")
 	}
 	px := to.Prepare(f.width, f.height, 1, nil)
+	f.clear = f.clear && codec.Alpha(to)
 	if f.w < f.width || f.h < f.height {
 		c := f.palette[f.fill]
 		for y := range f.height {
 			row := px.Row(y)
 			for x := range f.width {
 				codec.Set(row, x, c[0], c[1], c[2])
+				row[4*x+3] = 0
 			}
 		}
 	}
 	var colours [len(f.palette)]uint32
 	for i, c := range f.palette {
-		colours[i] = uint32(c[0]) | uint32(c[1])<<8 | uint32(c[2])<<16
+		colours[i] = uint32(c[0]) | uint32(c[1])<<8 | uint32(c[2])<<16 | 255<<24
+	}
+	if f.clear {
+		colours[f.fill] &= 1<<24 - 1
 	}
 	z, indices := newLZWReader(f), make([]uint8, f.w)
 	for y := range f.rows {

@@ -30,10 +30,12 @@ type file struct {
 	depth, colour uint8 // as IHDR has them
 	interlaced    bool
 	palette       [256][3]uint8
-	colours       int   // of palette; 0 without one
-	data          *idat // nil without pixels
-	long          int64 // bytes of the IDAT chunks
-	last          chunk // of them
+	colours       int    // of palette; 0 without one
+	clear         []byte // of tRNS: the alpha of each colour of the palette, or the samples of one colour
+	alpha         bool   // the alpha is wanted
+	data          *idat  // nil without pixels
+	long          int64  // bytes of the IDAT chunks
+	last          chunk  // of them
 }
 
 // Values of file.colour.
@@ -134,6 +136,10 @@ func read(src []byte) (*file, *codec.Failure) {
 			p.colours = min(len(c.body)/3, len(p.palette))
 			for i := range p.colours {
 				p.palette[i] = [3]uint8(c.body[3*i:])
+			}
+		case "tRNS":
+			if p.width > 0 && !c.wrong() && !c.cut() {
+				p.clear = c.body
 			}
 		case "IDAT":
 			if p.data == nil {
@@ -335,9 +341,12 @@ func paeth(left, above, corner int) uint8 {
 	return uint8(corner)
 }
 
-// unpack writes w pixels of line to row. Alpha is dropped, and samples of 16 bits keep their
-// upper 8.
+// unpack writes w pixels of line to row. Alpha is dropped unless it is wanted, and samples of 16
+// bits keep their upper 8.
 func (p *file) unpack(row []uint8, line []byte, w int) {
+	if p.alpha {
+		p.unpackAlpha(row, line, w)
+	}
 	step := p.bits() / 8
 	wide := int(p.depth) / 8 // bytes from sample to sample
 	switch p.colour {
@@ -388,6 +397,7 @@ func decode(src []byte, bounds codec.Bounds, to codec.Canvas) *codec.Failure {
 		return codec.Fail(codec.StatusTruncated, "fewer pixels than the header says")
 	}
 	px := to.Prepare(p.width, p.height, o, nil)
+	p.alpha = p.transparent() && codec.Alpha(to)
 	if fail := p.decode(px); fail != nil {
 		if p.last.cut() {
 			return codec.Fail(codec.StatusTruncated, "ends within the pixels")

@@ -7,7 +7,7 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess/codec"
 )
 
-// fill writes row y of img, as x/image/webp decodes it. Alpha is dropped, not blended: a
+// fill writes row y of img, as x/image/webp decodes it. Alpha is not blended: a
 // transparent pixel keeps the colour that is stored for it.
 func (d *decoder) fill(row []uint8, img image.Image, y int) {
 	switch m := img.(type) {
@@ -15,6 +15,9 @@ func (d *decoder) fill(row []uint8, img image.Image, y int) {
 		d.fillYCbCr(row, m, y)
 	case *image.NYCbCrA:
 		d.fillYCbCr(row, &m.YCbCr, y)
+		for x, a := range m.A[y*m.AStride:][:len(row)/4] {
+			row[4*x+3] = a
+		}
 	case *image.NRGBA:
 		copy(row, m.Pix[y*m.Stride:])
 	default:

@@ -157,6 +157,7 @@ func read(src []byte) (*picture, *codec.Failure) {
 
 type decoder struct {
 	chroma codec.RowPair // one row of upsampled U and V
+	alpha  bool          // it is wanted
 	frame  int64         // pixels that were decoded last
 }
 
@@ -211,12 +212,26 @@ func (d *decoder) decode(src []byte, bounds codec.Bounds, to codec.Canvas) *code
 	}
 	px := to.Prepare(f.width, f.height, o, nil)
 	if cfg.Width < f.width || cfg.Height < f.height {
-		clear(px.Bytes)
+		for y := range f.height {
+			clear(px.Row(y))
+		}
 	}
+	d.alpha = f.alpha() && codec.Alpha(to)
 	for y := range cfg.Height {
 		d.fill(px.Row(f.y + y)[4*f.x:][:4*cfg.Width], img, y)
 	}
 	return nil
+}
+
+// alpha reports whether pixels may be transparent.
+func (f *picture) alpha() bool {
+	for _, c := range f.still {
+		const alphaBit = 0x10 // in the byte after the sides of VP8L
+		if c.kind == "ALPH" || c.kind == "VP8L" && len(c.body) >= vp8lHead && c.body[vp8lHead-1]&alphaBit != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // failure finds the status of an error of x/image/webp.
