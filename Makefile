@@ -182,9 +182,10 @@ CORPUS := $(CACHE)/corpus
 
 .PHONY: corpus-check
 corpus-check: ## decode unusual images from the tests of other projects, and compare each with Pillow
-	@test -x '$(CORPUS)/python/bin/python' || { python3 -m venv '$(CORPUS)/python' && \
-		'$(CORPUS)/python/bin/pip' install --quiet --disable-pip-version-check --require-hashes \
-		-r models/preprocess/corpus/requirements.txt || { rm -rf '$(CORPUS)/python'; exit 1; }; }
+	@cmp -s models/preprocess/corpus/requirements.txt '$(CORPUS)/python/requirements.txt' || { rm -rf '$(CORPUS)/python' && \
+		python3 -m venv '$(CORPUS)/python' && '$(CORPUS)/python/bin/pip' install --quiet --disable-pip-version-check --require-hashes \
+		-r models/preprocess/corpus/requirements.txt && cp models/preprocess/corpus/requirements.txt '$(CORPUS)/python' || \
+		{ rm -rf '$(CORPUS)/python'; exit 1; }; }
 	go build -o '$(CORPUS)/decode' ./models/preprocess/corpus
 	@'$(CORPUS)/python/bin/python' models/preprocess/corpus/fetch.py '$(CORPUS)/decode' '$(CORPUS)/files'
 	@'$(CORPUS)/python/bin/python' models/preprocess/corpus/compare.py '$(CORPUS)/decode' '$(CORPUS)/files' >'$(CORPUS)/result.tsv' \

@@ -83,8 +83,9 @@ func best(src []byte) int {
 	return b.at
 }
 
-// find returns the decoder of the picture, and the picture as that decoder reads it.
-func (d *decoder) find(src []byte) (codec.Decoder, []byte, *codec.Failure) {
+// find returns the decoder of the picture, and the picture as that decoder reads it, at most so
+// many bytes of it.
+func (d *decoder) find(src []byte, most int) (codec.Decoder, []byte, *codec.Failure) {
 	if len(src) < headerBytes+entryBytes {
 		return nil, nil, codec.Fail(codec.StatusTruncated, "ends within the header")
 	}
@@ -99,7 +100,7 @@ func (d *decoder) find(src []byte) (codec.Decoder, []byte, *codec.Failure) {
 	if !bytes.HasPrefix(picture, []byte(pngHeader)) {
 		format = "BMP"
 		var fail *codec.Failure
-		if picture, fail = plainBMP(picture); fail != nil {
+		if picture, fail = plainBMP(picture[:min(len(picture), most)]); fail != nil {
 			return nil, nil, fail
 		}
 	}
@@ -127,16 +128,19 @@ func plainBMP(src []byte) ([]byte, *codec.Failure) {
 }
 
 func (d *decoder) Decode(src []byte, bounds codec.Bounds, to codec.Canvas) (*codec.Failure, error) {
-	inner, picture, fail := d.find(src)
+	inner, picture, fail := d.find(src, len(src))
 	if fail != nil {
 		return fail, nil
 	}
-	return inner.Decode(picture, bounds, codec.Stored(to))
+	f, err := inner.Decode(picture, bounds, codec.Stored(to))
+	codec.Collect(int64(len(picture)))
+	return f, err
 }
 
 // Need is what the picture takes, and a copy of a bitmap.
 func (d *decoder) Need(src []byte, bounds codec.Bounds) codec.Need {
-	inner, picture, fail := d.find(src)
+	const head = 4096 // more than the headers and the palette of a bitmap
+	inner, picture, fail := d.find(src, head)
 	if fail != nil {
 		return codec.Need{}
 	}
