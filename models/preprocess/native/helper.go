@@ -135,7 +135,7 @@ type task struct {
 type outcome struct {
 	status C.uint32_t
 	text   string
-	died   string // how the process ended; "" if it goes on
+	died   string // how the process ended; "" if it continues
 	killed bool   // by somebody else, which is not the image's fault
 	pixels int64  // where they are in the shared memory
 }
