@@ -113,7 +113,7 @@ func FuzzDecode(f *testing.F) {
 			seen[c.File] = true
 		}
 	}
-	f.Add(readFixture(f, "unsupported-cmyk.tif"), byte(0), byte(0))
+	f.Add(readFixture(f, "unsupported-jpeg2000.jp2"), byte(0), byte(0))
 	f.Add([]byte("<html></html>"), byte(0), byte(0))
 	f.Fuzz(func(t *testing.T, src []byte, resize, fit byte) {
 		s := fits[int(fit)%len(fits)]

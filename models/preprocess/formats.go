@@ -56,7 +56,6 @@ var formats = []codec.Format{
 	tiff.DNG,
 	tiff.CameraRaw,
 	tiff.Format,
-	tiff.BigTIFF,
 
 	// HEIF and AVIF: the brands tell them apart from each other and from videos.
 	{Name: "AVIF", Extensions: "avif avifs", Match: isAVIF},

@@ -105,7 +105,6 @@ func TestFault17_KnownFormats(t *testing.T) {
 		{name: "letters of two brands", src: ftyp("ic h"), status: codec.StatusNotImage, reason: `a video or sound (ISO base media, brand "ic h")`},
 		{name: "CR3", src: ftyp("crx ", "crx ", "isom"), status: codec.StatusUnsupported, reason: "Canon CR3 is not decoded"},
 		{name: "CR2", src: "II*\x00\x10\x00\x00\x00CR\x02\x00" + pad, status: codec.StatusUnsupported, reason: "Canon CR2 is not decoded"},
-		{name: "BigTIFF", src: "II+\x00\x08\x00\x00\x00", status: codec.StatusUnsupported, reason: "BigTIFF is not decoded"},
 		{name: "DNG", src: littleTIFF([2]uint16{0x00fe, 1}, [2]uint16{0xc612, 1}), status: codec.StatusUnsupported, reason: "DNG is not decoded"},
 		{name: "NEF", src: littleTIFF([2]uint16{0x00fe, 1}, [2]uint16{0x010f, 1}, [2]uint16{0x014a, 1}),
 			status: codec.StatusUnsupported, reason: "camera raw is not decoded"},

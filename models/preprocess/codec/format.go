@@ -52,9 +52,9 @@ func (c Config) InnerDecoder(name string) Decoder {
 	return c.Inner(name)
 }
 
-// A RawDecoder is a Decoder that can leave the samples of a picture of four components as
-// they are coded, one in each byte of a pixel, where Decode converts them to RGB. Others it
-// decodes as Decode does.
+// A RawDecoder is a Decoder of JPEG that can leave samples as they are coded: the four of a
+// picture of CMYK, one in each byte of a pixel, where Decode converts them to RGB; and those
+// that several pixels share, which Decode interpolates and it repeats.
 type RawDecoder interface {
 	Decoder
 	DecodeRaw(src []byte, bounds Bounds, to Canvas) (*Failure, error)

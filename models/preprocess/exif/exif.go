@@ -41,7 +41,7 @@ func orientation(b []byte) (o codec.Orientation, final bool) {
 		return 1, false
 	}
 	order, ok := ifd.ByteOrder(b)
-	if !ok {
+	if !ok || ifd.IsBig(b) {
 		return 1, true
 	}
 	return FromDirectory(b, order)
@@ -59,16 +59,18 @@ func FromDirectory(b []byte, order binary.ByteOrder) (o codec.Orientation, found
 	}
 	for i := range d.Len() {
 		e := d.At(i)
-		long, values := e.Size()*e.Count, e.Value
-		if long > 4 {
-			if total += long; total > size {
+		long := e.Size() * e.Count
+		if e.Count > size+8 { // so that long may be wrong
+			long = size + 1
+		}
+		if long > uint64(len(e.Value)) {
+			if total = min(total+long, size+1); total > size {
 				continue // values that overlap
 			}
-			from := uint64(order.Uint32(e.Value))
-			if from+long > size {
-				return 1, false
-			}
-			values = b[from:]
+		}
+		values, ok := e.Values(b)
+		if long > 0 && !ok {
+			return 1, false
 		}
 		if long > 0 && e.Tag == tagOrientation {
 			return first(values, e.Type, order), true

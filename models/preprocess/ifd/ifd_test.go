@@ -59,7 +59,39 @@ func TestFirst(t *testing.T) {
 			t.Errorf("At(%d) = %v of size %d, want %v", i, e, e.Size(), want)
 		}
 	}
-	if got := (Entry{Type: 17}).Size(); got != 0 {
+	if got := (Entry{Type: 19}).Size(); got != 0 {
 		t.Errorf("Size of an unknown type = %d, want 0", got)
+	}
+}
+
+// TestBig tests a directory of BigTIFF, whose values may be in 8 bytes.
+func TestBig(t *testing.T) {
+	b := []byte("II+\x00\x08\x00\x00\x00\x10\x00\x00\x00\x00\x00\x00\x00" +
+		"\x02\x00\x00\x00\x00\x00\x00\x00" +
+		"\x00\x01\x04\x00\x02\x00\x00\x00\x00\x00\x00\x00\x07\x00\x00\x00\x08\x00\x00\x00" +
+		"\x01\x01\x10\x00\x02\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00")
+	order, ok := ByteOrder(b)
+	if !ok || order != binary.LittleEndian || !IsBig(b) {
+		t.Fatalf("ByteOrder() = %v, %t, IsBig %t", order, ok, IsBig(b))
+	}
+	d, ok := First(b, order)
+	if !ok || d.Len() != 2 {
+		t.Fatalf("First() has %d entries, %t, want 2", d.Len(), ok)
+	}
+	if v, ok := d.At(0).Values(b); !ok || string(v) != "\x07\x00\x00\x00\x08\x00\x00\x00" {
+		t.Errorf("values in the entry: %q, %t", v, ok)
+	}
+	if v, ok := d.At(1).Values(b); !ok || string(v) != string(b[:16]) {
+		t.Errorf("values at an offset: %q, %t", v, ok)
+	}
+	e := d.At(1)
+	for _, bad := range []Entry{{Type: Long8, Count: 1 << 61, Value: e.Value}, {Type: Long8, Count: 2, Value: e.Value, Offset: 1 << 63},
+		{Type: 99, Count: 1, Value: e.Value}} {
+		if _, ok := bad.Values(b); ok {
+			t.Errorf("%d values of type %d at %d are there", bad.Count, bad.Type, bad.Offset)
+		}
+	}
+	if _, ok := First(b[:20], order); ok {
+		t.Error("First finds a directory whose length is cut")
 	}
 }

@@ -44,14 +44,20 @@ func mendCMYK(m *image.CMYK, subsampled, ycck bool) {
 	}
 }
 
-// fromRGB converts a JPEG whose three components are red, green and blue.
-func fromRGB(m *image.YCbCr) *image.NRGBA {
+// fromRGB converts a JPEG whose three components are red, green and blue. Raw ones are
+// repeated where pixels share them.
+func fromRGB(m *image.YCbCr, raw bool) *image.NRGBA {
 	w, h := m.Rect.Dx(), m.Rect.Dy()
 	img := image.NewNRGBA(image.Rect(0, 0, w, h))
 	green, blue := make([]uint8, w), make([]uint8, w)
 	for y := range h {
-		upsample(green, m.Cb, m.CStride, m.SubsampleRatio, w, h, y)
-		upsample(blue, m.Cr, m.CStride, m.SubsampleRatio, w, h, y)
+		if raw {
+			repeat(green, m.Cb, m.CStride, m.SubsampleRatio, y)
+			repeat(blue, m.Cr, m.CStride, m.SubsampleRatio, y)
+		} else {
+			upsample(green, m.Cb, m.CStride, m.SubsampleRatio, w, h, y)
+			upsample(blue, m.Cr, m.CStride, m.SubsampleRatio, w, h, y)
+		}
 		row := img.Pix[y*img.Stride:]
 		for x, red := range m.Y[y*m.YStride:][:w] {
 			codec.Set(row, x, red, green[x], blue[x])

@@ -147,7 +147,7 @@ func (d *decoder) decodeInGo(src []byte, h header, bounds codec.Bounds, to codec
 	switch m := img.(type) {
 	case *image.YCbCr:
 		if colour == colourRGB {
-			img = fromRGB(m)
+			img = fromRGB(m, d.raw)
 		}
 	case *image.CMYK:
 		c := &h.frame.comp

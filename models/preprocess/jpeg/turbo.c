@@ -16,6 +16,7 @@ typedef struct {
 
 enum { TJPF_RGB = 0, TJPF_RGBX = 2, TJPF_CMYK = 11 };
 enum {
+  TJFLAG_FASTUPSAMPLE = 256,
   TJFLAG_ACCURATEDCT = 4096,
   TJFLAG_STOPONWARNING = 8192,
   TJFLAG_LIMITSCANS = 32768,
@@ -118,9 +119,13 @@ int bs_turbo_decode(void *turbo, const void *src, size_t n, uint8_t *pixels,
       [BS_RGB] = TJPF_RGB,
       [BS_RGBX] = TJPF_RGBX,
       [BS_CMYK] = TJPF_CMYK,
+      [BS_RAW] = TJPF_RGBX,
       [BS_RAW_CMYK] = TJPF_CMYK};
+  int flags = FLAGS;
+  if (format == BS_RAW)
+    flags |= TJFLAG_FASTUPSAMPLE;
   if (tj.Decompress2(turbo, src, n, pixels, width, pitch, height,
-                     formats[format], FLAGS) != 0) {
+                     formats[format], flags) != 0) {
     // Kept per thread by the library: a later call may find another image's.
     snprintf(error, BS_ERROR_SIZE, "%s", tj.GetErrorStr2(turbo));
     return BS_FAILED;

@@ -142,13 +142,15 @@ var errNoHandle = errors.New("preprocess: libjpeg-turbo could not make a decoder
 
 // pixels returns what libjpeg-turbo makes of a frame.
 func (d *decoder) pixels(h *header) C.int {
-	switch {
-	case h.frame.components != 4:
-		return C.BS_RGBX
-	case d.raw:
+	switch four := h.frame.components == 4; {
+	case four && d.raw:
 		return C.BS_RAW_CMYK
+	case four:
+		return C.BS_CMYK
+	case d.raw:
+		return C.BS_RAW
 	}
-	return C.BS_CMYK
+	return C.BS_RGBX
 }
 
 // decode decodes src to px, which has its size, or that divided by one of the scales. It

@@ -21,8 +21,9 @@ int bs_turbo_scales(int32_t *pairs, int max);
 
 // The bytes of a pixel that bs_turbo_decode writes. BS_CMYK is for a JPEG of four
 // components, and becomes red, green, blue and a byte that is ignored, as BS_RGBX;
-// BS_RAW_CMYK leaves them as they are coded.
-enum { BS_RGB, BS_RGBX, BS_CMYK, BS_RAW_CMYK };
+// BS_RAW_CMYK leaves them as they are coded. BS_RAW is BS_RGBX, with samples that several
+// pixels share repeated instead of interpolated.
+enum { BS_RGB, BS_RGBX, BS_CMYK, BS_RAW, BS_RAW_CMYK };
 
 enum { BS_OK, BS_FAILED };
 

@@ -14,10 +14,9 @@ func rgb(y, cb, cr int) (r, g, b uint8) {
 		codec.Clamp(y + (116130*cb+half)>>16)
 }
 
-// upsample makes row y of a chroma plane as wide as the luma, with the triangle filters of
-// libjpeg's jdsample.c. For ratios without a filter it replicates.
-func upsample(dst, plane []uint8, stride int, ratio image.YCbCrSubsampleRatio, w, h, y int) {
-	across, down := 1, 1
+// shares returns how many pixels of a row, and of a column, share a sample of chroma.
+func shares(ratio image.YCbCrSubsampleRatio) (across, down int) {
+	across, down = 1, 1
 	switch ratio {
 	case image.YCbCrSubsampleRatio422:
 		across = 2
@@ -30,6 +29,22 @@ func upsample(dst, plane []uint8, stride int, ratio image.YCbCrSubsampleRatio, w
 	case image.YCbCrSubsampleRatio410:
 		across, down = 4, 2
 	}
+	return across, down
+}
+
+// repeat makes row y of a chroma plane as wide as the luma, without a filter.
+func repeat(dst, plane []uint8, stride int, ratio image.YCbCrSubsampleRatio, y int) {
+	across, down := shares(ratio)
+	row := plane[y/down*stride:]
+	for x := range dst {
+		dst[x] = row[x/across]
+	}
+}
+
+// upsample makes row y of a chroma plane as wide as the luma, with the triangle filters of
+// libjpeg's jdsample.c. For ratios without a filter it replicates.
+func upsample(dst, plane []uint8, stride int, ratio image.YCbCrSubsampleRatio, w, h, y int) {
+	across, down := shares(ratio)
 	cw, ch := (w+across-1)/across, (h+down-1)/down
 	cy := y / down
 	near := plane[cy*stride:][:cw]

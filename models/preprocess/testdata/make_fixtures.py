@@ -246,15 +246,16 @@ img.save('tiff-deflate.tif', compression='tiff_deflate')
 rgba.save('tiff-alpha.tif')
 palette.save('tiff-palette.tif')
 grey.save('tiff-grey.tif')
+cmyk.save('tiff-cmyk.tif')
 for file in ('webp-lossy.webp', 'webp-lossy-alpha.webp', 'webp-lossless.webp', 'webp-lossless-alpha.webp', 'webp-even.webp',
              'gif.gif', 'gif-transparent.gif', 'gif-interlaced.gif', 'gif-animated.gif', 'bmp-24.bmp', 'bmp-8.bmp', 'bmp-32.bmp',
-             'tiff-raw.tif', 'tiff-lzw.tif', 'tiff-deflate.tif', 'tiff-alpha.tif', 'tiff-palette.tif', 'tiff-grey.tif'):
+             'tiff-raw.tif', 'tiff-lzw.tif', 'tiff-deflate.tif', 'tiff-alpha.tif', 'tiff-palette.tif', 'tiff-grey.tif',
+             'tiff-cmyk.tif'):
     plain(file)
 img.save('webp-animated.webp', save_all=True, append_images=[scene(W, H)])
 plain('webp-animated.webp')
 
 # Formats that are known and not decoded.
-cmyk.save('unsupported-cmyk.tif')
 img.resize((16, 16)).save('unsupported-jpeg2000.jp2')
 
 with open('cases.json', 'w') as f:

@@ -8,8 +8,13 @@ import (
 	"io"
 	"math/bits"
 
+	"github.com/klauspost/compress/zstd"
+
 	"github.com/batchscore/batchscore/models/preprocess/codec"
 )
+
+// mostWindow bounds the bytes that zstd data may refer to.
+const mostWindow = 128 << 20
 
 // An expander decodes the blocks of a picture one after the other, each from its first byte
 // to its last, and keeps little of it.
@@ -25,6 +30,9 @@ type expander struct {
 	zlib   io.ReadCloser // nil before the first block
 	failed error         // of opening the block
 	fax    faxDecoder
+	xz     *xzReader
+	zstd   *zstd.Decoder // nil before the first block
+	turned []uint8       // the block, with its bits reversed
 	skips  []uint8
 }
 
@@ -36,8 +44,11 @@ func newExpander(t *picture) *expander {
 			e.flip[i] = bits.Reverse8(uint8(i))
 		}
 	}
-	if t.compression == lzw {
+	switch t.compression {
+	case lzw:
 		e.lzw = &lzwReader{}
+	case lzma:
+		e.xz = &xzReader{}
 	}
 	return e
 }
@@ -63,8 +74,36 @@ func (e *expander) open(data []uint8, rows, rowBytes int) {
 		} else {
 			e.failed = e.zlib.(zlib.Resetter).Reset(coded, nil)
 		}
+	case lzma:
+		e.failed = e.xz.open(e.turn(data), rows*rowBytes)
+	case zstandard:
+		e.plain.Reset(e.turn(data))
+		if e.zstd == nil {
+			e.zstd, e.failed = zstd.NewReader(&e.plain, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(mostWindow))
+		} else {
+			e.failed = e.zstd.Reset(&e.plain)
+		}
 	default:
 		e.fax.open(data, &e.flip, e.t)
+	}
+}
+
+// turn returns a block's data, with their bits reversed if they are so.
+func (e *expander) turn(data []uint8) []uint8 {
+	if !e.t.reversed {
+		return data
+	}
+	e.turned = append(e.turned[:0], data...)
+	for i, b := range e.turned {
+		e.turned[i] = e.flip[b]
+	}
+	return e.turned
+}
+
+// free ends the use of the expander.
+func (e *expander) free() {
+	if e.zstd != nil {
+		e.zstd.Close()
 	}
 }
 
@@ -83,7 +122,7 @@ func (e *expander) read(buf []uint8, rowBytes int) error {
 			}
 		}
 		e.data = e.data[rowBytes:]
-	case e.t.compression == group3 || e.t.compression == group4:
+	case e.t.isFax():
 		if err = e.fax.next(buf); err == nil {
 			e.n += rowBytes
 		}
@@ -118,6 +157,10 @@ func (e *expander) fill(dst []uint8) (err error) {
 		n = e.packed.read(dst)
 	case lzw:
 		n, err = e.lzw.read(dst)
+	case lzma:
+		n, err = e.xz.read(dst)
+	case zstandard:
+		n, err = io.ReadFull(e.zstd, dst)
 	default:
 		if n, err = io.ReadFull(e.zlib, dst); errors.Is(err, io.EOF) && e.n > 0 {
 			err = io.ErrUnexpectedEOF
@@ -132,12 +175,19 @@ func (e *expander) fill(dst []uint8) (err error) {
 
 // close looks at what follows the block's last row.
 func (e *expander) close() error {
-	if e.t.compression == deflate || e.t.compression == oldDeflate {
-		// Check the checksum, if there is one.
-		var more [1]byte
+	// Check the checksum, if there is one.
+	var more [1]byte
+	switch e.t.compression {
+	case deflate, oldDeflate:
 		if _, err := e.zlib.Read(more[:]); errors.Is(err, zlib.ErrChecksum) {
 			return err
 		}
+	case zstandard:
+		if _, err := e.zstd.Read(more[:]); errors.Is(err, zstd.ErrCRCMismatch) {
+			return err
+		}
+	case lzma:
+		return e.xz.check()
 	}
 	return nil
 }
@@ -146,8 +196,8 @@ var errShort = errors.New("the data end")
 
 // failure returns the failure of a block of n bytes with this error.
 func (e *expander) failure(n int, err error) *codec.Failure {
-	if errors.Is(err, errFaxUncompressed) || errors.Is(err, errFaxMarks) {
-		return unsupportedTag(tagCompression, fmt.Sprintf("%d %v", e.t.compression, err))
+	if errors.Is(err, errFilter) || errors.Is(err, zstd.ErrWindowSizeExceeded) {
+		return unsupportedTag(tagCompression, fmt.Sprintf("%d with %v", e.t.compression, err))
 	}
 	f := codec.Fail(codec.StatusCorrupt, "%d bytes instead of %d: %v", e.n, n, err)
 	short := errors.Is(err, errShort) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, errFaxEnd)

@@ -31,6 +31,17 @@ const (
 	tagTileByteCounts      = 325
 	tagExtraSamples        = 338
 	tagSampleFormat        = 339
+	tagJPEGTables          = 347
+	tagJPEGProc            = 512
+	tagJPEGOffset          = 513
+	tagJPEGLength          = 514
+	tagJPEGRestart         = 515
+	tagJPEGQTables         = 519
+	tagJPEGDCTables        = 520
+	tagJPEGACTables        = 521
+	tagYCbCrCoefficients   = 529
+	tagYCbCrSubSampling    = 530
+	tagReferenceBlackWhite = 532
 	tagXMP                 = 700
 	tagImageDepth          = 32997
 )
@@ -43,7 +54,11 @@ var tagNames = map[uint16]string{
 	tagPlanarConfiguration: "PlanarConfiguration", tagT4Options: "T4Options", tagPredictor: "Predictor",
 	tagColorMap: "ColorMap", tagTileWidth: "TileWidth", tagTileLength: "TileLength",
 	tagTileOffsets: "TileOffsets", tagTileByteCounts: "TileByteCounts", tagExtraSamples: "ExtraSamples",
-	tagSampleFormat: "SampleFormat", tagXMP: "XMP", tagImageDepth: "ImageDepth",
+	tagSampleFormat: "SampleFormat", tagXMP: "XMP", tagImageDepth: "ImageDepth", tagJPEGTables: "JPEGTables",
+	tagJPEGProc: "JPEGProc", tagJPEGOffset: "JPEGInterchangeFormat", tagJPEGLength: "JPEGInterchangeFormatLength",
+	tagJPEGRestart: "JPEGRestartInterval", tagJPEGQTables: "JPEGQTables", tagJPEGDCTables: "JPEGDCTables",
+	tagJPEGACTables: "JPEGACTables", tagYCbCrCoefficients: "YCbCrCoefficients", tagYCbCrSubSampling: "YCbCrSubSampling",
+	tagReferenceBlackWhite: "ReferenceBlackWhite",
 }
 
 // A field is one entry of a directory, with its values.
@@ -83,17 +98,16 @@ func readDirectory(src []byte) (*directory, *codec.Failure) {
 			continue
 		}
 		f := field{kind: e.Type, count: e.Count}
-		switch unit := e.Size(); {
-		case unit == 0:
+		var ok bool
+		f.values, ok = e.Values(src)
+		switch {
+		case ok:
+		case e.Size() == 0:
 			f.fail = unsupportedTag(tag, fmt.Sprintf("has type %d", f.kind))
-		case unit*f.count <= 4:
-			f.values = e.Value[:unit*f.count]
-		case unit*f.count > size:
+		case e.Count > size || e.Size()*e.Count > size:
 			f.fail = codec.Fail(codec.StatusCorrupt, "%s has %d values", tagName(tag), f.count)
-		case uint64(order.Uint32(e.Value))+unit*f.count > size:
-			f.fail = codec.Fail(codec.StatusTruncated, "the values of %s are past the end", tagName(tag))
 		default:
-			f.values = src[order.Uint32(e.Value):][:unit*f.count]
+			f.fail = codec.Fail(codec.StatusTruncated, "the values of %s are past the end", tagName(tag))
 		}
 		d.fields[tag] = f
 	}
@@ -135,7 +149,7 @@ func (d *directory) list(tag uint16) field {
 		return field{}
 	}
 	switch f.kind {
-	case ifd.Short, ifd.Long, ifd.SByte, ifd.SShort, ifd.SLong, ifd.IFD, ifd.Long8:
+	case ifd.Short, ifd.Long, ifd.SByte, ifd.SShort, ifd.SLong, ifd.IFD, ifd.Long8, ifd.SLong8, ifd.IFD8:
 		return f
 	}
 	d.refuse(unsupportedTag(tag, fmt.Sprintf("of type %d", f.kind)))
@@ -161,7 +175,7 @@ func (d *directory) at(f field, i int) uint64 {
 		return uint64(d.order.Uint16(f.values[2*i:]))
 	case ifd.Long, ifd.IFD:
 		return uint64(d.order.Uint32(f.values[4*i:]))
-	case ifd.Long8:
+	case ifd.Long8, ifd.SLong8, ifd.IFD8:
 		return d.order.Uint64(f.values[8*i:])
 	case ifd.SByte:
 		return uint64(int64(int8(f.values[i])))
@@ -171,4 +185,37 @@ func (d *directory) at(f field, i int) uint64 {
 		return uint64(int64(int32(d.order.Uint32(f.values[4*i:]))))
 	}
 	return math.MaxUint64
+}
+
+// numbers returns the values of a tag of rational or real numbers, or absent if there are not
+// as many or they are of another type.
+func (d *directory) numbers(tag uint16, absent ...float32) []float32 {
+	f := d.fields[tag]
+	if f.fail != nil || f.count < uint64(len(absent)) {
+		return absent
+	}
+	out := make([]float32, len(absent))
+	for i := range out {
+		switch f.kind {
+		case ifd.Rational, ifd.SRational:
+			num, den := d.order.Uint32(f.values[8*i:]), d.order.Uint32(f.values[8*i+4:])
+			switch {
+			case den == 0:
+				out[i] = 0
+			case f.kind == ifd.SRational:
+				out[i] = float32(float64(int32(num)) / float64(int32(den)))
+			default:
+				out[i] = float32(float64(num) / float64(den))
+			}
+		case ifd.Float:
+			out[i] = math.Float32frombits(d.order.Uint32(f.values[4*i:]))
+		case ifd.Short:
+			out[i] = float32(d.order.Uint16(f.values[2*i:]))
+		case ifd.Long:
+			out[i] = float32(d.order.Uint32(f.values[4*i:]))
+		default:
+			return absent
+		}
+	}
+	return out
 }

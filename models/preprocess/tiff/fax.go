@@ -7,6 +7,15 @@ import (
 	"sync"
 )
 
+// isFax reports whether the blocks are CCITT data.
+func (t *picture) isFax() bool {
+	switch t.compression {
+	case faxRLE, faxWords, group3, group4:
+		return true
+	}
+	return false
+}
+
 // The codes of ITU-T T.4 for runs of 0 to 63 pixels, then for runs of 64, 128 and so on to
 // 1,728.
 const (
@@ -45,16 +54,14 @@ const (
 	faxVertical  // the first of 7: by 0, 1, 2 and 3 to the right, by 1, 2 and 3 to the left
 	faxExtension = 9
 
+	// What no code of a run or a mode stands for.
+	faxBad = -1 // no bits of it are taken
+	faxEnd = -2 // zeros: the beginning of an end-of-line code
+
 	faxCodeBits = 13 // of the longest code
 )
 
-// Kinds of fax data that are not decoded.
-var (
-	errFaxUncompressed = errors.New("with uncompressed fax data")
-	errFaxMarks        = errors.New("with end-of-line codes behind the rows only")
-)
-
-// A faxCode is what the next bits mean. A length of 0 means that they are not a code.
+// A faxCode is what the next bits mean.
 type faxCode struct {
 	value  int16
 	length uint8
@@ -78,227 +85,388 @@ var faxTables = sync.OnceValue(func() *[3][1 << faxCodeBits]faxCode {
 				tables[i][bits<<free|low] = faxCode{int16(v), uint8(len(code))}
 			}
 		}
+		zeros := 11
+		if i == 0 {
+			zeros = 7
+		}
+		for bits, c := range tables[i] {
+			switch {
+			case c.length > 0:
+			case bits>>(faxCodeBits-zeros) == 0:
+				tables[i][bits] = faxCode{faxEnd, uint8(zeros)}
+			default:
+				tables[i][bits] = faxCode{faxBad, 0}
+			}
+		}
 	}
 	return tables
 })
 
-// A faxDecoder decodes the strips or tiles of CCITT data, row by row. Unlike libtiff, which
-// invents the rest of a damaged row, it stops with an error.
+// A faxDecoder decodes the strips or tiles of CCITT data, row by row. It continues after bad
+// codes as libtiff does: what is not decoded of a row is white.
 type faxDecoder struct {
 	data   []uint8
 	flip   *[256]uint8 // applied to each byte of data
 	width  int
 	order  uint64 // the value of Compression
 	twoD   bool   // Group 3 of two dimensions
-	marked bool   // the rows begin with end-of-line codes
 	y      int    // of the next row
+	marked bool   // the rows begin with end-of-line codes
+	begun  bool   // the zeros of an end-of-line code were taken
+	ended  bool   // the rows are over, and the rest is white
 
 	bits uint64 // the next ones first
-	have int    // how many of bits are data
+	have int    // how many of bits may be taken
+	took int    // bits, since the block began
 
-	// Where the runs of this row and of the row above end. The first run is white.
-	ends, above []int32
+	// The lengths of the runs of this row and of the row above. The first run is white.
+	runs, above []int32
+	most        int // runs of a row
+	length      int // of the run so far, if it has several codes
+	at          int // where the runs end
 }
 
-// peek returns the next n bits, at most 32, with zeros after the end.
-func (f *faxDecoder) peek(n int) int {
+var (
+	errFaxEnd  = errors.New("the data end")
+	errFaxRuns = errors.New("more runs than the row has pixels for")
+)
+
+// need makes n bits available, at most 32, with zeros after the end. It reports whether any
+// was left.
+func (f *faxDecoder) need(n int) bool {
 	for f.have <= 56 && len(f.data) > 0 {
 		f.bits |= uint64(f.flip[f.data[0]]) << (56 - f.have)
 		f.data = f.data[1:]
 		f.have += 8
 	}
-	return int(f.bits >> (64 - n))
-}
-
-// take skips the next n bits, and reports whether there were so many.
-func (f *faxDecoder) take(n int) bool {
-	if n > f.have {
+	if f.have == 0 {
 		return false
 	}
-	f.bits <<= n
-	f.have -= n
+	f.have = max(f.have, n)
 	return true
 }
 
-var (
-	errFaxCode  = errors.New("a bad code")
-	errFaxEnd   = errors.New("the data end")
-	errFaxWidth = errors.New("a run beyond the row")
-	errFaxRuns  = errors.New("more runs than the row has pixels for")
-)
+// peek returns the next n bits, which are available.
+func (f *faxDecoder) peek(n int) int { return int(f.bits >> (64 - n)) }
 
-func (f *faxDecoder) code(table *[1 << faxCodeBits]faxCode) (int, error) {
-	c := table[f.peek(faxCodeBits)]
-	switch {
-	case f.have == 0, c.length == 0 && f.peek(12) == 1: // the end of the data, or of the line
-		return 0, errFaxEnd
-	case c.length == 0:
-		return 0, errFaxCode
-	case !f.take(int(c.length)):
-		return 0, errFaxEnd
-	}
-	return int(c.value), nil
+// take skips n bits, which are available.
+func (f *faxDecoder) take(n int) {
+	f.bits <<= n
+	f.have -= n
+	f.took += n
 }
 
-// run reads the length of a run: any number of long codes and a short one.
-func (f *faxDecoder) run(tables *[3][1 << faxCodeBits]faxCode, colour int) (int, error) {
-	for n := 0; ; {
-		v, err := f.code(&tables[1+colour])
-		if err != nil {
-			return 0, err
-		}
-		if n += v; n > f.width {
-			return 0, errFaxWidth
-		}
-		if v < 64 {
-			return n, nil
-		}
+// code takes a code, and returns what it means. width is that of the longest code. ok is false
+// at the end of the data.
+func (f *faxDecoder) code(table *[1 << faxCodeBits]faxCode, width int) (v int, ok bool) {
+	if !f.need(width) {
+		return 0, false
 	}
+	c := table[f.peek(faxCodeBits)]
+	f.take(int(c.length))
+	return int(c.value), true
 }
 
 // open begins a strip or tile.
 func (f *faxDecoder) open(data []uint8, flip *[256]uint8, t *picture) {
 	w := int32(t.blockW)
-	*f = faxDecoder{data: data, flip: flip, width: t.blockW, order: t.compression, twoD: t.twoD,
-		ends: f.ends[:0], above: append(f.above[:0], w, w, w, w)}
+	*f = faxDecoder{data: data, flip: flip, width: t.blockW, order: t.compression, twoD: t.twoD, runs: f.runs[:0]}
+	f.most = (t.blockW + 1 + 31) / 32 * 32
+	if f.twoD || f.order == group4 {
+		f.most *= 2
+	}
+	f.above = append(f.above[:0], w, 0)
 	f.marked = f.order == group3 && f.hasMark()
+}
+
+// hasMark reports whether there is an end-of-line code in the data. Some writers leave out all
+// of them.
+func (f *faxDecoder) hasMark() bool {
+	zeros := 0
+	for _, b := range f.data {
+		v := f.flip[b]
+		for i := 7; i >= 0; i-- {
+			if v>>i&1 == 0 {
+				zeros++
+				continue
+			}
+			if zeros >= 11 {
+				return true
+			}
+			zeros = 0
+		}
+	}
+	return false
 }
 
 // next decodes a row and fills dst with the first bits of it, one for each pixel, 1 for
 // black.
 func (f *faxDecoder) next(dst []uint8) error {
-	tables := faxTables()
-	flat := f.order != group4
-	if f.marked && !f.mark() {
-		return fmt.Errorf("row %d: no end-of-line code before it", f.y)
+	err := f.decode()
+	if err != nil {
+		return fmt.Errorf("row %d: %w", f.y, err)
 	}
+	clear(dst)
+	x := 0
+	for i, n := range f.runs {
+		n := min(max(int(n), 0), f.width-x)
+		if i%2 == 1 {
+			fillBits(dst, x, min(x+n, 8*len(dst)))
+		}
+		x += n
+	}
+	f.runs = append(f.runs, 0)
+	f.runs, f.above = f.above, f.runs
+	f.y++
+	return nil
+}
+
+// decode finds the runs of the next row.
+func (f *faxDecoder) decode() error {
+	f.runs, f.length, f.at = f.runs[:0], 0, 0
+	if f.ended {
+		return f.mend()
+	}
+	if f.marked && !f.mark() {
+		return errFaxEnd
+	}
+	flat := f.order != group4
 	if f.twoD {
+		if !f.need(1) {
+			return errFaxEnd
+		}
 		flat = f.peek(1) == 1
 		f.take(1)
 	}
-	f.ends = f.ends[:0]
+	tables := faxTables()
 	var err error
 	if flat {
 		err = f.flatRow(tables)
 	} else {
 		err = f.row(tables)
 	}
+	if err != nil {
+		return err
+	}
+	if err := f.mend(); err != nil {
+		return err
+	}
 	switch {
-	case err != nil && f.order == group3 && !f.marked && f.peek(11) == 0:
-		return errFaxMarks // libtiff skips to the first mark
-	case err != nil:
-		return fmt.Errorf("row %d: %w", f.y, err)
+	case f.order == group4 && f.begun:
+		// The end of the block, which may have fewer rows.
+		if f.y == 0 || !f.need(13) || f.peek(13) != 1<<12|1 {
+			return errFaxEnd
+		}
+		f.ended = true
+		f.runs, f.length, f.at = f.runs[:0], 0, 0
+		return f.mend()
+	case f.order == faxRLE && f.took%8 != 0:
+		f.align(8)
+	case f.order == faxWords && f.took%16 != 0:
+		f.align(16)
 	}
-	clear(dst)
-	w := int32(f.width)
-	if len(f.ends)%2 != 0 {
-		f.ends = append(f.ends, w)
-	}
-	for i := 0; i < len(f.ends); i += 2 {
-		fillBits(dst, int(f.ends[i]), min(int(f.ends[i+1]), 8*len(dst)))
-	}
-	f.ends = append(f.ends, w, w, w, w)
-	f.ends, f.above = f.above, f.ends
-	f.y++
 	return nil
 }
 
-// hasMark reports whether the data begin with an end-of-line code. Some writers leave out
-// all of them.
-func (f *faxDecoder) hasMark() bool { return f.peek(11) == 0 }
-
-// mark takes an end-of-line code, with the zeros that may precede it.
-func (f *faxDecoder) mark() bool {
-	if f.peek(11) != 0 {
-		return false
+// align skips the bits up to a multiple of n.
+func (f *faxDecoder) align(n int) {
+	n -= f.took % n
+	if f.need(n) {
+		f.take(n)
 	}
-	for f.peek(1) == 0 {
-		if !f.take(1) {
+}
+
+// mark takes the next end-of-line code, and what is before it.
+func (f *faxDecoder) mark() bool {
+	for !f.begun {
+		if !f.need(11) {
 			return false
 		}
+		if f.peek(11) == 0 {
+			break
+		}
+		f.take(1)
 	}
-	return f.take(1)
+	for {
+		if !f.need(8) {
+			return false
+		}
+		if f.peek(8) != 0 {
+			break
+		}
+		f.take(8)
+	}
+	for f.peek(1) == 0 {
+		f.take(1)
+	}
+	f.take(1)
+	f.begun = false
+	return true
 }
 
-// end records where a run ends. It bounds their number, since runs of no pixels could fill
-// the memory.
-func (f *faxDecoder) end(at int) error {
-	if len(f.ends) > 2*f.width {
+// end ends a run n pixels after where its last code began.
+func (f *faxDecoder) end(n int) error {
+	if len(f.runs) >= f.most {
 		return errFaxRuns
 	}
-	f.ends = append(f.ends, int32(at))
+	f.runs = append(f.runs, int32(f.length+n))
+	f.at += n
+	f.length = 0
 	return nil
 }
 
-// flatRow reads a row that does not refer to the one above.
-func (f *faxDecoder) flatRow(tables *[3][1 << faxCodeBits]faxCode) error {
-	for at, colour := 0, 0; ; colour ^= 1 {
-		n, err := f.run(tables, colour)
-		if err != nil {
+// mend makes the runs as long as the row.
+func (f *faxDecoder) mend() error {
+	if f.length != 0 {
+		if err := f.end(0); err != nil {
 			return err
 		}
-		if at += n; at > f.width {
-			return errFaxWidth
-		}
-		if err := f.end(at); err != nil || at == f.width {
+	}
+	for f.at > f.width && len(f.runs) > 0 {
+		f.at -= int(f.runs[len(f.runs)-1])
+		f.runs = f.runs[:len(f.runs)-1]
+	}
+	switch {
+	case f.at == f.width:
+		return nil
+	case f.at > f.width:
+		f.runs = append(f.runs, int32(f.width), 0)
+		return nil
+	}
+	f.at = max(f.at, 0)
+	if len(f.runs)%2 != 0 { // black
+		if err := f.end(0); err != nil {
 			return err
+		}
+	}
+	return f.end(f.width - f.at)
+}
+
+// run reads the codes of a run: any number of long ones and a short one. known is false where
+// there is another code.
+func (f *faxDecoder) run(tables *[3][1 << faxCodeBits]faxCode, colour int) (known bool, err error) {
+	for {
+		v, ok := f.code(&tables[1+colour], 12+colour)
+		switch {
+		case !ok:
+			return false, errFaxEnd
+		case v < 0:
+			f.begun = f.begun || v == faxEnd
+			return false, nil
+		case v < 64:
+			return true, f.end(v)
+		}
+		f.at += v
+		f.length += v
+		if f.at > 1<<30 {
+			return false, errFaxRuns
 		}
 	}
 }
 
-// row reads a row that refers to the one above. at, the first pixel that is not known yet,
-// is T.6's a0. f.above[i] is its b1: the first end, right of at, of a run of the current
-// colour.
-func (f *faxDecoder) row(tables *[3][1 << faxCodeBits]faxCode) error {
-	at, colour, i := -1, 0, 0
-	for at < f.width {
-		mode, err := f.code(&tables[0])
-		if err != nil {
-			return err
-		}
-		if i > 0 {
-			i--
-		}
-		if i&1 != colour {
-			i++
-		}
-		for above := int(f.above[i]); above <= at && above < f.width; above = int(f.above[i]) {
-			i += 2
-		}
-		switch mode {
-		case faxPass:
-			at = int(f.above[i+1])
-		case faxHorizontal:
-			at = max(at, 0)
-			for k := range 2 {
-				n, err := f.run(tables, colour^k)
-				if err != nil {
-					return err
-				}
-				if at += n; at > f.width {
-					return errFaxWidth
-				}
-				if err := f.end(at); err != nil {
-					return err
-				}
-			}
-		case faxExtension:
-			return errFaxUncompressed
-		default:
-			by := mode - faxVertical
-			if by > 3 {
-				by = 3 - by
-			}
-			to := int(f.above[i]) + by
-			if to < max(at, 0) || to > f.width {
-				return errFaxWidth
-			}
-			at = to
-			if err := f.end(at); err != nil {
+// flatRow decodes a row of one dimension. After a code that is no run the rest is left out.
+func (f *faxDecoder) flatRow(tables *[3][1 << faxCodeBits]faxCode) error {
+	for {
+		for colour := range 2 {
+			if known, err := f.run(tables, colour); !known || err != nil {
 				return err
 			}
-			colour ^= 1
+			if f.at >= f.width {
+				return nil
+			}
 		}
+		if n := len(f.runs); f.runs[n-1] == 0 && f.runs[n-2] == 0 {
+			f.runs = f.runs[:n-2]
+		}
+	}
+}
+
+// row decodes a row of two dimensions. After a code that is not known the rest is left out.
+func (f *faxDecoder) row(tables *[3][1 << faxCodeBits]faxCode) error {
+	// b1 is where, in the row above, the first run ends that is to the right of the runs of
+	// this row and has their colour; next is the run after it.
+	b1, next := int(f.above[0]), 1
+	above := func() int {
+		if next >= len(f.above) {
+			return 0
+		}
+		next++
+		return int(f.above[next-1])
+	}
+	seek := func() {
+		for len(f.runs) > 0 && b1 <= f.at && b1 < f.width && next < len(f.above) {
+			b1 += above() + above()
+		}
+	}
+	for f.at < f.width {
+		if len(f.runs) >= f.most {
+			return errFaxRuns
+		}
+		mode, ok := f.code(&tables[0], 7)
+		switch {
+		case !ok:
+			return errFaxEnd
+		case mode == faxPass:
+			seek()
+			b1 += above()
+			f.length += b1 - f.at
+			f.at = b1
+			b1 += above()
+		case mode == faxHorizontal:
+			colour := len(f.runs) % 2
+			for k := range 2 {
+				if known, err := f.run(tables, colour^k); err != nil {
+					return err
+				} else if !known {
+					f.begun = false
+					return nil
+				}
+			}
+			seek()
+		case mode >= faxVertical && mode < faxVertical+4: // to the right
+			seek()
+			if err := f.end(b1 - f.at + mode - faxVertical); err != nil {
+				return err
+			}
+			b1 += above()
+		case mode >= faxVertical && mode < faxExtension: // to the left
+			by := mode - faxVertical - 3
+			seek()
+			if b1 < f.at+by {
+				return nil
+			}
+			if err := f.end(b1 - f.at - by); err != nil {
+				return err
+			}
+			if next > 0 {
+				next--
+				b1 -= int(f.above[next])
+			}
+		default:
+			if mode != faxBad {
+				f.runs = append(f.runs, int32(f.width-f.at))
+			}
+			if mode == faxEnd {
+				if !f.need(4) {
+					return errFaxEnd
+				}
+				f.take(4)
+				f.begun = true
+			}
+			return nil
+		}
+	}
+	if f.length != 0 {
+		if f.length+f.at < f.width {
+			if !f.need(1) {
+				return errFaxEnd
+			}
+			if f.peek(1) == 0 {
+				return nil
+			}
+			f.take(1)
+		}
+		return f.end(0)
 	}
 	return nil
 }

@@ -7,147 +7,274 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess/codec"
 )
 
-// decode writes the pixels.
-func (t *picture) decode(px codec.Pixels) *codec.Failure {
-	e := newExpander(t)
-	buf := make([]uint8, t.partBytes(min(t.blockW, t.width)))
-	for i := range t.planes() * t.across * t.down {
-		plane, j, k := i/(t.across*t.down), i/t.across%t.down, i%t.across
-		if plane >= t.used {
-			break
+// A reader decodes the blocks of a picture.
+type reader struct {
+	t      *picture
+	bounds codec.Bounds
+	e      *expander
+	line   []uint8 // of samples, of one block
+	spread func(px codec.Pixels, y int, line []uint8, plane int)
+	finish func(row []uint8) // makes colours of a row of samples
+	level  *leveller         // nil if 8 bits of the samples are kept
+	inner  innerReader
+}
+
+func newReader(t *picture, bounds codec.Bounds) *reader {
+	r := &reader{t: t, bounds: bounds, finish: t.finisher()}
+	if t.inner != nil {
+		return r
+	}
+	r.e = newExpander(t)
+	r.line = make([]uint8, t.readBytes(min(t.blockW, t.width)))
+	r.spread = t.spreader()
+	if t.kind != unsigned || t.bits > 16 {
+		r.level = &leveller{t: t, order: t.numberOrder(), values: make([]float64, min(t.blockW, t.width))}
+		r.spread = r.level.measure
+	}
+	return r
+}
+
+// free ends the use of the reader.
+func (r *reader) free() {
+	if r.e != nil {
+		r.e.free()
+	}
+}
+
+// measure finds the largest sample of the picture, where its pixels depend on it.
+func (r *reader) measure() (*codec.Failure, error) {
+	if r.level == nil {
+		return nil, nil
+	}
+	for j := range r.t.down {
+		if fail, err := r.blocks(codec.Pixels{Width: r.t.width, Height: r.t.rows(j)}, j); fail != nil || err != nil {
+			return fail, err
 		}
-		data, fail := t.block(i)
-		if fail != nil {
-			return fail
-		}
-		rows, rowBytes := t.rows(j), t.rowBytes()
-		left := k * t.blockW
-		w := min(t.blockW, t.width-left)
-		e.open(data, rows, rowBytes)
-		var err error
-		for y := 0; y < rows && err == nil; y++ {
-			if err = e.read(buf[:t.partBytes(w)], rowBytes); err == nil {
-				row := buf[:t.partBytes(w)]
-				if t.predicted {
-					t.unpredict(row)
+	}
+	r.level.settle()
+	r.spread = r.level.spread
+	return nil, nil
+}
+
+// band decodes row j of the grid of blocks to px, which is as wide as the picture.
+func (r *reader) band(px codec.Pixels, j int) (*codec.Failure, error) {
+	if fail, err := r.blocks(px, j); fail != nil || err != nil {
+		return fail, err
+	}
+	for y := range px.Height {
+		r.finish(px.Row(y))
+	}
+	return nil, nil
+}
+
+// blocks writes the samples of row j of the grid to the bytes of their pixels. Without bytes
+// it reads them only.
+func (r *reader) blocks(px codec.Pixels, j int) (*codec.Failure, error) {
+	t := r.t
+	for plane := range t.planes() {
+		for k := range t.across {
+			left := k * t.blockW
+			to := codec.Pixels{Width: min(t.blockW, t.width-left), Height: px.Height}
+			if px.Bytes != nil {
+				to = part(px, left, 0, to.Width, px.Height)
+			}
+			i := (plane*t.down+j)*t.across + k
+			if t.inner != nil {
+				if fail, err := r.innerBlock(to, i, plane); fail != nil || err != nil {
+					return fail, err
 				}
-				t.spread(px.Row(j*t.blockH + y)[4*left:][:4*w], row, plane)
+				continue
+			}
+			if fail := r.open(i); fail != nil {
+				return fail, nil
+			}
+			if fail := r.read(to, i, plane, true); fail != nil {
+				return fail, nil
 			}
 		}
-		if err == nil {
-			err = e.close()
-		}
-		if err != nil {
-			fail := e.failure(rows*rowBytes, err)
-			if fail.Status == codec.StatusCorrupt {
-				fail.Reason = fmt.Sprintf("block %d: %s", i, fail.Reason)
-			}
-			return fail
-		}
 	}
-	finish := t.finisher()
-	for y := range t.height {
-		finish(px.Row(y))
-	}
-	return nil
+	return nil, nil
 }
 
-// unpredict adds up the differences of a row.
-func (t *picture) unpredict(row []uint8) {
+// open begins block i.
+func (r *reader) open(i int) *codec.Failure {
+	data, fail := r.t.block(i)
+	if fail == nil {
+		r.e.open(data, r.t.lines(r.t.rows(i/r.t.across%r.t.down)), r.t.lineBytes())
+	}
+	return fail
+}
+
+// read decodes the next rows of block i to px, and what follows the last of them.
+func (r *reader) read(px codec.Pixels, i, plane int, last bool) *codec.Failure {
+	t := r.t
+	line := r.line[:t.readBytes(px.Width)]
+	whole := t.lineBytes()
+	var err error
+	for y := 0; y < px.Height && err == nil; y += t.subY {
+		if err = r.e.read(line, whole); err == nil {
+			t.unpredict(line)
+			r.spread(px, y, line, plane)
+		}
+	}
+	if err == nil && last {
+		err = r.e.close()
+	}
+	if err == nil {
+		return nil
+	}
+	fail := r.e.failure(t.coded(i/t.across%t.down), err)
+	if fail.Status == codec.StatusCorrupt {
+		fail.Reason = fmt.Sprintf("block %d: %s", i, fail.Reason)
+	}
+	return fail
+}
+
+// readBytes returns how many bytes of a line of one block are read for the first w pixels.
+func (t *picture) readBytes(w int) int {
+	if t.predictor == 3 { // which spreads a number over the line
+		return t.lineBytes()
+	}
+	return t.partBytes(w)
+}
+
+// unpredict adds up the differences of a line.
+func (t *picture) unpredict(line []uint8) {
 	n := t.perBlock()
-	if t.bits == 8 {
-		for x := n; x < len(row); x++ {
-			row[x] += row[x-n]
+	switch {
+	case t.predictor == 1:
+	case t.bits == 8, t.predictor == 3: // the third is for bytes of numbers
+		for x := n; x < len(line); x++ {
+			line[x] += line[x-n]
 		}
-		return
-	}
-	for x := 2 * n; x+2 <= len(row); x += 2 {
-		t.order.PutUint16(row[x:], t.order.Uint16(row[x:])+t.order.Uint16(row[x-2*n:]))
+	case t.bits == 16:
+		for x := 2 * n; x+2 <= len(line); x += 2 {
+			t.order.PutUint16(line[x:], t.order.Uint16(line[x:])+t.order.Uint16(line[x-2*n:]))
+		}
+	case t.bits == 32:
+		for x := 4 * n; x+4 <= len(line); x += 4 {
+			t.order.PutUint32(line[x:], t.order.Uint32(line[x:])+t.order.Uint32(line[x-4*n:]))
+		}
+	default:
+		for x := 8 * n; x+8 <= len(line); x += 8 {
+			t.order.PutUint64(line[x:], t.order.Uint64(line[x:])+t.order.Uint64(line[x-8*n:]))
+		}
 	}
 }
 
-// spread writes the samples of a block's row, as 8 bits, to the bytes of their pixels: the
-// first sample to the first byte.
-func (t *picture) spread(px, row []uint8, plane int) {
-	first, last := 0, t.used
+// channels returns which bytes of a pixel a block's samples go to: from first up to last.
+func (t *picture) channels(plane int) (first, last int) {
 	if t.planar {
-		first, last = plane, plane+1
+		return plane, plane + 1
 	}
-	if t.bits < 8 { // there is one sample
-		mask := uint8(1)<<t.bits - 1
-		scale := uint8(1)
-		if t.photometric != palette {
-			scale = 255 / mask
+	return 0, t.used
+}
+
+// spreader returns the function that writes the samples of a block's line, as 8 bits, to the
+// bytes of their pixels in row y: the first sample to the first byte.
+func (t *picture) spreader() func(px codec.Pixels, y int, line []uint8, plane int) {
+	switch {
+	case t.subX*t.subY > 1:
+		return t.spreadShared
+	case t.bits == 8 && !t.planar && t.samples == 3 && t.used == 3:
+		return func(px codec.Pixels, y int, line []uint8, _ int) {
+			row := px.Row(y)
+			for len(row) >= 4 && len(line) >= 3 {
+				row[0], row[1], row[2] = line[0], line[1], line[2]
+				row, line = row[4:], line[3:]
+			}
 		}
-		perByte := 8 / t.bits
-		for x := 0; 4*x < len(px); x++ {
-			shift := 8 - t.bits*(x%perByte+1)
-			px[4*x+first] = row[x/perByte] >> shift & mask * scale
-		}
-		return
+	case t.bits == 8 && !t.planar && t.samples == 4 && t.used >= 3:
+		return func(px codec.Pixels, y int, line []uint8, _ int) { copy(px.Row(y), line) }
+	case t.bits == 8 || t.bits == 16:
+		return t.spreadBytes
+	case t.bits > 8:
+		return t.spreadBits
 	}
+	return t.spreadFew
+}
+
+// spreadBytes is for samples of one or two bytes, of which it takes the upper.
+func (t *picture) spreadBytes(px codec.Pixels, y int, line []uint8, plane int) {
+	row := px.Row(y)
 	width := t.bits / 8
 	step := t.perBlock() * width
+	first, last := t.channels(plane)
 	for c := first; c < last; c++ {
 		at := (c - first) * width
 		if width == 2 && t.order == binary.LittleEndian {
-			at++ // the upper byte
+			at++
 		}
-		for x := 0; x < len(px)/4; x++ {
-			px[4*x+c] = row[at]
+		for x := c; x < len(row); x += 4 {
+			row[x] = line[at]
 			at += step
 		}
 	}
 }
 
-// finisher returns the function that makes colours of a row of samples.
-func (t *picture) finisher() func(row []uint8) {
-	switch {
-	case t.photometric == palette:
-		var table [256][3]uint8
-		colours := t.fields[tagColorMap]
-		for i := range 1 << t.bits {
-			for c := range 3 {
-				table[i][c] = uint8(t.at(colours, c<<t.bits+i) >> 8)
-			}
-		}
-		return func(row []uint8) {
-			for x := 0; x < len(row); x += 4 {
-				c := table[row[x]]
-				row[x], row[x+1], row[x+2] = c[0], c[1], c[2]
-			}
-		}
-	case t.photometric == rgb && t.associated:
-		return func(row []uint8) {
-			for x := 0; x < len(row); x += 4 {
-				for c := range 3 {
-					row[x+c] = divideAlpha(row[x+c], row[x+3], 0)
-				}
-			}
-		}
-	case t.photometric == rgb:
-		return func([]uint8) {}
-	}
-	flip := uint8(0)
-	if t.photometric == whiteIsZero {
-		flip = 0xff
-	}
-	return func(row []uint8) {
-		for x := 0; x < len(row); x += 4 {
-			v := row[x] ^ flip
-			if t.associated {
-				v = divideAlpha(v, row[x+1], v)
-			}
-			row[x], row[x+1], row[x+2] = v, v, v
+// spreadBits is for samples of 9 to 15 bits, of which it takes the upper 8. They have their
+// highest bit first whatever the order of bytes is.
+func (t *picture) spreadBits(px codec.Pixels, y int, line []uint8, plane int) {
+	row := px.Row(y)
+	first, last := t.channels(plane)
+	for c := first; c < last; c++ {
+		at := (c - first) * t.bits
+		for x := c; x < len(row); x += 4 {
+			i, shift := at>>3, at&7
+			row[x] = line[i]<<shift | line[i+1]>>(8-shift)
+			at += t.perBlock() * t.bits
 		}
 	}
 }
 
-// divideAlpha returns the colour that was multiplied by alpha, as Pillow does: rounded down,
-// and white if it is more than alpha.
-func divideAlpha(v, alpha, transparent uint8) uint8 {
-	if alpha == 0 {
-		return transparent
+// spreadFew is for samples of fewer than 8 bits. Those that are no index are spread over 0 to
+// 255.
+func (t *picture) spreadFew(px codec.Pixels, y int, line []uint8, plane int) {
+	row := px.Row(y)
+	var scale [128]uint8
+	most := 1<<t.bits - 1
+	for v := range most + 1 {
+		scale[v] = uint8(v * 255 / most)
+		if t.photometric == palette {
+			scale[v] = uint8(v)
+		}
 	}
-	return uint8(min(int(v)*255/int(alpha), 255))
+	first, last := t.channels(plane)
+	if n := t.perBlock(); n > 1 || 8%t.bits != 0 {
+		for c := first; c < last; c++ {
+			at := (c - first) * t.bits
+			for x := c; x < len(row); x += 4 {
+				v := uint16(line[at>>3]) << 8
+				if at>>3+1 < len(line) {
+					v |= uint16(line[at>>3+1])
+				}
+				row[x] = scale[v>>(16-at&7-t.bits)&uint16(most)]
+				at += n * t.bits
+			}
+		}
+		return
+	}
+	x := first
+	for _, b := range line {
+		for shift := 8 - t.bits; shift >= 0 && x < len(row); shift -= t.bits {
+			row[x] = scale[int(b>>shift)&most]
+			x += 4
+		}
+	}
+}
+
+// spreadShared is for YCbCr whose chroma is that of several pixels. A line has the rows of
+// pixels that share it: for each group of them all their luma, and Cb and Cr.
+func (t *picture) spreadShared(px codec.Pixels, y int, line []uint8, _ int) {
+	size := t.subX * t.subY
+	for v := range min(t.subY, px.Height-y) {
+		row, from := px.Row(y+v), line
+		for x := 0; x < px.Width; x += t.subX {
+			group := from[:size+2]
+			for u := range min(t.subX, px.Width-x) {
+				codec.Set(row, x+u, group[v*t.subX+u], group[size], group[size+1])
+			}
+			from = from[size+2:]
+		}
+	}
 }

@@ -14,13 +14,16 @@ import (
 
 	"github.com/batchscore/batchscore/models/preprocess/codec"
 	"github.com/batchscore/batchscore/models/preprocess/codec/codectest"
+	jpegcodec "github.com/batchscore/batchscore/models/preprocess/jpeg"
+	webpcodec "github.com/batchscore/batchscore/models/preprocess/webp"
 )
 
-// A tiffCase is a TIFF of tiff.zip, which make_tiff.py wrote: its size and Pillow's pixels, or
+// A tiffCase is a TIFF of an archive that make_tiff.py wrote: its size and Pillow's pixels, or
 // the status and a word of the reason.
 type tiffCase struct {
 	Name          string
 	Width, Height int
+	Most          int // steps from the pixels
 	Status        codec.Status
 	Tag           string
 	file, pixels  []byte
@@ -28,19 +31,41 @@ type tiffCase struct {
 
 func tiffCases(tb testing.TB) []tiffCase {
 	tb.Helper()
-	files := codectest.Archive(tb, filepath.Join("..", "testdata", "tiff.zip"))
-	var cases []tiffCase
-	if err := json.Unmarshal(files["cases.json"], &cases); err != nil {
-		tb.Fatal(err)
+	var all []tiffCase
+	for _, archive := range []string{"tiff.zip", "tiff-kinds.zip"} {
+		files := codectest.Archive(tb, filepath.Join("..", "testdata", archive))
+		var cases []tiffCase
+		if err := json.Unmarshal(files["cases.json"], &cases); err != nil {
+			tb.Fatal(err)
+		}
+		if len(cases) < 200 {
+			tb.Fatalf("only %d cases in %s", len(cases), archive)
+		}
+		for _, c := range cases {
+			c.file, c.pixels = files[c.Name+".tif"], files[c.Name+".rgb"]
+			all = append(all, c)
+		}
 	}
-	if len(cases) < 500 {
-		tb.Fatalf("only %d cases in tiff.zip", len(cases))
+	return all
+}
+
+// withInner is Format with the decoders of pictures inside of it, which package preprocess
+// gives it.
+func withInner(goOnly bool) codec.Format {
+	f := Format
+	f.New = func(c codec.Config) (codec.Decoder, error) {
+		j, err := jpegcodec.Format.New(codec.Config{GoOnly: goOnly})
+		if err != nil {
+			return nil, err
+		}
+		w, err := webpcodec.Format.New(codec.Config{})
+		if err != nil {
+			return nil, err
+		}
+		c.Inner = func(name string) codec.Decoder { return map[string]codec.Decoder{"JPEG": j, "WebP": w}[name] }
+		return Format.New(c)
 	}
-	for i := range cases {
-		c := &cases[i]
-		c.file, c.pixels = files[c.Name+".tif"], files[c.Name+".rgb"]
-	}
-	return cases
+	return f
 }
 
 // TestFault35_TIFF tests that every tag that changes the meaning of the pixels is applied as
@@ -48,18 +73,86 @@ func tiffCases(tb testing.TB) []tiffCase {
 func TestFault35_TIFF(t *testing.T) {
 	for _, c := range tiffCases(t) {
 		t.Run(c.Name, func(t *testing.T) {
-			if c.Status == codec.StatusUnsupported && BigTIFF.Matches(c.file) {
-				return // the table says that it is not decoded
-			}
-			if c.Status != "" {
-				if reason := codectest.WantStatus(t, Format, c.file, c.Status); !strings.Contains(reason, c.Tag) {
-					t.Errorf("reason %q does not name %s", reason, c.Tag)
+			for _, goOnly := range []bool{false, true} {
+				f := withInner(goOnly)
+				if c.Status != "" {
+					if reason := codectest.WantStatus(t, f, c.file, c.Status); !strings.Contains(reason, c.Tag) {
+						t.Errorf("reason %q does not name %s", reason, c.Tag)
+					}
+					continue
 				}
-				return
+				codectest.WantPixelsNear(t, f, c.file, c.Width, c.Height, c.pixels, c.Most)
 			}
-			codectest.WantPixels(t, Format, c.file, c.Width, c.Height, c.pixels)
 		})
 	}
+}
+
+// TestStrips tests that strips have the pixels of the whole picture, and that they take what
+// StripNeed says.
+func TestStrips(t *testing.T) {
+	d, err := withInner(false).New(codec.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	for _, c := range tiffCases(t) {
+		if c.Status != "" {
+			continue
+		}
+		want, fail := codectest.DecodeWith(t, d, codectest.Bounds, c.file)
+		if fail != nil {
+			t.Fatal(c.Name, fail)
+		}
+		got := &sink{Canvas: &codectest.Canvas{}}
+		fail, err := d.(codec.Striper).DecodeStrips(c.file, codectest.Bounds, got)
+		if fail != nil || err != nil {
+			t.Fatal(c.Name, fail, err)
+		}
+		if got.next != want.Height || !bytes.Equal(got.RGB(), want.RGB()) || got.Orientation != want.Orientation {
+			t.Errorf("%s: other pixels, or %d rows of %d", c.Name, got.next, want.Height)
+		}
+		need := d.(codec.Striper).StripNeed(c.file, codectest.Bounds)
+		if need.Width != want.Width || need.Height != want.Height || need.Bytes < int64(4*want.Width*got.tall) {
+			t.Errorf("%s: StripNeed is %v for strips of %d rows", c.Name, need, got.tall)
+		}
+	}
+}
+
+// TestStripsEnd tests that a decode in strips ends when its sink wants no more.
+func TestStripsEnd(t *testing.T) {
+	d := codectest.New(t, Format, codec.Config{})
+	for _, c := range tiffCases(t) {
+		if c.Name != "rgb-planes-strip" && c.Name != "rgb-bits-once" && c.Name != "wide-34925" {
+			continue
+		}
+		got := &sink{Canvas: &codectest.Canvas{}, end: 1}
+		fail, err := d.(codec.Striper).DecodeStrips(c.file, codectest.Bounds, got)
+		if fail != nil || err != nil || got.strips != 1 || got.next == c.Height {
+			t.Errorf("%s: %d strips of %d rows, %v, %v", c.Name, got.strips, got.next, fail, err)
+		}
+	}
+}
+
+// A sink puts strips together.
+type sink struct {
+	*codectest.Canvas
+	next, tall, strips, end int
+}
+
+func (s *sink) Begin(width, height int, o codec.Orientation) { s.Prepare(width, height, o, nil) }
+
+func (s *sink) Strip(top int, px codec.Pixels) bool {
+	if top != s.next || px.Width != s.Width {
+		panic(fmt.Sprintf("a strip at row %d of %d pixels", top, px.Width))
+	}
+	for y := range px.Height {
+		copy(s.Row(top+y), px.Row(y))
+	}
+	clear(px.Bytes)
+	s.next += px.Height
+	s.tall = max(s.tall, px.Height)
+	s.strips++
+	return s.strips != s.end
 }
 
 // TestFault35_TIFFCut cuts TIFFs everywhere. Without all of its pixels a picture must be

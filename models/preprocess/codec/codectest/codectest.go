@@ -3,7 +3,6 @@ package codectest
 
 import (
 	"archive/zip"
-	"bytes"
 	"image"
 	"image/color"
 	"io"
@@ -126,6 +125,12 @@ func DecodeWith(tb testing.TB, d codec.Decoder, bounds codec.Bounds, src []byte)
 // that these are their values of red, green and blue.
 func WantPixels(tb testing.TB, f codec.Format, src []byte, width, height int, want []byte) {
 	tb.Helper()
+	WantPixelsNear(tb, f, src, width, height, want, 0)
+}
+
+// WantPixelsNear is WantPixels for values that may differ by most.
+func WantPixelsNear(tb testing.TB, f codec.Format, src []byte, width, height int, want []byte, most int) {
+	tb.Helper()
 	c, fail := Decode(tb, f, Bounds, src)
 	if fail != nil {
 		tb.Fatal(fail)
@@ -134,12 +139,10 @@ func WantPixels(tb testing.TB, f codec.Format, src []byte, width, height int, wa
 	if w != width || h != height {
 		tb.Fatalf("decoded to %dx%d pixels, want %dx%d", w, h, width, height)
 	}
-	if !bytes.Equal(got, want) {
-		i := 0
-		for got[i] == want[i] {
-			i++
+	for i := range want {
+		if max(int(got[i])-int(want[i]), int(want[i])-int(got[i])) > most {
+			tb.Fatalf("first of other pixels at %d,%d: got %v, want %v", i/3%width, i/3/width, got[i/3*3:][:3], want[i/3*3:][:3])
 		}
-		tb.Errorf("first of other pixels at %d,%d: got %v, want %v", i/3%width, i/3/width, got[i/3*3:][:3], want[i/3*3:][:3])
 	}
 }
 
