@@ -56,7 +56,7 @@ func (j *judgement) duplicates(ctx context.Context) (*duplicates, error) {
 			}
 		}
 	}
-	if err := f.index(); err != nil {
+	if err := f.index(ctx); err != nil {
 		return nil, err
 	}
 	if len(f.wanted) == len(rows) {
@@ -82,6 +82,7 @@ type finder struct {
 	bound  float32 // of the squared distance along the axes
 	wanted []int32 // rows, in the order of where they are along the first axis
 	where  []float32
+	heads  [][headAxes]float32 // the first of where, next to each other
 
 	mu        sync.Mutex
 	connected *connected
@@ -90,34 +91,58 @@ type finder struct {
 	listed    choose.First[pair]
 }
 
+// headAxes are the axes along which most rows are already too far from each other.
+const headAxes = 8
+
 // at returns where a wanted row is along the axes.
 func (f *finder) at(i int) []float32 { return f.where[i*len(f.axes) : (i+1)*len(f.axes)] }
 
 // index sorts the wanted rows along the first axis.
-func (f *finder) index() error {
-	n := len(f.axes)
+func (f *finder) index(ctx context.Context) error {
 	slices.Sort(f.wanted)
-	where := make([]float32, len(f.wanted)*n)
-	r := reader{v: f.j.v}
-	order := make([]int, len(f.wanted))
-	for i, row := range f.wanted {
-		vector, err := r.read(int(row), 1)
-		if err != nil {
-			return err
-		}
-		f.axes.project(where[i*n:(i+1)*n], vector, f.j.inverse[row])
-		order[i] = i
+	along := make([]float32, len(f.wanted))
+	err := f.vectors(ctx, func(i int, vector []float32) {
+		f.axes[:1].project(along[i:i+1], vector, f.j.inverse[f.wanted[i]])
+	})
+	if err != nil {
+		return err
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(where[a*n], where[b*n]) })
-	sorted := make([]int32, len(order))
-	f.where = make([]float32, len(where))
+	order := make([]int32, len(f.wanted))
+	for i := range order {
+		order[i] = int32(i)
+	}
+	slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(along[a], along[b]) })
+	sorted, place := make([]int32, len(order)), make([]int32, len(order))
 	for i, from := range order {
-		sorted[i] = f.wanted[from]
-		copy(f.at(i), where[from*n:(from+1)*n])
+		sorted[i], place[from] = f.wanted[from], int32(i)
 	}
+	f.where = make([]float32, len(f.wanted)*len(f.axes))
+	err = f.vectors(ctx, func(i int, vector []float32) {
+		f.axes.project(f.at(int(place[i])), vector, f.j.inverse[f.wanted[i]])
+	})
 	f.wanted = sorted
+	f.heads = make([][headAxes]float32, len(f.wanted))
+	for i := range f.heads {
+		copy(f.heads[i][:], f.at(i))
+	}
 	f.listed = first(f.j.o.Duplicates)
-	return nil
+	return err
+}
+
+// vectors calls fn for the vectors of all wanted rows, which are in order, many at once.
+func (f *finder) vectors(ctx context.Context, fn func(i int, vector []float32)) error {
+	next := 0
+	return f.j.v.blocks(func(first int, vectors []float32) error {
+		from, rows := next, len(vectors)/f.j.v.dims
+		for next < len(f.wanted) && int(f.wanted[next]) < first+rows {
+			next++
+		}
+		f.each(next-from, func(i int) {
+			row := int(f.wanted[from+i]) - first
+			fn(from+i, vectors[row*f.j.v.dims:(row+1)*f.j.v.dims])
+		})
+		return ctx.Err()
+	})
 }
 
 // first keeps the most similar pairs.
@@ -148,20 +173,29 @@ func (f *finder) near(a, b []float32) bool {
 	return sum <= f.bound
 }
 
+// tileRows is how many rows are compared with as many others at a time, so that where both
+// are stays in the caches.
+const tileRows = 512
+
 // allPairs compares all wanted rows with each other, each with those behind it in the order
 // along the first axis that are near enough on it.
 func (f *finder) allPairs(ctx context.Context) error {
 	readers := sync.Pool{New: func() any { return &[2]reader{{v: f.j.v}, {v: f.j.v}} }}
 	var failed atomic.Pointer[error]
-	f.each(len(f.wanted), func(i int) {
+	tiles := (len(f.wanted) + tileRows - 1) / tileRows
+	var done atomic.Int64
+	f.spread(tiles, 1, func(t int) {
 		if failed.Load() != nil {
 			return
 		}
 		r := readers.Get().(*[2]reader)
-		if err := cmp.Or(ctx.Err(), f.behind(i, &r[0], &r[1])); err != nil {
+		if err := f.tile(ctx, t*tileRows, min((t+1)*tileRows, len(f.wanted)), r); err != nil {
 			failed.Store(&err)
 		}
 		readers.Put(r)
+		if f.j.o.Progress != nil {
+			f.j.o.Progress(float64(done.Add(1)) / float64(tiles))
+		}
 	})
 	if err := failed.Load(); err != nil {
 		return *err
@@ -169,39 +203,77 @@ func (f *finder) allPairs(ctx context.Context) error {
 	return nil
 }
 
-// behind compares a wanted row with those behind it.
-func (f *finder) behind(i int, one, other *reader) error {
-	here, far := f.at(i), float32(math.Sqrt(float64(f.bound)))
-	var vector []float32
-	var found []pair
-	crowded := false
-	for k := i + 1; k < len(f.wanted); k++ {
-		there := f.at(k)
-		if there[0]-here[0] > far {
+// candidates are the near duplicates of a row among those behind it.
+type candidates struct {
+	found   []pair
+	crowded bool
+	over    bool // no row further behind is near enough
+}
+
+// tile compares the wanted rows from lo to hi with those behind them.
+func (f *finder) tile(ctx context.Context, lo, hi int, r *[2]reader) error {
+	far := float32(math.Sqrt(float64(f.bound)))
+	all := make([]candidates, hi-lo)
+	for from := lo; from < len(f.wanted); from += tileRows {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		to, open := min(from+tileRows, len(f.wanted)), false
+		for i := lo; i < hi; i++ {
+			c := &all[i-lo]
+			if !c.over {
+				if err := f.behind(i, max(from, i+1), to, far, c, r); err != nil {
+					return err
+				}
+				open = open || !c.over
+			}
+		}
+		if !open {
 			break
 		}
-		if !f.near(here, there) {
+	}
+	for i := range all {
+		f.add(all[i].found, all[i].crowded)
+	}
+	return nil
+}
+
+// behind compares a wanted row with those from one behind it to another.
+func (f *finder) behind(i, from, to int, far float32, c *candidates, r *[2]reader) error {
+	head, bound := f.heads[i], f.bound
+	var vector []float32
+	for k := from; k < to; k++ {
+		there := &f.heads[k]
+		d0, d1, d2, d3 := there[0]-head[0], there[1]-head[1], there[2]-head[2], there[3]-head[3]
+		if d0 > far {
+			c.over = true
+			return nil
+		}
+		if (d0*d0+d1*d1)+(d2*d2+d3*d3) > bound {
+			continue
+		}
+		d4, d5, d6, d7 := there[4]-head[4], there[5]-head[5], there[6]-head[6], there[7]-head[7]
+		if (d0*d0+d1*d1)+(d2*d2+d3*d3)+(d4*d4+d5*d5)+(d6*d6+d7*d7) > bound || !f.near(f.at(i), f.at(k)) {
 			continue
 		}
 		var err error
 		if vector == nil {
-			if vector, err = one.read(int(f.wanted[i]), 1); err != nil {
+			if vector, err = r[0].read(int(f.wanted[i]), 1); err != nil {
 				return err
 			}
 		}
-		v, err := other.read(int(f.wanted[k]), 1)
+		v, err := r[1].read(int(f.wanted[k]), 1)
 		if err != nil {
 			return err
 		}
-		if c := cosine(vector, v); c >= f.j.similar {
-			if len(found) == mostFound {
-				crowded = true
-				break
+		if similarity := cosine(vector, v); similarity >= f.j.similar {
+			if len(c.found) == mostFound {
+				c.crowded, c.over = true, true
+				return nil
 			}
-			found = append(found, f.pair(f.wanted[i], f.wanted[k], c))
+			c.found = append(c.found, f.pair(f.wanted[i], f.wanted[k], similarity))
 		}
 	}
-	f.add(found, crowded)
 	return nil
 }
 
@@ -283,13 +355,15 @@ func (f *finder) againstAll(ctx context.Context) error {
 }
 
 // each calls fn for the numbers below n, by all workers.
-func (f *finder) each(n int, fn func(i int)) {
+func (f *finder) each(n int, fn func(i int)) { f.spread(n, 64, fn) }
+
+// spread calls fn for the numbers below n, by all workers, each of which takes some at once.
+func (f *finder) spread(n, some int, fn func(i int)) {
 	var next atomic.Int64
 	var workers sync.WaitGroup
-	const some = 64
 	for range min(f.j.o.Workers, (n+some-1)/some) {
 		workers.Go(func() {
-			for from := int(next.Add(some)) - some; from < n; from = int(next.Add(some)) - some {
+			for from := int(next.Add(int64(some))) - some; from < n; from = int(next.Add(int64(some))) - some {
 				for i := from; i < min(from+some, n); i++ {
 					fn(i)
 				}

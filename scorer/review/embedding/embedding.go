@@ -11,7 +11,8 @@
 // distance leave out only pairs that cannot be near duplicates. With 512 dimensions that takes
 // 42 s of processor time with vectors like those of networks, and 190 s with vectors that have
 // no common structure. Of more images, a fair sample is compared with all, in up to 10^9 pairs:
-// with a million images of 256 dimensions that takes 34 s. Vectors are read in blocks.
+// with a million images of 256 dimensions that takes 34 s. FindDuplicates compares all rows
+// with each other, however many. Vectors are read in blocks.
 package embedding
 
 // Rows calls fn for every row of an output in the order of its manifest, which is the order
@@ -27,6 +28,9 @@ type Options struct {
 	Outliers   int     // how many outliers to list, the farthest first: 100
 	Seed       uint64  // of the sample that is compared if there are too many images
 	Workers    int     // how many processors to use: all
+	// Progress is told which part of the images have been compared with all others, from 0 to
+	// 1, by any goroutine; nil tells nobody.
+	Progress func(part float64)
 }
 
 // Result is what Judge found.

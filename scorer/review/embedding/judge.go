@@ -143,7 +143,7 @@ func dot(a, b []float32) float64 {
 
 // cosine returns the cosine of the angle between two vectors.
 func cosine(a, b []float32) float64 {
-	c := dot(a, b) / math.Sqrt(dot(a, a)) / math.Sqrt(dot(b, b))
+	c := dot(a, b) / (math.Sqrt(dot(a, a)) * math.Sqrt(dot(b, b)))
 	return min(max(c, -1), 1)
 }
 

@@ -86,7 +86,7 @@ func TestAgainstScikitLearn(t *testing.T) {
 }
 
 // npy returns a file of vectors.
-func npy(t *testing.T, dims int, vectors []float32) string {
+func npy(t testing.TB, dims int, vectors []float32) string {
 	t.Helper()
 	head := fmt.Sprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d), }", len(vectors)/dims, dims)
 	head += strings.Repeat(" ", 117-len(head)) + "\n"

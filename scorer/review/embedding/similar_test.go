@@ -1,0 +1,127 @@
+package embedding
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// clustered returns vectors around some centers, as those of networks are, with exact copies
+// and vectors without direction among them.
+func clustered(rows, dims, centers int, noise float64, seed uint64) []float32 {
+	r := rand.New(rand.NewPCG(seed, 7))
+	middle := make([]float64, centers*dims)
+	for i := range middle {
+		middle[i] = max(r.NormFloat64(), 0)
+	}
+	all := make([]float32, 0, rows*dims)
+	for range rows {
+		c := r.IntN(centers) * dims
+		for k := range dims {
+			all = append(all, float32(middle[c+k]+noise*r.NormFloat64()))
+		}
+	}
+	return all
+}
+
+// TestFindDuplicates compares all pairs with those of a plain loop.
+func TestFindDuplicates(t *testing.T) {
+	const rows, dims = 1800, 24
+	vectors := clustered(rows, dims, 40, 0.25, 3)
+	copy(vectors[7*dims:8*dims], vectors[1700*dims:])
+	clear(vectors[9*dims : 10*dims])
+	vectors[11*dims] = float32(math.NaN())
+	var want []RowPair
+	for a := range rows {
+		for b := a + 1; b < rows; b++ {
+			if c := cosine(vectors[a*dims:(a+1)*dims], vectors[b*dims:(b+1)*dims]); c >= 0.97 {
+				want = append(want, RowPair{A: a, B: b, Similarity: c})
+			}
+		}
+	}
+	slices.SortFunc(want, func(a, b RowPair) int {
+		return cmp.Or(cmp.Compare(b.Similarity, a.Similarity), cmp.Compare(a.A, b.A), cmp.Compare(a.B, b.B))
+	})
+	if len(want) < 50 {
+		t.Fatalf("%d pairs to find: the test shows nothing", len(want))
+	}
+	parts := 0
+	got, err := FindDuplicates(t.Context(), open(t, npy(t, dims, vectors)), Options{
+		Similar: 0.97, Duplicates: rows * rows, Workers: 1, Progress: func(float64) { parts++ },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(got.Listed, want) || got.Pairs != len(want) || got.LeftOut != 2 || got.Compared != rows-2 || got.Crowded != 0 {
+		t.Errorf("%d pairs listed, %d counted of %d, %d left out, %d crowded; want %d pairs",
+			len(got.Listed), got.Pairs, got.Compared, got.LeftOut, got.Crowded, len(want))
+	}
+	if parts != (rows-2+tileRows-1)/tileRows {
+		t.Errorf("%d parts told, want one for each %d rows", parts, tileRows)
+	}
+	two, err := FindDuplicates(t.Context(), open(t, npy(t, dims, vectors)), Options{Similar: 0.97, Duplicates: 3, Workers: 4})
+	if err != nil || !slices.Equal(two.Listed, want[:3]) || two.Pairs != got.Pairs {
+		t.Errorf("with four workers: %+v, %v", two, err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if _, err := FindDuplicates(ctx, open(t, npy(t, dims, vectors)), Options{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("after a stop: %v", err)
+	}
+}
+
+// TestNearest compares neighbours with those of a plain loop.
+func TestNearest(t *testing.T) {
+	const rows, dims = 3000, 12
+	vectors := clustered(rows, dims, 30, 0.3, 5)
+	clear(vectors[4*dims : 5*dims])
+	copy(vectors[20*dims:21*dims], vectors[10*dims:11*dims])
+	v := open(t, npy(t, dims, vectors))
+	queries := [][]float32{vectors[10*dims : 11*dims], vectors[99*dims : 100*dims]}
+	got, err := Nearest(t.Context(), v, queries, 5, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, q := range queries {
+		var want []Neighbour
+		for row := range rows {
+			if row != 4 {
+				want = append(want, Neighbour{Row: row, Similarity: cosine(q, vectors[row*dims:(row+1)*dims])})
+			}
+		}
+		slices.SortStableFunc(want, func(a, b Neighbour) int { return cmp.Compare(b.Similarity, a.Similarity) })
+		for k := range 5 {
+			if got[i][k].Row != want[k].Row || math.Abs(got[i][k].Similarity-want[k].Similarity) > 1e-12 {
+				t.Errorf("query %d: neighbour %d is %+v, want %+v", i, k, got[i][k], want[k])
+			}
+		}
+	}
+	if _, err := Nearest(t.Context(), v, [][]float32{make([]float32, dims)}, 5, 1); !errors.Is(err, ErrQuery) {
+		t.Errorf("a vector of zeros: %v", err)
+	}
+	if _, err := Nearest(t.Context(), v, [][]float32{make([]float32, dims+1)}, 5, 1); err == nil {
+		t.Error("a query of another size is taken")
+	}
+}
+
+// BenchmarkFindDuplicates measures how the time grows with the number of rows.
+func BenchmarkFindDuplicates(b *testing.B) {
+	for _, rows := range []int{20_000, 60_000} {
+		b.Run(map[int]string{20_000: "rows=20000", 60_000: "rows=60000"}[rows], func(b *testing.B) {
+			v, err := Open(npy(b, 256, clustered(rows, 256, rows/20, 0.35, 1)))
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer v.Close()
+			for b.Loop() {
+				if _, err := FindDuplicates(b.Context(), v, Options{}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
