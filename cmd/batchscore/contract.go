@@ -27,6 +27,7 @@ type contractFlags struct {
 	bgr                  bool
 	scale, mean, std     string
 	orientation, outputs string
+	task                 taskFlags
 }
 
 func (f *contractFlags) register(cmd *cobra.Command) {
@@ -50,6 +51,7 @@ func (f *contractFlags) register(cmd *cobra.Command) {
 	fs.StringVar(&f.orientation, "orientation", "", "take images `HOW`: upright (rotated as EXIF says, the default) or stored (as their pixels are stored)")
 	fs.StringVar(&f.outputs, "activation", "", "the model's scores are of this `KIND`: probabilities (they sum to 1), logits (a softmax is applied),"+
 		" independent (each from 0 to 1, used unchanged) or sigmoid (a sigmoid is applied to each, unless the graph ends in one)")
+	f.task.register(cmd)
 	for _, c := range f.choices() {
 		chooseOne(cmd, c.flag, c.words)
 	}
@@ -63,14 +65,14 @@ type choice struct {
 
 // choices returns the flags that take one of a few words.
 func (f *contractFlags) choices() []choice {
-	return []choice{
+	return append([]choice{
 		{flag: "preset", value: f.preset, words: models.PresetNames()},
 		{flag: "layout", value: strings.ToUpper(f.layout), words: models.Layouts()},
 		{flag: "resize", value: f.resize, words: models.Resizes()},
 		{flag: "fit", value: f.fit, words: models.Fits()},
 		{flag: "orientation", value: f.orientation, words: models.Orientations()},
 		{flag: "activation", value: f.outputs, words: models.Activations()},
-	}
+	}, f.task.choices()...)
 }
 
 // registerModels adds the flag for the models folder.
@@ -159,6 +161,9 @@ func (f *contractFlags) answers(cmd *cobra.Command) (models.Answers, error) {
 			}
 			*n.to = append(*n.to, v)
 		}
+	}
+	if err := f.task.answers(set, &a); err != nil {
+		return a, err
 	}
 	if err := a.Check(); err != nil {
 		return a, usage(err)

@@ -45,6 +45,8 @@ func (f *jobFlags) check(cmd *cobra.Command) (row.Format, error) {
 		return "", usagef("--out is missing: the place for the result")
 	case f.model == "" && f.inference == "":
 		return "", usagef("no model: give --model FILE or --task %s", strings.Join(library.Tasks(), "|"))
+	case slices.Contains(models.Tasks(), f.inference):
+		return "", usagef("--task names what a registered model is for; what is made of its output is --answer %s", f.inference)
 	case f.model != "" && f.inference != "":
 		return "", usagef("--model and --task exclude each other")
 	case f.max < 0 || set("max") && f.max == 0:
