@@ -344,9 +344,9 @@ kill: deps ## kill ranks at random moments and rerun, ROUNDS times over
 		go test -count=1 -timeout 60m -run 'Kill' -v ./cmd/batchscore
 
 .PHONY: models-check
-models-check: deps ## compare VGG-16 and Inception V3 with torchvision and Keras on all images (1 GB of disk)
-	ONNXRUNTIME_LIB='$(LIBRARY)' BATCHSCORE_MODELS_CHECK=1 \
-		go test -count=1 -timeout 20m -run 'Logits|TrainedWeights' -v ./models/networks
+models-check: deps ## compare built networks with torchvision and Keras (1 GB of disk), and with NETWORKS=DIR with timm and transformers
+	ONNXRUNTIME_LIB='$(LIBRARY)' BATCHSCORE_MODELS_CHECK=1 BATCHSCORE_NETWORKS='$(NETWORKS)' \
+		go test -count=1 -timeout 40m -run 'Logits|TrainedWeights' -v ./models/networks
 
 # Versions and digests are pinned. To change one, edit the .in file and run
 # pip-compile --generate-hashes --strip-extras on it.

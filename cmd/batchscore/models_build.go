@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/models"
-	"github.com/batchscore/batchscore/models/formats"
 	"github.com/batchscore/batchscore/models/networks"
 	"github.com/batchscore/batchscore/models/weights"
 	"github.com/batchscore/batchscore/scorer/telemetry/printable"
@@ -30,32 +29,41 @@ func newModelsBuild() *cobra.Command {
 	var o networks.Options
 	var wo weights.Options
 	cmd := &cobra.Command{
-		Use:   "build vgg16|inception_v3 --variant torchvision|keras --weights FILE|random -o FILE.onnx",
-		Short: "Build VGG-16 or Inception V3 from published weights",
+		Use:   "build NETWORK --variant SOURCE --weights FILE|random -o FILE.onnx",
+		Short: "Build a network such as ResNet-50 or ViT from published weights",
 		Long: `build writes a network as ONNX with published weights and its contract: input size,
-preprocessing, labels, and where the weights come from.
+preprocessing, labels, and where the weights come from. No Python takes part.
 
-It reads weights from safetensors (with the names of torchvision or timm), from NumPy's
-.npz or from a TensorFlow.js layers model (with the names of Keras). The weights
-determine the number of classes and the dense layers before them. "--weights random"
-makes a model of random numbers, the same ones for the same --seed, to measure speed.`,
+` + networkTable() + `
+It reads weights from safetensors or a checkpoint of PyTorch (.pth, of which nothing is
+executed), from NumPy's .npz or from a TensorFlow.js layers model. The weights determine
+the number of classes. "--weights random" makes a model of random numbers, the same ones
+for the same --seed, to measure speed.
+
+The variant says where the weights were published, which decides how images are prepared
+and details of the network: torchvision, keras, timm, transformers (of Hugging Face), or tf,
+which are weights that were trained in TensorFlow, such as timm's models whose names
+begin with tf_, and those of efficientnet_pytorch.`,
 		Example: `  batchscore models build vgg16 --variant torchvision --weights vgg16.safetensors --labels imagenet.txt -o vgg16.onnx
+  batchscore models build resnet50 --variant torchvision --weights resnet50-0676ba61.pth --labels imagenet.txt -o resnet50.onnx
   batchscore models build inception_v3 --variant keras --weights random --classes 5 -o speed.onnx`,
-		Args: oneArg("vgg16 or inception_v3"),
+		Args: oneArg("NETWORK"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Network, o.Variant = networks.Network(args[0]), networks.Variant(variant)
 			switch {
 			case !slices.Contains(networks.Networks, o.Network):
 				return usagef("unknown network %q: want %s%s", args[0], orList(asWords(networks.Networks)), didYouMean(args[0], asWords(networks.Networks)))
-			case !slices.Contains(networks.Variants, o.Variant):
-				return invalid("variant", variant, "where the weights were published: "+orList(asWords(networks.Variants))+
-					didYouMean(variant, asWords(networks.Variants)))
+			case !slices.Contains(networks.VariantsOf(o.Network), o.Variant):
+				known := asWords(networks.VariantsOf(o.Network))
+				return invalid("variant", variant, "where the weights of "+args[0]+" were published: "+orList(known)+didYouMean(variant, known))
 			case from == "":
 				return usagef("--weights is missing: a file of weights, or random")
 			case cmd.Flags().Changed("seed") && from != randomWeights:
 				return usagef("--seed needs --weights random")
 			case cmd.Flags().Changed("classes") && o.Classes < 1:
 				return invalid("classes", o.Classes, "a number of classes above zero")
+			case cmd.Flags().Changed("resize-to") && o.ResizeTo < 1:
+				return invalid("resize-to", o.ResizeTo, "a number of pixels above zero")
 			case cmd.Flags().Changed("transform-input") && !o.HasTransformInput():
 				return usagef("--transform-input is for inception_v3 of torchvision")
 			case o.HasTransformInput() && from != randomWeights && !cmd.Flags().Changed("transform-input"):
@@ -81,9 +89,6 @@ makes a model of random numbers, the same ones for the same --seed, to measure s
 			if from != randomWeights {
 				source, err := weights.Open(cmd.Context(), from, wo)
 				if err != nil {
-					if kind := formats.DescribeFile(from); strings.Contains(kind, "PyTorch") {
-						err = fmt.Errorf("%w: %s: %s", models.ErrModel, from, kind)
-					}
 					return config(err)
 				}
 				defer source.Close()
@@ -107,7 +112,9 @@ makes a model of random numbers, the same ones for the same --seed, to measure s
 		},
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&variant, "variant", "", "the weights were published by `SOURCE`: torchvision or keras (required)")
+	fs.StringVar(&variant, "variant", "", "the weights were published by `SOURCE`: "+orList(asWords(networks.Variants))+" (required)")
+	fs.IntVar(&o.ResizeTo, "resize-to", 0, "resize the shortest side of an image to `PIXELS` before the crop"+
+		" (default what the published weights were tested with; required where they differ in it)")
 	fs.StringVar(&from, "weights", "", "read the weights from `FILE`, or make them random (required)")
 	fs.StringVar(&wo.Path, "path", "", "take the model in `FOLDER` of a TensorFlow.js archive that holds several")
 	fs.Uint64Var(&o.Seed, "seed", 0, "make the random weights from this `SEED`")
@@ -126,6 +133,15 @@ makes a model of random numbers, the same ones for the same --seed, to measure s
 	chooseOne(cmd, "activation", rawActivations)
 	limitMemory(cmd)
 	return cmd
+}
+
+// networkTable lists the networks with their variants, one a line.
+func networkTable() string {
+	var b strings.Builder
+	for _, n := range networks.Networks {
+		fmt.Fprintf(&b, "  %-20s%s\n", n, strings.Join(asWords(networks.VariantsOf(n)), ", "))
+	}
+	return b.String()
 }
 
 // weightFiles returns a line that names the files of a model whose weights are in a

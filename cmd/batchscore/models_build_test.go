@@ -1,7 +1,10 @@
 package main
 
 import (
+	"archive/zip"
+	"bytes"
 	"encoding/binary"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -63,13 +66,32 @@ func TestModelsBuildRefuses(t *testing.T) {
 	labels, cut := filepath.Join(dir, "labels.txt"), filepath.Join(dir, "cut.safetensors")
 	writeFile(t, labels, []byte("cat\ndog\n"))
 	writeFile(t, cut, append(binary.LittleEndian.AppendUint64(nil, 4000), `{"features.0.weight":`...))
+	hostile := filepath.Join(dir, "hostile.pth")
+	var archive bytes.Buffer
+	z := zip.NewWriter(&archive)
+	w, err := z.Create("w/data.pkl")
+	if err == nil {
+		_, err = w.Write([]byte("\x80\x02cos\nsystem\nX\x04\x00\x00\x00true\x85R."))
+	}
+	if err = errors.Join(err, z.Close()); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, hostile, archive.Bytes())
 	build := []string{"models", "build"}
 	for name, c := range map[string]struct {
 		args []string
 		code int
 		says string
 	}{
-		"network":    {args: []string{"vgg19", "--variant", "keras", "--weights", "random", "-o", "x"}, code: 64, says: "vgg19"},
+		"network": {args: []string{"vgg19", "--variant", "keras", "--weights", "random", "-o", "x"}, code: 64, says: "vgg19"},
+		"variant of others": {
+			args: []string{"resnet50", "--variant", "keras", "--weights", "random", "-o", "x"}, code: 64, says: "torchvision, timm or transformers",
+		},
+		"no size":    {args: []string{"vit_b_16", "--variant", "timm", "--weights", "random", "--resize-to", "0", "-o", "x"}, code: 64, says: "--resize-to"},
+		"small size": {args: []string{"vit_b_16", "--variant", "timm", "--weights", "random", "--resize-to", "9", "-o", "x"}, code: 78, says: "crop of 224"},
+		"a command": {
+			args: []string{"resnet18", "--variant", "torchvision", "--weights", hostile, "-o", "x"}, code: 78, says: `"os.system", which is refused`,
+		},
 		"no variant": {args: []string{"vgg16", "--weights", "random", "-o", "x"}, code: 64, says: "--variant"},
 		"no weights": {args: []string{"vgg16", "--variant", "keras", "-o", "x"}, code: 64, says: "--weights"},
 		"no output":  {args: []string{"vgg16", "--variant", "keras", "--weights", "random"}, code: 64, says: "-o"},

@@ -272,7 +272,7 @@ func TestOtherKinds(t *testing.T) {
 		body []byte
 		says []string
 	}{
-		{file: "net.pth", body: zipped("net/data.pkl", "net/data/0"), says: []string{"PyTorch checkpoint", "torch.onnx.export", "save_file", "models build"}},
+		{file: "net.pth", body: zipped("net/data.pkl", "net/data/0"), says: []string{"PyTorch checkpoint", "torch.onnx.export", "models build"}},
 		{file: "old.pth", body: []byte("\x80\x02}q\x00."), says: []string{"PyTorch checkpoint"}},
 		{file: "script.pt", body: zipped("m/data.pkl", "m/constants.pkl", "m/code/m.py"), says: []string{"TorchScript", "torch.onnx.export"}},
 		{file: "net.keras", body: zipped("config.json", "model.weights.h5"), says: []string{"Keras", "tf2onnx.convert --keras"}},

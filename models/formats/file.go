@@ -114,19 +114,15 @@ func savedModel(dir string) string {
 
 // checkpoint says what to do with weights that PyTorch pickled.
 func checkpoint(file string) string {
-	stem := strings.TrimSuffix(file, filepath.Ext(file))
-	weights := stem + ".safetensors"
-	save := fmt.Sprintf("import torch, safetensors.torch as s; w = torch.load(%q, map_location=\"cpu\");"+
-		" s.save_file({k: v.contiguous() for k, v in w.items()}, %q)", file, weights)
-	return fmt.Sprintf("it is a PyTorch checkpoint (a pickle). Export its network with torch.onnx.export(model, torch.zeros(1, 3, 224, 224),"+
-		" %q, dynamic_axes={\"input\": {0: \"N\"}}, input_names=[\"input\"]),"+
-		" or save the weights as safetensors: python3 -c %s.%s", stem+".onnx", shellquote.Quote(save), buildHint(weights))
+	return fmt.Sprintf("it is a PyTorch checkpoint (a pickle): weights without a network.%s:"+
+		" torch.onnx.export(model, torch.zeros(1, 3, 224, 224), %q, dynamic_axes={\"input\": {0: \"N\"}}, input_names=[\"input\"])",
+		buildHint(file), strings.TrimSuffix(file, filepath.Ext(file))+".onnx")
 }
 
 // buildHint says how weights become a model.
 func buildHint(weights string) string {
-	return " For VGG-16 and Inception V3: batchscore models build vgg16|inception_v3 --variant torchvision|keras --weights " +
-		shellquote.Quote(weights) + " -o " + onnxFor(weights) +
+	return " For VGG-16, Inception V3, ResNet, MobileNetV3, EfficientNet-B0, ConvNeXt-Tiny and ViT-B/16: batchscore models build NETWORK" +
+		" --variant torchvision|keras|timm|transformers --weights " + shellquote.Quote(weights) + " -o " + onnxFor(weights) +
 		"; export any other network to ONNX with the program that trained it"
 }
 

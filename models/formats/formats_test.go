@@ -33,7 +33,7 @@ func TestDescribeFile(t *testing.T) {
 		{name: "empty", file: "m.onnx", content: "", says: []string{"it is empty"}},
 		{name: "TensorFlow Lite", file: "m.tflite", content: "\x1c\x00\x00\x00TFL3", says: []string{"TensorFlow Lite", "--tflite", "m.onnx"}},
 		{name: "ONNX Runtime", file: "m.ort", content: "\x1c\x00\x00\x00ORTM", says: []string{"ONNX Runtime's own format"}},
-		{name: "pickle", file: "m.pth", content: "\x80\x02}q", says: []string{"PyTorch checkpoint", "torch.onnx.export", "m.safetensors"}},
+		{name: "pickle", file: "m.pth", content: "\x80\x02}q", says: []string{"PyTorch checkpoint", "torch.onnx.export", "models build NETWORK", "m.pth -o"}},
 		{name: "pickle in an archive", file: "m.pt", content: archive(t, "m/data.pkl"), says: []string{"PyTorch checkpoint"}},
 		{name: "TorchScript", file: "m.pt", content: archive(t, "m/data.pkl", "m/constants.pkl"), says: []string{"TorchScript"}},
 		{name: "HDF5", file: "m.h5", content: "\x89HDF\r\n\x1a\n", says: []string{"HDF5", "--keras"}},

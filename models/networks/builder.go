@@ -9,14 +9,13 @@ import (
 	"github.com/batchscore/batchscore/models/weights"
 )
 
-// epsilon of both variants' batch normalisation.
-const epsilon = 1e-3
-
 // builder is a graph whose layers know the names and the layout of the variant's
 // tensors.
 type builder struct {
 	*graph.Graph
 	variant Variant
+	// epsilon of normalisations.
+	epsilon float32
 	// transform reports whether the input goes through transformInput.
 	transform bool
 	// source holds the weights under canonical names; nil while the tensors of a
@@ -51,9 +50,14 @@ func (b *builder) has(name string) bool {
 	return b.source != nil && slices.ContainsFunc(b.source.Tensors(), func(t weights.Tensor) bool { return t.Name == name })
 }
 
+// uniform describes a tensor, whose random values are within mean ± bound.
+func uniform(name string, mean, bound float64, shape ...int64) weights.Uniform {
+	return weights.Uniform{Name: name, Shape: shape, Mean: mean, Bound: bound}
+}
+
 // tensor adds weights as they are in the source. Random ones are within mean ± bound.
 func (b *builder) tensor(name string, mean, bound float64, shape ...int64) graph.Value {
-	b.tensors = append(b.tensors, weights.Uniform{Name: name, Shape: shape, Mean: mean, Bound: bound})
+	b.tensors = append(b.tensors, uniform(name, mean, bound, shape...))
 	return b.Weights(name, func() ([]float32, error) { return b.read(name, shape) }, shape...)
 }
 
@@ -70,7 +74,7 @@ func (b *builder) read(name string, shape []int64) ([]float32, error) {
 // kernel adds a convolution's weights, as [out,in,kh,kw].
 func (b *builder) kernel(name string, out, in, kh, kw int64) graph.Value {
 	bound := he(in * kh * kw)
-	if b.variant == Torchvision {
+	if b.variant != Keras {
 		return b.tensor(name, 0, bound, out, in, kh, kw)
 	}
 	stored := []int64{kh, kw, in, out}
@@ -101,7 +105,7 @@ func (b *builder) conv(name string, x graph.Value, filters int64, w graph.Window
 
 // suffix returns the name of a layer's tensor.
 func (b *builder) suffix(layer, torchvision, keras string) string {
-	if b.variant == Torchvision {
+	if b.variant != Keras {
 		return layer + "." + torchvision
 	}
 	return layer + "/" + keras
@@ -120,7 +124,7 @@ func (b *builder) unit(name string, x graph.Value, filters int64, w graph.Window
 
 	scale := b.suffix(norm, "weight", "gamma")
 	var gamma graph.Value
-	if b.variant == Torchvision || b.has(scale) {
+	if b.variant != Keras || b.has(scale) {
 		gamma = b.tensor(scale, 1, 0.1, filters)
 	} else {
 		gamma = b.Weights(scale, func() ([]float32, error) { return slices.Repeat([]float32{1}, int(filters)), nil }, filters)
@@ -128,7 +132,7 @@ func (b *builder) unit(name string, x graph.Value, filters int64, w graph.Window
 	x = b.BatchNorm(name+"/norm", x, gamma,
 		b.tensor(b.suffix(norm, "bias", "beta"), 0, 0.1, filters),
 		b.tensor(b.suffix(norm, "running_mean", "moving_mean"), 0, 0.1, filters),
-		b.tensor(b.suffix(norm, "running_var", "moving_variance"), 1, 0.5, filters), epsilon)
+		b.tensor(b.suffix(norm, "running_var", "moving_variance"), 1, 0.5, filters), b.epsilon)
 	return b.Relu(name+"/relu", x)
 }
 
@@ -137,7 +141,7 @@ func (b *builder) dense(name string, x graph.Value, width int64, bias bool) grap
 	in := x.Shape[1]
 	kernel, linear := b.suffix(name, "weight", "kernel"), b.Gemm
 	shape := []int64{in, width}
-	if b.variant == Torchvision {
+	if b.variant != Keras {
 		shape, linear = []int64{width, in}, b.Linear
 	}
 	w := b.tensor(kernel, 0, he(in), shape...)

@@ -5,15 +5,7 @@ import (
 	"strings"
 
 	"github.com/batchscore/batchscore/models"
-	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/models/weights"
-)
-
-// ImageNet's mean and standard deviation of red, green and blue in 0..1. Torchvision's
-// networks expect pixels that are normalised with them.
-var (
-	imageNetMean = []float32{0.485, 0.456, 0.406}
-	imageNetStd  = []float32{0.229, 0.224, 0.225}
 )
 
 // randomSource begins the Source in the contract of a model with random weights.
@@ -24,8 +16,16 @@ const randomSource = "random:seed="
 func Random(c *models.Contract) bool { return strings.HasPrefix(c.Source, randomSource) }
 
 func contract(o Options, classes int64, source weights.Source) (*models.Contract, error) {
+	digest, err := source.Digest()
+	if err != nil {
+		return nil, err
+	}
+	prepared, err := pixels(o, digest)
+	if err != nil {
+		return nil, err
+	}
 	c := &models.Contract{
-		Name: o.Name, Preprocess: pixels(o.Network, o.Variant), Output: models.Logits,
+		Name: o.Name, Preprocess: prepared, Output: models.Logits,
 		Classes: int(classes), Labels: o.Labels, Source: o.Source,
 	}
 	switch {
@@ -53,10 +53,7 @@ func contract(o Options, classes int64, source weights.Source) (*models.Contract
 		c.Name += "-random"
 		c.Labels = randomLabels(o.Labels, int(classes))
 	}
-	var err error
-	if c.SourceDigest, err = source.Digest(); err != nil {
-		return nil, err
-	}
+	c.SourceDigest = digest
 	if err := c.Validate(); err != nil {
 		return nil, bad("%w", err)
 	}
@@ -76,25 +73,4 @@ func randomLabels(labels []string, classes int) []string {
 		}
 	}
 	return marked
-}
-
-// pixels returns how the variant's own tools prepare an image for the network.
-func pixels(n Network, v Variant) preprocess.Spec {
-	size := int(designs[n].size)
-	s := preprocess.Spec{Width: size, Height: size, Layout: preprocess.CHW, DType: preprocess.Float32}
-	switch {
-	case v == Torchvision:
-		s.Resize, s.Fit, s.ResizeTo = preprocess.PillowBilinear, preprocess.CenterCrop, 256
-		if n == InceptionV3 {
-			s.ResizeTo = 342
-		}
-		s.Scale, s.Mean, s.Std = 1.0/255, imageNetMean, imageNetStd
-	case n == VGG16:
-		s.Resize, s.Fit = preprocess.PillowNearest, preprocess.Stretch
-		s.BGR, s.Mean = true, []float32{123.68, 116.779, 103.939}
-	default:
-		s.Resize, s.Fit = preprocess.PillowNearest, preprocess.Stretch
-		s.Scale, s.Mean = 1.0/127.5, []float32{1, 1, 1}
-	}
-	return s
 }

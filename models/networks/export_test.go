@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/weights"
 )
 
@@ -16,4 +17,24 @@ func Tensors(t *testing.T, n Network, v Variant) []weights.Uniform {
 		t.Fatal(err)
 	}
 	return b.tensors
+}
+
+// Fit compares the weights with the network.
+func Fit(o Options) error {
+	_, _, err := assemble(context.Background(), o)
+	return err
+}
+
+// Fits fails the test if the weights do not fit the network.
+func Fits(t *testing.T, o Options) {
+	t.Helper()
+	if err := Fit(o); err != nil {
+		t.Error(err)
+	}
+}
+
+// Contract returns the contract of a network without writing it.
+func Contract(o Options) (*models.Contract, error) {
+	_, c, err := assemble(context.Background(), o)
+	return c, err
 }

@@ -1,6 +1,7 @@
 package networks
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,13 +21,13 @@ type denseLayer struct {
 // head leads from the features to the output row: it pools or flattens them and adds the
 // dense layers found in the weights, with ReLU between them. Without weights, the layers
 // have the sizes hidden and the classes.
-func (b *builder) head(x graph.Value, o Options, hidden []int64) (graph.Value, error) {
-	layers, err := b.denseLayers(o.Network, x)
+func (b *builder) head(x graph.Value, o Options, d design) (graph.Value, error) {
+	layers, err := b.denseLayers(d, x)
 	if err != nil {
 		return x, err
 	}
 	if layers == nil {
-		layers = published(o, hidden)
+		layers = published(o, d)
 	}
 	last := layers[len(layers)-1]
 	if o.Classes != 0 && int64(o.Classes) != last.out {
@@ -37,7 +38,7 @@ func (b *builder) head(x graph.Value, o Options, hidden []int64) (graph.Value, e
 			" build it with --logits --activation %s", last.name, models.Sigmoid)
 	}
 
-	pooled := o.Network == InceptionV3
+	pooled := d.pooled
 	if layers[0].in != 0 {
 		pooled = layers[0].in == x.Shape[1]
 	}
@@ -61,21 +62,21 @@ func (b *builder) head(x graph.Value, o Options, hidden []int64) (graph.Value, e
 }
 
 // published returns the head with which the network was published.
-func published(o Options, hidden []int64) []denseLayer {
+func published(o Options, d design) []denseLayer {
 	classes := int64(o.Classes)
 	if classes == 0 {
 		classes = ImageNetClasses
 	}
-	sizes := append(slices.Clone(hidden), classes)
+	sizes := append(slices.Clone(d.hidden), classes)
 	var layers []denseLayer
 	for i, n := range sizes {
 		l := denseLayer{name: "predictions", out: n, bias: true}
 		switch {
-		case o.Variant == Torchvision && o.Network == VGG16:
-			l.name = fmt.Sprintf("classifier.%d", 3*i)
-		case o.Variant == Torchvision:
-			l.name = "fc"
-		case i < len(hidden):
+		case o.Variant != Keras && !d.pooled:
+			l.name = fmt.Sprintf("%s.%d", d.top, 3*i)
+		case o.Variant != Keras:
+			l.name = d.top
+		case i < len(d.hidden):
 			l.name = fmt.Sprintf("fc%d", i+1)
 		}
 		layers = append(layers, l)
@@ -91,18 +92,18 @@ const maxDense = 8
 // output of the one before it, and where that leaves a choice, the order of their names
 // decides. It returns nil if there are none; the check of the weights then reports what
 // is missing.
-func (b *builder) denseLayers(n Network, features graph.Value) ([]denseLayer, error) {
+func (b *builder) denseLayers(d design, features graph.Value) ([]denseLayer, error) {
 	if b.source == nil {
 		return nil, nil
 	}
 	var all []denseLayer
 	for _, t := range b.source.Tensors() {
 		name, ok := strings.CutSuffix(t.Name, b.suffix("", "weight", "kernel"))
-		if !ok || len(t.Shape) != 2 || min(t.Shape[0], t.Shape[1]) < 1 || b.variant == Torchvision && !inHead(n, name) {
+		if !ok || len(t.Shape) != 2 || min(t.Shape[0], t.Shape[1]) < 1 || b.variant != Keras && !inHead(d.top, name) {
 			continue
 		}
 		l := denseLayer{name: name, in: t.Shape[0], out: t.Shape[1], bias: b.has(b.suffix(name, "bias", "bias"))}
-		if b.variant == Torchvision {
+		if b.variant != Keras {
 			l.in, l.out = l.out, l.in
 		}
 		all = append(all, l)
@@ -117,10 +118,10 @@ func (b *builder) denseLayers(n Network, features graph.Value) ([]denseLayer, er
 	planes := features.Shape[1]
 	whole := planes * features.Shape[2] * features.Shape[3]
 	starts := []int64{whole, planes}
-	if b.variant == Torchvision && n == InceptionV3 {
+	if b.variant != Keras && d.pooled {
 		starts = []int64{planes}
 	}
-	if b.variant == Torchvision && n == VGG16 {
+	if b.variant != Keras && !d.pooled {
 		starts = []int64{whole}
 	}
 	for _, start := range starts {
@@ -136,10 +137,26 @@ func (b *builder) denseLayers(n Network, features graph.Value) ([]denseLayer, er
 		strings.Trim(strings.ReplaceAll(fmt.Sprint(starts), " ", " or "), "[]"), strings.Join(found, ", "))
 }
 
-// inHead reports whether a layer is part of torchvision's head of the network.
-func inHead(n Network, layer string) bool {
-	top := map[Network]string{VGG16: "classifier", InceptionV3: "fc"}[n]
-	return layer == top || strings.HasPrefix(layer, top+".")
+// inHead reports whether a layer is part of the head whose layers are called top.
+func inHead(top, layer string) bool { return layer == top || strings.HasPrefix(layer, top+".") }
+
+// classes returns the number of outputs of the last layer, which has that name: those of
+// the weights, or those that are asked for.
+func (b *builder) classes(o Options, last string) (int64, error) {
+	asked := int64(o.Classes)
+	if b.source == nil {
+		return cmp.Or(asked, ImageNetClasses), nil
+	}
+	for _, t := range b.source.Tensors() {
+		if t.Name != last+".weight" || len(t.Shape) != 2 || t.Shape[0] < 1 {
+			continue
+		}
+		if asked != 0 && asked != t.Shape[0] {
+			return 0, bad("the weights have %d classes (%s), not %d", t.Shape[0], last, asked)
+		}
+		return t.Shape[0], nil
+	}
+	return cmp.Or(asked, ImageNetClasses), nil // the check of the weights reports what is missing
 }
 
 // order returns all layers in an order in which the first takes in values and every
@@ -162,7 +179,7 @@ func order(all []denseLayer, in int64) []denseLayer {
 // torchvision's auxiliary head and counters of batches.
 func spare(o Options) func(weights.Tensor) bool {
 	return func(t weights.Tensor) bool {
-		if o.Variant != Torchvision {
+		if o.Variant == Keras {
 			return false
 		}
 		if strings.HasSuffix(t.Name, ".num_batches_tracked") {

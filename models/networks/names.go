@@ -3,6 +3,7 @@ package networks
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -16,6 +17,8 @@ type renamed struct {
 	weights.Source
 	list []weights.Tensor
 	name map[string]string // in the file
+	// parts are tensors of the file that follow one another in one of the networks.
+	parts map[string][3]weights.Tensor
 }
 
 // Tensors implements weights.Source.
@@ -23,6 +26,19 @@ func (r *renamed) Tensors() []weights.Tensor { return r.list }
 
 // Read implements weights.Source.
 func (r *renamed) Read(name string, dst []float32) error {
+	if parts, ok := r.parts[name]; ok {
+		for _, p := range parts {
+			n := product(p.Shape)
+			if n > len(dst) {
+				return bad("tensor %q does not fit %d elements", p.Name, len(dst))
+			}
+			if err := r.Source.Read(p.Name, dst[:n]); err != nil {
+				return err
+			}
+			dst = dst[n:]
+		}
+		return nil
+	}
 	in, ok := r.name[name]
 	if !ok {
 		return bad("there is no tensor %q", name)
@@ -32,22 +48,59 @@ func (r *renamed) Read(name string, dst []float32) error {
 
 // canonical gives the tensors of a file the names that the networks use.
 func canonical(n Network, v Variant, s weights.Source) (weights.Source, error) {
-	translate := timmName
-	if v == Keras {
+	var translate func(weights.Tensor) weights.Tensor
+	prefix := ""
+	switch {
+	case v == Keras:
 		translate = kerasNames(n, s.Tensors())
-	} else if n == InceptionV3 {
-		translate = func(t weights.Tensor) weights.Tensor { return t } // timm's names are torchvision's
+	case n == VGG16:
+		translate = timmName
+	default: // timm's names of Inception V3 are torchvision's
+		translate = foreignNames(n)
 	}
-	r := &renamed{Source: s, name: map[string]string{}}
+	if v != Keras {
+		prefix = unwrapped(s.Tensors())
+	}
+	r := &renamed{Source: s, name: map[string]string{}, parts: map[string][3]weights.Tensor{}}
 	for _, t := range s.Tensors() {
-		c := translate(t)
+		c := t
+		c.Name = strings.TrimPrefix(t.Name, prefix)
+		c = translate(c)
 		if other, double := r.name[c.Name]; double {
 			return nil, bad("tensors %q and %q of the weights are both %s", other, t.Name, c.Name)
 		}
 		r.name[c.Name] = t.Name
+		if whole, part, ok := strings.Cut(c.Name, partMark); ok && len(part) == 1 && part[0] >= '0' && part[0] <= '2' {
+			parts := r.parts[whole]
+			parts[part[0]-'0'] = t
+			r.parts[whole] = parts
+			continue
+		}
 		r.list = append(r.list, c)
 	}
+	r.join()
 	return r, nil
+}
+
+// join lists the tensors whose parts are all there and have one shape. Of others the parts are
+// listed, which no network has.
+func (r *renamed) join() {
+	for _, name := range slices.Sorted(maps.Keys(r.parts)) {
+		parts := r.parts[name]
+		first := parts[0]
+		if len(first.Shape) > 0 && slices.Equal(first.Shape, parts[1].Shape) && slices.Equal(first.Shape, parts[2].Shape) {
+			shape := slices.Clone(first.Shape)
+			shape[0] *= 3
+			r.list = append(r.list, weights.Tensor{Name: name, Shape: shape, DType: first.DType})
+			continue
+		}
+		delete(r.parts, name)
+		for _, p := range parts {
+			if p.Name != "" {
+				r.list = append(r.list, p)
+			}
+		}
+	}
 }
 
 // timmLayers are the layers of VGG-16's head that have other names in timm and are

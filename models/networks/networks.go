@@ -1,11 +1,11 @@
-// Package networks builds VGG-16 and Inception V3 as ONNX models, from
-// published weights.
+// Package networks builds image classifiers as ONNX models, from published weights.
 //
-// Each network is one function that leads from the image to the features (vgg.go,
-// inception.go). It uses a builder (builder.go) that knows the names, the layout and
-// the normalisation of a variant's tensors. The dense layers after the features are
-// those found in the weights (head.go). A variant is the place where the weights were
-// published. The variants differ in more than names:
+// Each network is one function that leads from the image to the features or to the
+// classes (vgg.go, inception.go, resnet.go, mobile.go, convnext.go, vit.go). It uses a
+// builder (builder.go, layers.go) that knows the names, the layout and the normalisation of
+// a variant's tensors. A variant is the place where the weights were published. All but
+// Keras name tensors of a network in their own ways, which names.go and foreign.go translate
+// into torchvision's. The variants differ in more than names:
 //
 //	                     torchvision                  Keras
 //	kernels              [out,in,kh,kw]               [kh,kw,in,out]
@@ -19,6 +19,10 @@
 //	Inception: auxiliary in the weights, not run      none
 //	image size           resize and crop              stretch
 //	output               logits                       probabilities
+//
+// timm, transformers and tf (weights that were trained in TensorFlow, as timm's tf_ models and
+// efficientnet_pytorch's) differ from torchvision in the epsilon of the normalisations, in
+// how images are resized, and tf in the padding of convolutions.
 package networks
 
 import (
@@ -29,10 +33,12 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/graph"
 	"github.com/batchscore/batchscore/models/onnxfile"
+	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/models/weights"
 )
 
@@ -41,24 +47,53 @@ type Network string
 
 // The networks.
 const (
-	VGG16       Network = "vgg16"
-	InceptionV3 Network = "inception_v3"
+	VGG16             Network = "vgg16"
+	InceptionV3       Network = "inception_v3"
+	ResNet18          Network = "resnet18"
+	ResNet34          Network = "resnet34"
+	ResNet50          Network = "resnet50"
+	ResNet101         Network = "resnet101"
+	MobileNetV3Large  Network = "mobilenet_v3_large"
+	MobileNetV3Small  Network = "mobilenet_v3_small"
+	EfficientNetB0    Network = "efficientnet_b0"
+	EfficientNetLite0 Network = "efficientnet_lite0"
+	ConvNeXtTiny      Network = "convnext_tiny"
+	ViTB16            Network = "vit_b_16"
 )
 
 // Networks are all of them.
-var Networks = []Network{VGG16, InceptionV3}
+var Networks = []Network{
+	VGG16, InceptionV3, ResNet18, ResNet34, ResNet50, ResNet101, MobileNetV3Large, MobileNetV3Small,
+	EfficientNetB0, EfficientNetLite0, ConvNeXtTiny, ViTB16,
+}
 
 // Variant is where a network's weights were published, which decides its details.
 type Variant string
 
-// The variants. Torchvision also accepts timm's names of tensors.
+// The variants. Torchvision also accepts timm's names of tensors. TF are weights that were
+// trained in TensorFlow and published for PyTorch: timm's tf_ models, and those of
+// efficientnet_pytorch.
 const (
-	Torchvision Variant = "torchvision"
-	Keras       Variant = "keras"
+	Torchvision  Variant = "torchvision"
+	Keras        Variant = "keras"
+	Timm         Variant = "timm"
+	Transformers Variant = "transformers"
+	TF           Variant = "tf"
 )
 
 // Variants are all of them.
-var Variants = []Variant{Torchvision, Keras}
+var Variants = []Variant{Torchvision, Keras, Timm, Transformers, TF}
+
+// VariantsOf returns the variants of a network; none of one that does not exist.
+func VariantsOf(n Network) []Variant {
+	var list []Variant
+	for _, v := range Variants {
+		if _, ok := designs[n].epsilon[v]; ok {
+			list = append(list, v)
+		}
+	}
+	return list
+}
 
 // ImageNetClasses is the default number of classes of a network with random weights.
 const ImageNetClasses = 1000
@@ -91,6 +126,12 @@ type Options struct {
 	// transform_input, which its weights do not show. nil means true, as for the
 	// weights that torchvision publishes. No other network has it.
 	TransformInput *bool
+	// ResizeTo is the shortest side to which images are resized before the crop; 0 is what
+	// the published weights were tested with, and an error where there is no such number.
+	ResizeTo int
+	// Pixels replaces how images are prepared; nil for what the variant's own tools do. Its size and
+	// its layout are those of the network.
+	Pixels *preprocess.Spec
 	// Name of the model in its contract; by default the network and the variant.
 	Name string
 	// Source says in the contract where the weights come from.
@@ -110,15 +151,58 @@ func (o Options) transforms() bool {
 
 // A design is the details of a network in a variant.
 type design struct {
-	size     int64                                       // of the image, in pixels
+	size int64 // of the image, in pixels
+	// epsilon of the normalisations in each variant that there is.
+	epsilon map[Variant]float32
+
+	// A network whose head is that of its weights has these.
 	features func(b *builder, x graph.Value) graph.Value // [N,3,size,size] to [N,C,h,w]
 	hidden   []int64                                     // sizes of the dense layers before the last
+	top      string                                      // torchvision's name of the head
+	pooled   bool                                        // reports whether the features are pooled before it
+
+	// Any other has these instead: a function from the image to the classes, and
+	// torchvision's name of its last layer.
+	whole func(b *builder, x graph.Value, classes int64) graph.Value
+	last  string
 }
 
-var designs = map[Network]design{
-	VGG16:       {224, (*builder).vgg16, []int64{4096, 4096}},
-	InceptionV3: {299, (*builder).inceptionV3, nil},
+// resNets are how many blocks the stages of each ResNet have.
+var resNets = map[Network][4]int{
+	ResNet18: {2, 2, 2, 2}, ResNet34: {3, 4, 6, 3}, ResNet50: {3, 4, 6, 3}, ResNet101: {3, 4, 23, 3},
 }
+
+var designs = func() map[Network]design {
+	epsilons := func(torchvision, timm float32) map[Variant]float32 {
+		return map[Variant]float32{Torchvision: torchvision, Timm: timm, TF: 1e-3}
+	}
+	both := map[Variant]float32{Torchvision: 1e-3, Keras: 1e-3}
+	m := map[Network]design{
+		VGG16:            {size: 224, epsilon: both, features: (*builder).vgg16, hidden: []int64{4096, 4096}, top: "classifier"},
+		InceptionV3:      {size: 299, epsilon: both, features: (*builder).inceptionV3, top: "fc", pooled: true},
+		MobileNetV3Large: {size: 224, epsilon: epsilons(1e-3, 1e-5), whole: mobileNet(mobileNetLarge, 1280), last: "classifier.3"},
+		MobileNetV3Small: {size: 224, epsilon: epsilons(1e-3, 1e-5), whole: mobileNet(mobileNetSmall, 1024), last: "classifier.3"},
+		EfficientNetB0:   {size: 224, epsilon: epsilons(1e-5, 1e-5), whole: (*builder).efficientNet, last: "classifier.1"},
+		EfficientNetLite0: {
+			size: 224, epsilon: map[Variant]float32{Timm: 1e-5, TF: 1e-3}, whole: (*builder).efficientLite, last: "classifier.1",
+		},
+		ConvNeXtTiny: {
+			size: 224, epsilon: map[Variant]float32{Torchvision: 1e-6, Timm: 1e-6, Transformers: 1e-6},
+			whole: (*builder).convNeXtTiny, last: "classifier.2",
+		},
+		ViTB16: {
+			size: 224, epsilon: map[Variant]float32{Torchvision: 1e-6, Timm: 1e-6, Transformers: 1e-12},
+			whole: (*builder).visionTransformer, last: "heads.head",
+		},
+	}
+	for n, blocks := range resNets {
+		m[n] = design{
+			size: 224, epsilon: map[Variant]float32{Torchvision: 1e-5, Timm: 1e-5, Transformers: 1e-5},
+			features: resnet(blocks, n == ResNet50 || n == ResNet101), top: "fc", pooled: true,
+		}
+	}
+	return m
+}()
 
 // Build writes the network to w as ONNX, with its contract. It needs the memory of its
 // largest tensor. Errors about the weights and the labels wrap models.ErrModel.
@@ -177,12 +261,13 @@ func BuildFile(ctx context.Context, out string, o Options) (*models.Contract, er
 func assemble(ctx context.Context, o Options) (*builder, *models.Contract, error) {
 	d, ok := designs[o.Network]
 	if !ok {
-		return nil, nil, bad("there is no network %q; the networks are %s and %s", o.Network, VGG16, InceptionV3)
+		return nil, nil, bad("there is no network %q; the networks are %s", o.Network, listed(Networks))
 	}
-	if o.Variant != Torchvision && o.Variant != Keras {
-		return nil, nil, bad("there is no variant %q; the variants are %s and %s", o.Variant, Torchvision, Keras)
+	epsilon, ok := d.epsilon[o.Variant]
+	if !ok {
+		return nil, nil, bad("%s has no variant %q; its variants are %s", o.Network, o.Variant, listed(VariantsOf(o.Network)))
 	}
-	b := &builder{Graph: graph.New(string(o.Network)), variant: o.Variant, transform: o.transforms()}
+	b := &builder{Graph: graph.New(string(o.Network)), variant: o.Variant, epsilon: epsilon, transform: o.transforms()}
 	if o.TransformInput != nil && !o.HasTransformInput() {
 		return nil, nil, bad("only %s of %s has transform_input", InceptionV3, Torchvision)
 	}
@@ -193,8 +278,7 @@ func assemble(ctx context.Context, o Options) (*builder, *models.Contract, error
 		}
 	}
 	x := b.Input("images", graph.Float32, graph.Dynamic, 3, d.size, d.size)
-	x = d.features(b, x)
-	x, err := b.head(x, o, d.hidden)
+	x, err := b.scores(x, o, d)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -213,6 +297,27 @@ func assemble(ctx context.Context, o Options) (*builder, *models.Contract, error
 	}
 	c, err := contract(o, x.Shape[1], b.source)
 	return b, c, err
+}
+
+// scores leads from the image to the output row.
+func (b *builder) scores(x graph.Value, o Options, d design) (graph.Value, error) {
+	if d.whole == nil {
+		return b.head(d.features(b, x), o, d)
+	}
+	classes, err := b.classes(o, d.last)
+	if err != nil {
+		return x, err
+	}
+	return d.whole(b, x, classes), b.Err()
+}
+
+// listed joins names for an error.
+func listed[T ~string](names []T) string {
+	var words []string
+	for _, n := range names {
+		words = append(words, string(n))
+	}
+	return strings.Join(words, ", ")
 }
 
 // describe adds the contract to the graph's metadata.

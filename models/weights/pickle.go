@@ -100,7 +100,7 @@ func call(name pyGlobal, args pyTuple) (any, error) {
 	return nil, refused(name)
 }
 
-// refused returns the error about a name that is no part of weights.
+// refused returns the error about a name that weights do not need.
 func refused(name pyGlobal) error {
 	why := "reading it would run a program"
 	switch module, _, _ := strings.Cut(string(name), "."); module {
