@@ -50,7 +50,21 @@ func (e *Engine) NewBatch(capacity int) (*models.Batch, error) {
 	if capacity < 1 {
 		return nil, fmt.Errorf("a batch of %d images; it must have at least 1", capacity)
 	}
-	b, err := e.newBatch(capacity)
+	return e.addBatch(capacity, nil)
+}
+
+// NewBatchOver is NewBatch over the pixels of another engine's batch of that capacity,
+// whose model takes the same. The other engine must be closed after this one, or the batch
+// not be used any more.
+func (e *Engine) NewBatchOver(pixels []byte, capacity int) (*models.Batch, error) {
+	if want := capacity * e.model.Contract.Preprocess.RowBytes(); len(pixels) != want || capacity < 1 {
+		return nil, fmt.Errorf("%d bytes of pixels for a batch of %d images; they have %d", len(pixels), capacity, want)
+	}
+	return e.addBatch(capacity, pixels)
+}
+
+func (e *Engine) addBatch(capacity int, pixels []byte) (*models.Batch, error) {
+	b, err := e.newBatch(capacity, pixels)
 	switch {
 	case errors.Is(err, models.ErrHostMemory):
 		return nil, fmt.Errorf("memory for a batch of %d images: %w; choose a smaller batch (--batch)", capacity, err)
@@ -88,7 +102,9 @@ func (e *Engine) drop(b *models.Batch) error {
 	return own.free()
 }
 
-func (e *Engine) newBatch(capacity int) (_ *batch, err error) {
+// newBatch allocates a batch over the given pixels, or over memory of its own if they are
+// nil.
+func (e *Engine) newBatch(capacity int, shared []byte) (_ *batch, err error) {
 	c, numbers := &e.model.Contract, e.ports.width
 	// The scores start on a page of their own.
 	page := os.Getpagesize()
@@ -96,12 +112,17 @@ func (e *Engine) newBatch(capacity int) (_ *batch, err error) {
 		return nil, fmt.Errorf("%w: more than can be addressed", models.ErrHostMemory)
 	}
 	pixels := capacity * c.Preprocess.RowBytes()
+	if shared != nil {
+		pixels = 0
+	}
 	start := (pixels + page - 1) / page * page
 	b := &batch{engine: e, capacity: capacity, windows: map[span]*window{}}
 	if b.memory, err = e.memory.get(start + capacity*numbers*4); err != nil {
 		return nil, e.noMemory(err)
 	}
-	b.pixels = b.memory[:pixels:pixels]
+	if b.pixels = shared; shared == nil {
+		b.pixels = b.memory[:pixels:pixels]
+	}
 	b.scores = unsafe.Slice((*float32)(unsafe.Pointer(&b.memory[start])), capacity*numbers)
 	if b.stage, err = e.newStage(capacity); err != nil {
 		return nil, errors.Join(e.noMemory(err), b.free())

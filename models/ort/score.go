@@ -201,7 +201,7 @@ func (e *Engine) takeSpare(size int) (*batch, error) {
 	if err := e.noteFault(errors.Join(errs...)); err != nil {
 		return nil, err
 	}
-	b, err := e.newBatch(size)
+	b, err := e.newBatch(size, nil)
 	if err != nil {
 		return nil, fmt.Errorf("memory to fill up a batch of %d images: %w", size, err)
 	}
