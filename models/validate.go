@@ -25,8 +25,17 @@ func (c Contract) Digest() string { return digestJSON(c) }
 // PreprocessDigest identifies the part of the contract that decides the pixels.
 func (c Contract) PreprocessDigest() string { return c.Preprocess.Digest() }
 
-// LabelsDigest identifies the labels and their order.
-func (c Contract) LabelsDigest() string { return digestJSON(c.Labels) }
+// LabelsDigest identifies the labels and their order, of all heads.
+func (c Contract) LabelsDigest() string {
+	if len(c.Heads) == 0 {
+		return digestJSON(c.Labels)
+	}
+	all := [][]string{c.Labels}
+	for _, h := range c.Heads {
+		all = append(all, h.Labels)
+	}
+	return digestJSON(all)
+}
 
 func digestJSON(v any) string {
 	text, err := json.Marshal(v)

@@ -1,6 +1,7 @@
 package scorer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -35,10 +36,7 @@ func Run(ctx context.Context, o Options) (output.Success, error) {
 	if err != nil {
 		return output.Success{}, err
 	}
-	o.Job.Task = row.RecordedName(task)
-	if o.Job.Task != "" {
-		o.Job.Settings, o.Job.Width = &o.Contract.Settings, o.Contract.AnswerWidth()
-	}
+	o.Job.SetAnswers(&o.Contract, task, cmp.Or(o.Job.AskedTopK, o.Job.TopK))
 	halt := newHalt()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -170,6 +170,7 @@ func (c *comparison) compareModels(have, want *Job) {
 		return
 	}
 	c.model = append(c.model, pixels(have, want)...)
+	c.compareHeads(have, want)
 	model(difference{what: "task of the model", have: taskName(have.Task), want: taskName(want.Task)})
 	model(difference{what: "settings of the task", have: settingsText(have), want: settingsText(want)})
 	model(difference{what: "--activation", have: unnamed(have.Activation), want: unnamed(want.Activation), give: flagged("--activation", have.Activation)})

@@ -46,6 +46,11 @@ type Job struct {
 	Task     string           `json:"task,omitempty"`
 	Settings *models.Settings `json:"settings,omitempty"`
 	Width    int              `json:"width,omitempty"`
+	// Heads are the answers of a row that has several. Task, Settings, Width, Activation and
+	// TopK are then those of the first, for programs that read no more.
+	Heads []JobHead `json:"heads,omitempty"`
+	// Models are the models of a job with several.
+	Models []JobModel `json:"models,omitempty"`
 	// Activation says what the model's output holds: a models.Activation.
 	Activation string `json:"activation,omitempty"`
 	// OutputName names the output that is used, of a model with several.
@@ -170,6 +175,9 @@ func (j *Job) Schema() row.Schema {
 
 // task returns what the answers are.
 func (j *Job) task() (row.Task, error) {
+	if len(j.Heads) > 0 {
+		return j.severalHeads()
+	}
 	var settings models.Settings
 	if j.Settings != nil {
 		settings = *j.Settings
@@ -285,8 +293,8 @@ func parseJob(st store.Store, body []byte) (Job, error) {
 		return Job{}, fmt.Errorf("%s of %s: %w: format %q, chunk %d, batch %d, max %d, max-pixels %d, max-bytes %d, max-image-memory %d",
 			jobName, st, ErrMismatch, j.Format, j.Chunk, j.Batch, j.Max, j.MaxPixels, j.MaxBytes, j.MaxMemory)
 	}
-	if s := j.Settings; j.Width < 0 || j.Width > mostWidth || s != nil && (len(s.Columns) > models.MaxColumns || s.MaxBoxes > mostWidth) {
-		return Job{}, fmt.Errorf("%s of %s: %w: answers of %d numbers", jobName, st, ErrMismatch, j.Width)
+	if err := errors.Join(checkWidth(j.Settings, j.Width), j.checkHeads()); err != nil {
+		return Job{}, fmt.Errorf("%s of %s: %w: %w", jobName, st, ErrMismatch, err)
 	}
 	if j.RowForm < 0 || j.RowForm > row.Newest {
 		return Job{}, fmt.Errorf("%s of %s: %w: its rows have form %d, this program knows forms up to %d; use the program that began the job, or a newer one",

@@ -18,6 +18,8 @@ import (
 // those that follow from others.
 type column[A any] interface {
 	name() string
+	// rename is for a column that nobody else uses.
+	rename(name string)
 	// in reports whether files of that form have the column.
 	in(form Form) bool
 	equal(a, b *A) bool
@@ -63,8 +65,11 @@ type field[A, V any] struct {
 }
 
 func newField[A, V any](name string, of func(a *A) *V) field[A, V] {
-	return field[A, V]{column: name, key: `,"` + name + `":`, of: of}
+	return field[A, V]{column: name, key: columnKey(name), of: of}
 }
+
+// columnKey is the name of a column as JSON has it, with a comma before it.
+func columnKey(name string) string { return `,"` + name + `":` }
 
 func (f *field[A, V]) name() string { return f.column }
 func (f *field[A, V]) in(Form) bool { return true }

@@ -117,14 +117,18 @@ type Answers interface {
 // NewAnswers returns the memory of answers from a model with that contract. An
 // answer that lists the best classes lists topK of them.
 func (s Schema) NewAnswers(c *models.Contract, topK int) Answers {
+	return s.Task.answers(newBinding(c, topK, s.Simulated))
+}
+
+func newBinding(c *models.Contract, topK int, simulated bool) binding {
 	labels := c.Labels
-	if s.Simulated {
+	if simulated {
 		labels = make([]string, c.Labelled())
 		for i := range labels {
 			labels[i] = labelMark + c.Label(i)
 		}
 	}
-	return s.Task.answers(binding{contract: c, labels: labels, topK: topK, work: new(sync.Pool)})
+	return binding{contract: c, labels: labels, topK: topK, simulated: simulated, work: new(sync.Pool)}
 }
 
 func (t *task[A]) answers(b binding) Answers { return &answers[A]{task: t, binding: b} }

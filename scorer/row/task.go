@@ -52,6 +52,8 @@ type rules interface {
 	marked() Task
 	// as returns the task with the columns that files of that form have.
 	as(form Form) Task
+	// prefixed returns the task with that text in front of the names of all columns.
+	prefixed(prefix string) Task
 	// bound returns the task for a model with such settings and that width.
 	bound(settings models.Settings, width int) Task
 	// longest returns how many elements a list of an answer has at most, and how many
@@ -107,7 +109,13 @@ func Named(name string) (Task, error) {
 // wrapping models.ErrModel if there is no such task, or if the contract does not
 // suit it.
 func ForContract(c *models.Contract) (Task, error) {
-	t, err := New(c.Task, c.Settings, c.AnswerWidth())
+	var t Task
+	var err error
+	if list := HeadsOf(c, 1); list != nil {
+		t, err = Several(list)
+	} else {
+		t, err = New(c.Task, c.Settings, c.AnswerWidth())
+	}
 	if err == nil {
 		err = t.accepts(c)
 	}
@@ -131,6 +139,7 @@ type task[A any] struct {
 	name    string
 	columns []column[A]
 	form    Form // of the files that as was called for
+	prefix  string
 	// derived are columns that people can ask for, and that no format writes. One
 	// called Certainty says how sure an answer is.
 	derived []derived[A]
@@ -178,8 +187,9 @@ type task[A any] struct {
 type binding struct {
 	contract *models.Contract
 	// labels are those of the contract, marked where the job is simulated.
-	labels []string
-	topK   int // the number of classes in an answer that lists the best ones
+	labels    []string
+	topK      int // the number of classes in an answer that lists the best ones
+	simulated bool
 	// work is the memory of fill for one image at a time.
 	work *sync.Pool
 }
@@ -215,8 +225,8 @@ func (t *task[A]) marked() Task {
 		return t
 	}
 	m := *t
-	m.columns = append(slices.Clone(t.columns), textColumn("precision", func(*A) *string { text := Simulated; return &text }))
-	m.headings = append(slices.Clone(t.headings), "PRECISION")
+	m.columns = append(slices.Clone(t.columns), textColumn(t.prefix+"precision", func(*A) *string { text := Simulated; return &text }))
+	m.headings = append(slices.Clone(t.headings), strings.ToUpper(t.prefix)+"PRECISION")
 	m.cells = func(a *A) []string { return append(t.cells(a), Simulated) }
 	m.caption = func(a *A) string { return labelMark + t.caption(a) }
 	return &m
