@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -64,6 +63,9 @@ func (f *jobFlags) check(cmd *cobra.Command) (row.Format, error) {
 	if err := f.decodeFlag.check(decodeDevices); err != nil {
 		return "", err
 	}
+	if err := f.checkWords(cmd); err != nil {
+		return "", err
+	}
 	if _, err := spelled(f.images); err != nil {
 		return "", usagef("--images: %w", err)
 	}
@@ -73,49 +75,45 @@ func (f *jobFlags) check(cmd *cobra.Command) (row.Format, error) {
 	return format, nil
 }
 
-// job opens the model that the flags name, and returns it with the description of
+// job opens the models that the flags name, and returns them with the description of
 // the job.
-func (f *jobFlags) job(answers models.Answers, format row.Format) (*models.Model, output.Job, error) {
-	name := f.model
-	if name == "" {
-		name = f.inference
-	}
-	m, err := f.openModel(name, f.labels, answers)
+func (f *jobFlags) job(answers models.Answers, format row.Format) (*modelSet, output.Job, error) {
+	m, err := f.openModels(answers)
 	if err != nil {
-		if _, _, unknown := library.Find(f.dir, name); f.model == "" && errors.Is(unknown, models.ErrModel) && !slices.Contains(library.Tasks(), name) {
-			err = oneOf("task", name, library.Tasks())
-		}
 		return nil, output.Job{}, err
 	}
-	m.Contract.Preprocess.ScaledDecode = m.Contract.Preprocess.ScaledDecode || f.scaledDecode
 	images, err := spelled(f.images)
 	if err != nil {
 		return nil, output.Job{}, usagef("--images: %w", err)
 	}
-	pixels := m.Contract.Preprocess
+	c := &m.contract
+	pixels := c.Preprocess
 	job := output.Job{
 		Images: images, Files: filesTaken(f.allFiles), Max: f.max,
-		Model: filepath.Base(m.Path), ModelDigest: m.Digest,
-		PreprocessDigest: m.Contract.PreprocessDigest(), LabelsDigest: m.Contract.LabelsDigest(),
+		PreprocessDigest: c.PreprocessDigest(), LabelsDigest: c.LabelsDigest(),
 		Preprocess: &pixels,
-		Activation: string(m.Contract.Output), OutputName: m.Contract.OutputName, JPEGDecoder: jpegKind(),
-		Batch: f.batch.n, Chunk: f.chunk, TopK: m.Contract.Listed(f.topK), AskedTopK: f.topK, Format: format,
-		DependentRows: f.dependentRows, Precision: m.Contract.Precision,
+		Activation: string(c.Output), OutputName: c.OutputName, JPEGDecoder: jpegKind(),
+		Batch: f.batch.n, Chunk: f.chunk, TopK: c.Listed(f.topK), AskedTopK: f.topK, Format: format,
+		DependentRows: f.dependentRows, Precision: c.Precision,
 	}
-	if m.LabelsFile != "" {
-		job.LabelsFile = filepath.Base(m.LabelsFile)
-	}
-	if m.Int8 {
-		job.Int8 = output.ExactInt8
-	}
+	m.record(&job)
 	return m, job, nil
+}
+
+// explainTask returns the error of a model that was asked for by the name of a task.
+func (f *jobFlags) explainTask(word string, err error) error {
+	if _, _, unknown := library.Find(f.dir, word); f.model == "" && errors.Is(unknown, models.ErrModel) && !slices.Contains(library.Tasks(), word) {
+		return oneOf("task", word, library.Tasks())
+	}
+	return err
 }
 
 func (f *jobFlags) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.StringVar(&f.images, "images", "", "score the images in `PLACE`: "+placeKinds+" (required)")
 	fs.StringVar(&f.out, "out", "", "write the result to `PLACE`: "+placeKinds+" (required)")
-	fs.StringVar(&f.model, "model", "", "score with `MODEL`: an ONNX file, or the name of a registered model (required, or --task)")
+	registerJoined(fs, &f.model, "model", ",", "score with `MODEL`: an ONNX file, or the name of a registered model (required, or --task); given several"+
+		" times, all of them score each image, which is decoded once")
 	fs.StringVar(&f.inference, "task", "",
 		"score with the model registered for `TASK`: classification (Inception V3) or cloth_recognition (VGG-16); --inference is the same (required, or --model)")
 	taskFlag(cmd)

@@ -68,7 +68,7 @@ func newRun(sig *signals) *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{
 		SuggestFor: []string{"score", "predict", "infer", "label", "start"},
-		Use:        "run --images PLACE --out PLACE (--model FILE|NAME | --task TASK)",
+		Use:        "run --images PLACE --out PLACE (--model FILE|NAME... | --task TASK)",
 		Short:      "Score a collection, alone or as one rank of many",
 		Long: `run scores every image in --images and writes one row for each to --out. Started by
 a launcher (mpirun, srun, torchrun, a Kubernetes Indexed Job), it takes its rank and
@@ -331,7 +331,9 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 	if err != nil {
 		return err
 	}
-	logModel(log, m)
+	for _, one := range m.all {
+		logModel(log, one.Model)
+	}
 	if o.simulated {
 		job.Precision = row.Simulated
 	}
@@ -371,7 +373,7 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 	if err := f.settle(ctx, out); err != nil {
 		return err
 	}
-	if err := f.refuse(m.Contract.Preprocess.ScaledDecode); err != nil {
+	if err := f.refuse(m.contract.Preprocess.ScaledDecode); err != nil {
 		return err
 	}
 	decoder, err := f.openDecoder(rankOnMachine(world), log)
@@ -388,10 +390,10 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 	}
 	decodeMemory := f.decodeMemory(o.limit, world)
 	f.bound.decoding.Store(budget.LimitsOf(decodeMemory, world.LocalSize).Memory)
-	engine := &runEngine{f: f, o: &o, model: m, out: out, tuning: tuning, decoder: decoder, versions: versions, log: log}
+	engine := &runEngine{f: f, o: &o, models: m.all, out: out, tuning: tuning, decoder: decoder, versions: versions, log: log}
 	defer endLate(stop, f.deadline, o.overdue)()
 	done, err := scorer.Run(ctx, scorer.Options{
-		Images: images, Out: out, Job: job, Contract: m.Contract,
+		Images: images, Out: out, Job: job, Contract: m.contract,
 		OpenEngine: func() (scorer.Engine, error) { return engine.open(ctx) }, TryOut: engine.tryOut, GPU: engine.device,
 		Sessions: f.sessions.n, Tune: tuning,
 		World:     world,

@@ -1,13 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"slices"
 
 	"github.com/rs/zerolog"
 
-	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/device"
 	"github.com/batchscore/batchscore/models/device/gpu"
+	"github.com/batchscore/batchscore/models/joint"
 	"github.com/batchscore/batchscore/models/ort"
 	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/store"
@@ -19,15 +22,15 @@ import (
 type runEngine struct {
 	f        *runFlags
 	o        *runOptions
-	model    *models.Model
+	models   []joint.Model
 	out      store.Store
 	tuning   *scorer.Tuning // nil for none
 	decoder  decodeChoice
 	versions map[string]string
 	log      zerolog.Logger
 
-	real *ort.Engine // once it is open, unless the device is simulated
-	gpu  *gpu.GPU    // that it computes on; nil for none
+	real []*ort.Engine // of each model, once they are open, unless the device is simulated
+	gpu  *gpu.GPU      // that they compute on; nil for none
 }
 
 // rankOnMachine returns the number by which a rank chooses its GPU.
@@ -45,28 +48,55 @@ func (e *runEngine) open(ctx context.Context) (scorer.Engine, error) {
 		defer func() { e.tuning.Cores = e.cores() }()
 	}
 	if e.o.simulated {
-		return openSimulated(ctx, e.o.device, e.model, world, e.log)
+		return e.openSimulated(ctx)
 	}
-	saturate, err := beganSaturating(ctx, e.out, e.model, e.log)
-	if err != nil {
-		return nil, err
-	}
-	e.real, e.gpu, err = openReal(ort.Options{
-		Provider: e.f.provider, Lanes: e.f.lanes(), Batch: e.f.batch.n,
-		LocalRank: rankOnMachine(world), LocalSize: world.LocalSize, Unplaced: !world.Placed && world.Size > 1,
-		TF32: e.f.tf32, MemoryLimit: int64(e.f.gpuMemory) << 20, Saturate: saturate, Logger: e.log,
-	}, e.model, e.versions)
-	if err != nil {
-		return nil, err
+	var parts []joint.Part
+	for _, m := range e.models {
+		saturate, err := beganSaturating(ctx, e.out, m.Model, e.log)
+		if err != nil {
+			return nil, e.closeAll(parts, err)
+		}
+		real, g, err := openReal(ort.Options{
+			Provider: e.f.provider, Lanes: e.f.lanes(), Batch: e.f.batch.n,
+			LocalRank: rankOnMachine(world), LocalSize: world.LocalSize, Unplaced: !world.Placed && world.Size > 1,
+			TF32: e.f.tf32, MemoryLimit: int64(e.f.gpuMemory) << 20 / int64(len(e.models)), Saturate: saturate, Logger: e.log,
+		}, m.Model, e.versions)
+		if err != nil {
+			return nil, e.closeAll(parts, err)
+		}
+		e.real, parts = append(e.real, real), append(parts, real)
+		e.gpu = cmp.Or(e.gpu, g)
 	}
 	if e.tuning != nil {
-		e.tuning.Shared = ort.OnCPU(e.real.Device())
+		e.tuning.Shared = ort.OnCPU(e.real[0].Device())
 		if e.gpu != nil {
 			facts := e.gpu.Facts()
 			e.tuning.GPU = facts.Model()
 		}
 	}
-	return e.real, nil
+	return joint.Join(e.models, parts), nil
+}
+
+// openSimulated opens a simulated device for each model, which share its time.
+func (e *runEngine) openSimulated(ctx context.Context) (scorer.Engine, error) {
+	var parts []joint.Part
+	for _, m := range e.models {
+		part, err := openSimulated(ctx, e.o.device, m.Model, e.o.world, e.log)
+		if err != nil {
+			return nil, e.closeAll(parts, err)
+		}
+		parts = append(parts, part)
+	}
+	return joint.Join(e.models, parts), nil
+}
+
+// closeAll closes engines that are of no use, and returns err.
+func (e *runEngine) closeAll(parts []joint.Part, err error) error {
+	e.real = nil
+	for _, p := range slices.Backward(parts) {
+		err = errors.Join(err, p.Close())
+	}
+	return err
 }
 
 // cores counts the cores of this rank. Opening the engine may change them: a rank that was
@@ -99,13 +129,15 @@ func (e *runEngine) tryOut(ctx context.Context, batch int) error {
 		e.f.bound.loaded.Store(true)
 		return nil // it computes nothing
 	}
-	if chunk := e.f.chunk; chunk%batch != 0 && !ort.OnCPU(e.real.Device()) {
-		event.ChunkIrregular.On(e.log).Int("chunk_size", chunk).Int("batch", batch).Str("device", e.real.Device()).
+	if chunk := e.f.chunk; chunk%batch != 0 && !ort.OnCPU(e.real[0].Device()) {
+		event.ChunkIrregular.On(e.log).Int("chunk_size", chunk).Int("batch", batch).Str("device", e.real[0].Device()).
 			Msg("the last batch of every chunk is not full, and a GPU computes it as if it were: --chunk should be a multiple of --batch")
 	}
-	err := tryOut(ctx, e.real, e.model, batch, e.f.dependentRows, e.decoder, e.log)
-	if err == nil {
-		e.f.bound.loaded.Store(true)
+	for i, m := range e.models {
+		if err := tryOut(ctx, e.real[i], m.Model, batch, e.f.dependentRows, e.decoder, e.log); err != nil {
+			return err
+		}
 	}
-	return err
+	e.f.bound.loaded.Store(true)
+	return nil
 }

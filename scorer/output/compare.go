@@ -416,3 +416,35 @@ func number(n int64, none string) string {
 	}
 	return strconv.FormatInt(n, 10)
 }
+
+// compareHeads compares several answers.
+func (c *comparison) compareHeads(have, want *Job) {
+	if len(have.Heads) != len(want.Heads) {
+		c.model = append(c.model, difference{what: "answers of a row", have: headNames(have), want: headNames(want)})
+		return
+	}
+	for i := range have.Heads {
+		if a, b := headText(&have.Heads[i]), headText(&want.Heads[i]); a != b {
+			c.model = append(c.model, difference{what: fmt.Sprintf("answer %d of a row", i+1), have: a, want: b})
+		}
+	}
+}
+
+func headNames(j *Job) string {
+	if len(j.Heads) == 0 {
+		return "one"
+	}
+	var names []string
+	for _, h := range j.Heads {
+		names = append(names, h.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+func headText(h *JobHead) string {
+	text, err := json.Marshal(h)
+	if err != nil {
+		return err.Error()
+	}
+	return strings.Trim(string(text), "{}")
+}

@@ -36,18 +36,20 @@ var rowFields = map[string]struct {
 	"LabelsDigest":     {change: func(j *Job) { j.LabelsDigest = "sha256:k" }, says: "--labels"},
 	"Task":             {change: func(j *Job) { j.Task = "embed" }, says: "task of the model"},
 	"Settings":         {change: func(j *Job) { j.Settings = &models.Settings{Normalize: true} }, says: "settings of the task"},
-	"Activation":       {change: func(j *Job) { j.Activation = "sigmoid" }, says: "--activation: softmax there, sigmoid here"},
-	"OutputName":       {change: func(j *Job) { j.OutputName = "logits" }, says: "--output-name: probs there, logits here"},
-	"JPEGDecoder":      {change: func(j *Job) { j.JPEGDecoder = "go" }, says: "JPEG decoder: libjpeg-turbo there, go here"},
-	"Precision":        {change: func(j *Job) { j.Precision = TF32 }, says: "precision: the model's own there, tf32 here"},
-	"Int8":             {change: func(j *Job) { j.Int8 = "" }, says: "sums of 8-bit products"},
-	"MaxPixels":        {change: func(j *Job) { j.MaxPixels = 999 }, says: "--max-pixels: 1000 there, 999 here"},
-	"MaxBytes":         {change: func(j *Job) { j.MaxBytes = 1999 }, says: "--max-bytes: 2000 there, 1999 here"},
-	"MaxMemory":        {change: func(j *Job) { j.MaxMemory = 2999 }, says: "--max-image-memory: 3000 there, 2999 here"},
-	"Decoding":         {change: func(j *Job) { j.Decoding = 3 }, says: "decoders of images, of another release: 2 there, 3 here"},
-	"DependentRows":    {change: func(j *Job) { j.DependentRows = true }, says: "--allow-dependent-rows"},
-	"TopK":             {change: func(j *Job) { j.TopK = 3 }, says: "--top-k: 5 there, 3 here"},
-	"Format":           {change: func(j *Job) { j.Format = row.CSV }, says: "--format: jsonl there, csv here"},
+	"Heads": {change: func(j *Job) { j.Heads = []JobHead{{Name: "kind"}, {Name: "look", Task: "embed"}} },
+		says: "answers of a row: one there, kind, look here"},
+	"Activation":    {change: func(j *Job) { j.Activation = "sigmoid" }, says: "--activation: softmax there, sigmoid here"},
+	"OutputName":    {change: func(j *Job) { j.OutputName = "logits" }, says: "--output-name: probs there, logits here"},
+	"JPEGDecoder":   {change: func(j *Job) { j.JPEGDecoder = "go" }, says: "JPEG decoder: libjpeg-turbo there, go here"},
+	"Precision":     {change: func(j *Job) { j.Precision = TF32 }, says: "precision: the model's own there, tf32 here"},
+	"Int8":          {change: func(j *Job) { j.Int8 = "" }, says: "sums of 8-bit products"},
+	"MaxPixels":     {change: func(j *Job) { j.MaxPixels = 999 }, says: "--max-pixels: 1000 there, 999 here"},
+	"MaxBytes":      {change: func(j *Job) { j.MaxBytes = 1999 }, says: "--max-bytes: 2000 there, 1999 here"},
+	"MaxMemory":     {change: func(j *Job) { j.MaxMemory = 2999 }, says: "--max-image-memory: 3000 there, 2999 here"},
+	"Decoding":      {change: func(j *Job) { j.Decoding = 3 }, says: "decoders of images, of another release: 2 there, 3 here"},
+	"DependentRows": {change: func(j *Job) { j.DependentRows = true }, says: "--allow-dependent-rows"},
+	"TopK":          {change: func(j *Job) { j.TopK = 3 }, says: "--top-k: 5 there, 3 here"},
+	"Format":        {change: func(j *Job) { j.Format = row.CSV }, says: "--format: jsonl there, csv here"},
 }
 
 // otherFields are those that its rows do not depend on, with the reason.
@@ -57,7 +59,7 @@ var otherFields = map[string]string{
 	"GPU": "a warning says so", "ONNXRuntime": "a warning says so",
 	"Batch": "divides images only", "AutoBatch": "no part of the record", "Chunk": "divides images only", "Listed": "no part of the record",
 	"AutoMaxPixels": "no part of the record", "AutoMaxBytes": "no part of the record", "AutoMaxMemory": "no part of the record",
-	"AskedTopK": "no part of the record", "Width": "follows from the model",
+	"AskedTopK": "no part of the record", "Width": "follows from the model", "Models": "ModelDigest is that of all",
 	"RowForm": "a new job has the newest; see TestDiffersByTheFormOfRows", "ClaimForm": "about claims", "PartForm": "about names of parts",
 	"MaxErrors": "about the exit code", "After": "about where rows are", "Retry": "of a retry's record, which nobody continues",
 }
@@ -105,6 +107,8 @@ func TestEveryFieldIsComparedOrNot(t *testing.T) {
 func changeField(t *testing.T, v reflect.Value) {
 	t.Helper()
 	switch v.Kind() {
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
 	case reflect.String:
 		v.SetString(v.String() + "x")
 	case reflect.Int, reflect.Int64:

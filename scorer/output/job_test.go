@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -30,11 +31,11 @@ func TestJoinCreatesThenJoins(t *testing.T) {
 		t.Errorf("Join() = %+v, want an ID and a time", first)
 	}
 	second, created, err := Join(t.Context(), st, testJob(row.JSONL))
-	if err != nil || created || second != first {
+	if err != nil || created || !reflect.DeepEqual(second, first) {
 		t.Errorf("Join() again = %+v, created %v, %v, want %+v", second, created, err, first)
 	}
 	read, err := ReadJob(t.Context(), st)
-	if err != nil || read != first {
+	if err != nil || !reflect.DeepEqual(read, first) {
 		t.Errorf("ReadJob() = %+v, %v, want %+v", read, err, first)
 	}
 }
@@ -48,7 +49,7 @@ func TestJoinAdoptsBatchAndChunk(t *testing.T) {
 		t.Fatalf("Join() = %+v, %v, want the batch of the first worker and chunks for what it listed", first, err)
 	}
 	auto.AutoBatch, auto.Listed = 64, 10
-	if second, _, err := Join(t.Context(), st, auto); err != nil || second != first {
+	if second, _, err := Join(t.Context(), st, auto); err != nil || !reflect.DeepEqual(second, first) {
 		t.Errorf("Join() of the second worker = %+v, %v, want the recorded batch and chunk", second, err)
 	}
 	if c := first.Chunks(10); c.Size != 64 || c.Entries != 10 {
@@ -263,7 +264,7 @@ func TestFault08_TwoJobsOnOneOutput(t *testing.T) {
 				creators++
 			}
 			switch {
-			case 1+i%2 == won.Max && (errs[i] != nil || jobs[i] != won):
+			case 1+i%2 == won.Max && (errs[i] != nil || !reflect.DeepEqual(jobs[i], won)):
 				t.Errorf("Join() of worker %d of the same job = %v", i, errs[i])
 			case 1+i%2 != won.Max && !errors.Is(errs[i], ErrOtherJob):
 				t.Errorf("Join() of worker %d of the other job = %v, want ErrOtherJob", i, errs[i])
@@ -336,7 +337,7 @@ func TestFault02_TheRecordsAnswerIsLost(t *testing.T) {
 	if err != nil || !created {
 		t.Fatalf("Join() = created %v, %v, want true", created, err)
 	}
-	if have, err := ReadJob(t.Context(), inner); err != nil || have != j {
+	if have, err := ReadJob(t.Context(), inner); err != nil || !reflect.DeepEqual(have, j) {
 		t.Errorf("ReadJob() = %+v, %v, want what was created", have, err)
 	}
 

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/joint"
+	"github.com/batchscore/batchscore/models/library"
+	"github.com/batchscore/batchscore/scorer/output"
+)
+
+// modelSet is the models of a job, usually one, with the contract of all of them.
+type modelSet struct {
+	all      []joint.Model
+	contract models.Contract
+}
+
+// words returns the models that the flag names: several with commas between them, unless
+// a comma is part of the name of a file.
+func (f *jobFlags) words() []string {
+	word := f.model
+	if word == "" {
+		return []string{f.inference}
+	}
+	if path, _, err := library.Find(f.dir, word); err == nil {
+		if _, err := os.Stat(path); err == nil {
+			return []string{word}
+		}
+	}
+	return strings.Split(word, ",")
+}
+
+// ofOneModel are the flags that say something of one model that others need not share.
+var ofOneModel = []string{"labels", "output-name"}
+
+// checkWords returns an error if flags are given that belong to one of several models.
+func (f *jobFlags) checkWords(cmd *cobra.Command) error {
+	if len(f.words()) == 1 {
+		return nil
+	}
+	for _, name := range ofOneModel {
+		if cmd.Flags().Changed(name) {
+			return usagef("--%s belongs to one model, and there are several: register it with batchscore models add NAME FILE --%[1]s ..., and name it", name)
+		}
+	}
+	return nil
+}
+
+// openModels opens the models that the flags name.
+func (f *jobFlags) openModels(answers models.Answers) (*modelSet, error) {
+	s := &modelSet{}
+	for _, word := range f.words() {
+		m, err := f.openModel(word, f.labels, answers)
+		if err != nil {
+			return nil, f.explainTask(word, err)
+		}
+		m.Contract.Preprocess.ScaledDecode = m.Contract.Preprocess.ScaledDecode || f.scaledDecode
+		s.all = append(s.all, joint.Model{Name: joint.Name(word), Model: m})
+	}
+	var err error
+	if s.contract, err = joint.Contract(s.all); err != nil {
+		return nil, config(err)
+	}
+	if len(s.all) == 1 {
+		return s, nil
+	}
+	return s, checkTask(s.contract.Name, &s.contract)
+}
+
+// record describes the models in the record of a job.
+func (s *modelSet) record(job *output.Job) {
+	job.ModelDigest = joint.Digest(s.all)
+	var names []string
+	for _, m := range s.all {
+		names = append(names, filepath.Base(m.Path))
+		if m.LabelsFile != "" && job.LabelsFile == "" {
+			job.LabelsFile = filepath.Base(m.LabelsFile)
+		}
+		if m.Int8 {
+			job.Int8 = output.ExactInt8
+		}
+		if len(s.all) > 1 {
+			job.Models = append(job.Models, output.JobModel{Name: m.Name, Model: filepath.Base(m.Path), Digest: m.Digest,
+				Precision: m.Contract.Precision})
+		}
+	}
+	job.Model = strings.Join(names, "+")
+}
