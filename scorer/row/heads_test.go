@@ -13,8 +13,9 @@ import (
 // manyHeads is a contract with a head of each task.
 func manyHeads() *models.Contract {
 	return &models.Contract{
-		Preprocess: preprocess.Spec{Width: 8, Height: 8, Layout: preprocess.HWC, DType: preprocess.Uint8, Resize: preprocess.PillowBilinear, Fit: preprocess.Stretch},
-		Output:     models.Probabilities, Classes: 3, Labels: []string{"cat", "dog", "cow"}, HeadName: "kind",
+		Preprocess: preprocess.Spec{Width: 8, Height: 8, Layout: preprocess.HWC, DType: preprocess.Uint8,
+			Resize: preprocess.PillowBilinear, Fit: preprocess.Stretch},
+		Output: models.Probabilities, Classes: 3, Labels: []string{"cat", "dog", "cow"}, HeadName: "kind",
 		Heads: []models.Head{
 			{Name: "tags", Task: models.MultiLabel, Output: models.Independent, Classes: 2, Labels: []string{"wet", "old"},
 				Settings: models.Settings{Threshold: 0.5}},
@@ -100,7 +101,8 @@ func TestHeads(t *testing.T) {
 			if simulated {
 				mark = labelMark
 			}
-			for _, want := range []string{`"kind_label":"` + mark + `dog","kind_class_id":1,"kind_score":0.7`, `"look_vector":[64,-127,32,0],"look_scale":0.015748`,
+			for _, want := range []string{`"kind_label":"` + mark + `dog","kind_class_id":1,"kind_score":0.7`,
+				`"look_vector":[64,-127,32,0],"look_scale":0.015748`,
 				`"pose_pitch":0.25,"pose_yaw":-1.5`, `"box_boxes":[`} {
 				if !strings.Contains(line, want) {
 					t.Errorf("%s has no %s", line, want)
@@ -165,7 +167,8 @@ func TestHeadsWithColumnsOfOneName(t *testing.T) {
 	}{
 		{name: "a name that another begins with", heads: []Head{{Name: "a"}, {Name: "a_b", Task: models.Raw, Settings: models.Settings{Columns: []string{"x"}}},
 			{Name: "A", Task: models.Raw, Settings: models.Settings{Columns: []string{"b_x"}}}}, want: `two columns would be called "A_b_x"`},
-		{name: "a column too long", heads: []Head{{Name: strings.Repeat("a", 40), Task: models.Raw, Settings: models.Settings{Columns: []string{strings.Repeat("x", 40)}}}},
+		{name: "a column too long", heads: []Head{{Name: strings.Repeat("a", 40), Task: models.Raw,
+			Settings: models.Settings{Columns: []string{strings.Repeat("x", 40)}}}},
 			want: "cannot be the name of a column"},
 		{name: "no such task", heads: []Head{{Name: "a", Task: "paint"}}, want: `head a: unknown task "paint"`},
 		{name: "none", want: "there are no heads"},
