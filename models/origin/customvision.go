@@ -57,6 +57,9 @@ func (r *reader) readCustomVision() {
 		from = exported
 	}
 	a := models.Answers{Resize: to(preprocess.PillowBicubic), Fit: to(preprocess.Stretch), OutputName: r.output("loss", "model_output")}
+	if kind == models.KindMultiLabel {
+		a.Task = to(models.MultiLabel)
+	}
 	switch {
 	case strings.HasPrefix(format, "Bgr"):
 		a.BGR = to(true)

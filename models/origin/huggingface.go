@@ -82,7 +82,7 @@ func (c *config) kind() (class string, kind models.Kind) {
 // Optimum copies next to the graph.
 func (r *reader) readHuggingFace() {
 	var c config
-	path, text := r.json("config.json", &c)
+	path, _ := r.json("config.json", &c)
 	if path == "" || c.Architectures == nil && c.Type == "" && c.Pretrained == nil {
 		path = ""
 	}
@@ -91,12 +91,12 @@ func (r *reader) readHuggingFace() {
 		r.readTimm(path, &c)
 		return
 	case path != "":
-		r.readConfig(path, text, &c)
+		r.readConfig(path, &c)
 	}
 	r.readProcessor(&c)
 }
 
-func (r *reader) readConfig(path string, text []byte, c *config) {
+func (r *reader) readConfig(path string, c *config) {
 	class, kind := c.kind()
 	if kind == "" && processorOf[c.Type] != "" && imageInput(r.file) != nil && len(r.file.Inputs) == 1 {
 		kind = models.KindEmbedding // such as Dinov2Model
@@ -116,28 +116,57 @@ func (r *reader) readConfig(path string, text []byte, c *config) {
 		a.Output = to(models.Logits)
 		switch c.Problem {
 		case "multi_label_classification":
-			a.Output = to(models.Sigmoid)
+			a.Task, a.Output = to(models.MultiLabel), to(models.Sigmoid)
 			r.found.Kind = models.KindMultiLabel
 		case "regression":
-			a.Output = nil
+			a.Task, a.Output = to(models.Raw), nil
 			r.found.Kind = models.KindNumbers
 		}
-		if c.Labels != nil && r.found.Kind != models.KindNumbers {
+		if c.Labels != nil {
 			a.Labels = r.labels(path, filepath.Base(path), labelsOf(c.Labels), r.columns(a.OutputName))
 		}
+		if r.found.Kind == models.KindNumbers {
+			a.Columns, a.Labels = columnNames(a.Labels), nil
+		}
 	case models.KindEmbedding:
+		a.Task = to(models.Embed)
 		a.OutputName = r.output("image_embeds", "pooler_output", "last_hidden_state")
 	case models.KindDetector:
 		if c.Labels != nil {
 			a.Labels = r.labels(path, filepath.Base(path), labelsOf(c.Labels), 0)
 		}
+		r.detr(&a)
 	}
 	if s, err := parseSize(c.ImageSize, false); err == nil && s.Width > 0 && r.width == 0 && r.height == 0 {
 		// Weak: a file of the image processor says it more exactly.
 		defer r.answer(path, models.Answers{Width: &s.Width, Height: &s.Height})
 	}
-	_ = text
 	r.answer(path, a)
+}
+
+// detr answers for a detector with the outputs of DETR: with a score for "no object" its
+// scores are logits of a softmax, without one of sigmoids.
+func (r *reader) detr(a *models.Answers) {
+	if r.output("logits") == "" || r.output("pred_boxes") == "" {
+		return
+	}
+	a.Task, a.Detector, a.OutputNames, a.Units = to(models.Detect), to(models.DETR), []string{"logits", "pred_boxes"}, to(models.Parts)
+	a.Output = to(models.Sigmoid)
+	for _, out := range r.file.Outputs {
+		if n := len(out.Shape); out.Name == "logits" && n > 0 && out.Shape[n-1] == int64(len(a.Labels)+1) {
+			a.Output, a.Background = to(models.Logits), to(true)
+		}
+	}
+}
+
+// columnNames returns labels as names of columns; nil if one cannot be.
+func columnNames(labels []string) []string {
+	for _, l := range labels {
+		if models.CheckColumn(l) != nil {
+			return nil
+		}
+	}
+	return labels
 }
 
 // labelsOf returns the text of a file that holds only id2label.

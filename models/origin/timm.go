@@ -41,6 +41,9 @@ func (r *reader) readTimm(path string, c *config) {
 	if r.open {
 		a.Layout = "NCHW"
 	}
+	if r.found.Kind == models.KindEmbedding {
+		a.Task = to(models.Embed)
+	}
 	if r.found.Kind == models.KindClassifier {
 		a.Output = to(models.Logits)
 		names := c.Names

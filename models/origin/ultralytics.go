@@ -24,7 +24,11 @@ func (r *reader) readUltralytics() {
 	if kind == "" || !named || author != "Ultralytics" && !strings.HasPrefix(description, "Ultralytics") {
 		return
 	}
-	r.is(strings.TrimSpace("Ultralytics, "+description), kind)
+	what := description
+	if !strings.Contains(what, "Ultralytics") {
+		what = strings.TrimSpace("Ultralytics " + what)
+	}
+	r.is(what, kind)
 	const from = "metadata of Ultralytics"
 	a := models.Answers{BGR: to(false), Scale: to(float32(1. / 255))}
 	if r.open {
@@ -61,5 +65,23 @@ func (r *reader) readUltralytics() {
 	r.answer(from, a)
 }
 
-// detector answers how Ultralytics prepares images for a detector: LetterBox.
-func (r *reader) detector(a *models.Answers) {}
+// detector answers how Ultralytics prepares images for a detector, LetterBox, and which
+// boxes its predictor keeps: non_max_suppression with its defaults.
+func (r *reader) detector(a *models.Answers) {
+	a.Task, a.Resize, a.Fit = to(models.Detect), to(preprocess.OpenCVLinear), to(preprocess.Letterbox)
+	a.Overlap = to[float32](0.7)
+	n := int64(len(a.Labels))
+	shape := r.file.Outputs[0].Shape
+	switch {
+	case len(shape) != 3 || len(r.file.Outputs) != 1:
+	case shape[1] == 4+n:
+		a.Detector = to(models.YOLOv8)
+	case shape[2] == 5+n:
+		a.Detector = to(models.YOLOv5)
+	case shape[2] == 6:
+		a.Detector, a.Overlap = to(models.Boxes), nil
+	}
+	if a.Detector == nil {
+		r.note("its outputs are none of the arrangements of boxes here")
+	}
+}

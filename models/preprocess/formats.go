@@ -13,7 +13,6 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess/icns"
 	"github.com/batchscore/batchscore/models/preprocess/ico"
 	"github.com/batchscore/batchscore/models/preprocess/jpeg"
-	"github.com/batchscore/batchscore/models/preprocess/native"
 	"github.com/batchscore/batchscore/models/preprocess/pcx"
 	"github.com/batchscore/batchscore/models/preprocess/png"
 	"github.com/batchscore/batchscore/models/preprocess/pnm"
@@ -59,8 +58,8 @@ var formats = []codec.Format{
 
 	// HEIF and AVIF: the brands tell them apart from each other and from videos.
 	{Name: "AVIF", Extensions: "avif avifs", Match: isAVIF},
-	{Name: "HEIC", Extensions: "heic heics", Match: isHEIC, New: native.NewHEIC},
-	{Name: "HEIF", Extensions: "heif heifs hif", Match: isHEIF, New: native.NewHEIF},
+	{Name: "HEIC", Extensions: "heic heics", Match: isHEIC},
+	{Name: "HEIF", Extensions: "heif heifs hif", Match: isHEIF},
 
 	{Name: "BPG", Extensions: "bpg", Signatures: []string{"BPG\xfb"}},
 	dds.Format,

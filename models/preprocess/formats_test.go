@@ -95,11 +95,11 @@ func TestFault17_KnownFormats(t *testing.T) {
 		reason    string // the format, if the status is ok
 	}
 	cases := []is{
-		{name: "HEIF of no coded brand", src: ftyp("mif1"), status: codec.StatusOK, reason: "HEIF"},
+		{name: "HEIF of no coded brand", src: ftyp("mif1"), status: codec.StatusUnsupported, reason: "HEIF is not decoded"},
 		{name: "AVIF under the general brand", src: ftyp("mif1", "mif1", "avif", "miaf"), status: codec.StatusUnsupported, reason: "AVIF is not decoded"},
-		{name: "HEIC under the general brand", src: ftyp("mif1", "mif1", "heic"), status: codec.StatusOK, reason: "HEIC"},
-		{name: "HEIF among the compatible brands", src: ftyp("isom", "iso6", "miaf"), status: codec.StatusOK, reason: "HEIF"},
-		{name: "HEIC cut after its major brand", src: ftyp("heic")[:12], status: codec.StatusOK, reason: "HEIC"},
+		{name: "HEIC under the general brand", src: ftyp("mif1", "mif1", "heic"), status: codec.StatusUnsupported, reason: "HEIC is not decoded"},
+		{name: "HEIF among the compatible brands", src: ftyp("isom", "iso6", "miaf"), status: codec.StatusUnsupported, reason: "HEIF is not decoded"},
+		{name: "HEIC cut after its major brand", src: ftyp("heic")[:12], status: codec.StatusUnsupported, reason: "HEIC is not decoded"},
 		{name: "MP4", src: ftyp("isom", "iso2", "mp41"), status: codec.StatusNotImage, reason: `a video or sound (ISO base media, brand "isom")`},
 		{name: "QuickTime", src: ftyp("qt  "), status: codec.StatusNotImage, reason: `a video or sound (ISO base media, brand "qt  ")`},
 		{name: "letters of two brands", src: ftyp("ic h"), status: codec.StatusNotImage, reason: `a video or sound (ISO base media, brand "ic h")`},
@@ -175,13 +175,13 @@ func TestFault17_KnownFormats(t *testing.T) {
 		},
 	}
 	for _, brand := range brandsHEIC {
-		cases = append(cases, is{brand, ftyp(brand), codec.StatusOK, "HEIC"})
+		cases = append(cases, is{brand, ftyp(brand), codec.StatusUnsupported, "HEIC is not decoded"})
 	}
 	for _, brand := range brandsAVIF {
 		cases = append(cases, is{brand, ftyp(brand, "mif1"), codec.StatusUnsupported, "AVIF is not decoded"})
 	}
 	for _, brand := range brandsHEIF {
-		cases = append(cases, is{brand, ftyp(brand), codec.StatusOK, "HEIF"})
+		cases = append(cases, is{brand, ftyp(brand), codec.StatusUnsupported, "HEIF is not decoded"})
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
