@@ -28,6 +28,7 @@ type jobFlags struct {
 	chunk, topK      int
 	format           string
 	scaledDecode     bool
+	rawPreview       bool
 	allFiles         bool
 	dependentRows    bool
 }
@@ -134,6 +135,8 @@ func (f *jobFlags) register(cmd *cobra.Command) {
 		f.boundFlags.register(cmd)
 		f.decodeFlag.register(cmd, decodeDevices, "decode JPEG on `DEVICE`: cpu (with libjpeg-turbo), gpu (with NVIDIA's nvImageCodec, whose pixels differ;"+
 			" not yet tried on a GPU), or auto (what an existing job began with, else cpu)")
+		fs.BoolVar(&f.rawPreview, "raw-preview", false, "decode the JPEG that a camera's raw file (DNG, CR2, NEF, ARW and others) holds as its preview;"+
+			" without it, such a file has the status unsupported")
 		fs.BoolVar(&f.scaledDecode, "scaled-decode", false, "let the JPEG decoder shrink large photographs while decoding: faster, but the pixels differ")
 	})
 	groupFlags(cmd, "Model flags", func() {

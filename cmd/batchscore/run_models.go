@@ -59,6 +59,7 @@ func (f *jobFlags) openModels(answers models.Answers) (*modelSet, error) {
 			return nil, f.explainTask(word, err)
 		}
 		m.Contract.Preprocess.ScaledDecode = m.Contract.Preprocess.ScaledDecode || f.scaledDecode
+		m.Contract.Preprocess.RawPreview = m.Contract.Preprocess.RawPreview || f.rawPreview
 		s.all = append(s.all, joint.Model{Name: joint.Name(word), Model: m})
 	}
 	var err error

@@ -149,14 +149,18 @@ func (d *Decoder) decode(src []byte) (*codec.Failure, error) {
 	if int64(len(src)) > d.opt.MaxBytes {
 		return codec.Fail(codec.StatusTooLarge, "%d bytes, more than the %d of --max-bytes", len(src), d.opt.MaxBytes), nil
 	}
-	i, fail := sniff(src)
+	found, fail := d.find(src)
 	if fail != nil {
 		return fail, nil
 	}
 	if d.injectPanic != nil {
 		d.injectPanic()
 	}
-	return d.codecs[i].Decode(src, d.bounds, d.canvas)
+	to := codec.Canvas(d.canvas)
+	if found.turn > 1 {
+		to = codec.Turned(to, found.turn)
+	}
+	return d.codecs[found.format].Decode(found.src, d.bounds, to)
 }
 
 // tooLarge returns the Failure of an image that needs more memory than one image may take.

@@ -18,6 +18,7 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess/pnm"
 	"github.com/batchscore/batchscore/models/preprocess/psd"
 	"github.com/batchscore/batchscore/models/preprocess/qoi"
+	"github.com/batchscore/batchscore/models/preprocess/rawpreview"
 	"github.com/batchscore/batchscore/models/preprocess/sgi"
 	"github.com/batchscore/batchscore/models/preprocess/sunraster"
 	"github.com/batchscore/batchscore/models/preprocess/tga"
@@ -44,16 +45,17 @@ var formats = []codec.Format{
 	webp.Format,
 	bmp.Format,
 
-	// Camera raw. The decoders of TIFF would find a small preview in some of them.
-	{Name: "Canon CR2", Extensions: "cr2", Signatures: []string{"II*\x00....CR\x02"}},
-	{Name: "Canon CR3", Extensions: "cr3", Signatures: []string{"....ftypcrx "}},
-	{Name: "Canon CRW", Extensions: "crw", Signatures: []string{"II....HEAPCCDR"}},
-	{Name: "Fujifilm RAF", Extensions: "raf", Signatures: []string{"FUJIFILMCCD-RAW"}},
-	{Name: "Olympus ORF", Extensions: "orf", Signatures: []string{"IIRO", "IIRS", "MMOR"}},
-	{Name: "Panasonic RW2", Extensions: "rw2", Signatures: []string{"IIU\x00"}},
-	{Name: "Sigma X3F", Extensions: "x3f", Signatures: []string{"FOVb"}},
-	tiff.DNG,
-	tiff.CameraRaw,
+	// Camera raw, of which a preview is decoded on request. The decoders of TIFF would find a
+	// small one in some of them.
+	raw(codec.Format{Name: "Canon CR2", Extensions: "cr2", Signatures: []string{"II*\x00....CR\x02"}}),
+	raw(codec.Format{Name: "Canon CR3", Extensions: "cr3", Signatures: []string{"....ftypcrx "}}),
+	raw(codec.Format{Name: "Canon CRW", Extensions: "crw", Signatures: []string{"II....HEAPCCDR"}}),
+	raw(codec.Format{Name: "Fujifilm RAF", Extensions: "raf", Signatures: []string{"FUJIFILMCCD-RAW"}}),
+	raw(codec.Format{Name: "Olympus ORF", Extensions: "orf", Signatures: []string{"IIRO", "IIRS", "MMOR"}}),
+	raw(codec.Format{Name: "Panasonic RW2", Extensions: "rw2", Signatures: []string{"IIU\x00"}}),
+	raw(codec.Format{Name: "Sigma X3F", Extensions: "x3f", Signatures: []string{"FOVb"}}),
+	raw(tiff.DNG),
+	raw(tiff.CameraRaw),
 	tiff.Format,
 
 	// HEIF and AVIF: the brands tell them apart from each other and from videos.
@@ -104,6 +106,12 @@ var formats = []codec.Format{
 	notImage("a ZIP archive", "PK\x03\x04"),
 	notImage("a gzip file", "\x1f\x8b"),
 	notImage("a Git LFS pointer: the file itself was not fetched", "version https://git-lfs.github.com/"),
+}
+
+// raw returns the entry of a camera's raw files.
+func raw(f codec.Format) codec.Format {
+	f.Preview = rawpreview.Find
+	return f
 }
 
 // notImage returns the entry of a kind of files that are not images.

@@ -94,6 +94,7 @@ func TestFault17_KnownFormats(t *testing.T) {
 		status    codec.Status
 		reason    string // the format, if the status is ok
 	}
+	const preview = "; --raw-preview decodes the preview in it"
 	cases := []is{
 		{name: "HEIF of no coded brand", src: ftyp("mif1"), status: codec.StatusUnsupported, reason: "HEIF is not decoded"},
 		{name: "AVIF under the general brand", src: ftyp("mif1", "mif1", "avif", "miaf"), status: codec.StatusUnsupported, reason: "AVIF is not decoded"},
@@ -103,16 +104,16 @@ func TestFault17_KnownFormats(t *testing.T) {
 		{name: "MP4", src: ftyp("isom", "iso2", "mp41"), status: codec.StatusNotImage, reason: `a video or sound (ISO base media, brand "isom")`},
 		{name: "QuickTime", src: ftyp("qt  "), status: codec.StatusNotImage, reason: `a video or sound (ISO base media, brand "qt  ")`},
 		{name: "letters of two brands", src: ftyp("ic h"), status: codec.StatusNotImage, reason: `a video or sound (ISO base media, brand "ic h")`},
-		{name: "CR3", src: ftyp("crx ", "crx ", "isom"), status: codec.StatusUnsupported, reason: "Canon CR3 is not decoded"},
-		{name: "CR2", src: "II*\x00\x10\x00\x00\x00CR\x02\x00" + pad, status: codec.StatusUnsupported, reason: "Canon CR2 is not decoded"},
-		{name: "DNG", src: littleTIFF([2]uint16{0x00fe, 1}, [2]uint16{0xc612, 1}), status: codec.StatusUnsupported, reason: "DNG is not decoded"},
+		{name: "CR3", src: ftyp("crx ", "crx ", "isom"), status: codec.StatusUnsupported, reason: "Canon CR3 is not decoded" + preview},
+		{name: "CR2", src: "II*\x00\x10\x00\x00\x00CR\x02\x00" + pad, status: codec.StatusUnsupported, reason: "Canon CR2 is not decoded" + preview},
+		{name: "DNG", src: littleTIFF([2]uint16{0x00fe, 1}, [2]uint16{0xc612, 1}), status: codec.StatusUnsupported, reason: "DNG is not decoded" + preview},
 		{name: "NEF", src: littleTIFF([2]uint16{0x00fe, 1}, [2]uint16{0x010f, 1}, [2]uint16{0x014a, 1}),
-			status: codec.StatusUnsupported, reason: "camera raw is not decoded"},
-		{name: "RAF", src: "FUJIFILMCCD-RAW 0201", status: codec.StatusUnsupported, reason: "Fujifilm RAF is not decoded"},
-		{name: "ORF", src: "IIRS\x08\x00\x00\x00", status: codec.StatusUnsupported, reason: "Olympus ORF is not decoded"},
-		{name: "RW2", src: "IIU\x00\x18\x00\x00\x00", status: codec.StatusUnsupported, reason: "Panasonic RW2 is not decoded"},
-		{name: "X3F", src: "FOVb\x00\x00", status: codec.StatusUnsupported, reason: "Sigma X3F is not decoded"},
-		{name: "CRW", src: "II\x1a\x00\x00\x00HEAPCCDR", status: codec.StatusUnsupported, reason: "Canon CRW is not decoded"},
+			status: codec.StatusUnsupported, reason: "camera raw is not decoded" + preview},
+		{name: "RAF", src: "FUJIFILMCCD-RAW 0201", status: codec.StatusUnsupported, reason: "Fujifilm RAF is not decoded" + preview},
+		{name: "ORF", src: "IIRS\x08\x00\x00\x00", status: codec.StatusUnsupported, reason: "Olympus ORF is not decoded" + preview},
+		{name: "RW2", src: "IIU\x00\x18\x00\x00\x00", status: codec.StatusUnsupported, reason: "Panasonic RW2 is not decoded" + preview},
+		{name: "X3F", src: "FOVb\x00\x00", status: codec.StatusUnsupported, reason: "Sigma X3F is not decoded" + preview},
+		{name: "CRW", src: "II\x1a\x00\x00\x00HEAPCCDR", status: codec.StatusUnsupported, reason: "Canon CRW is not decoded" + preview},
 		{name: "JPEG XL container", src: "\x00\x00\x00\x0cJXL \r\n\x87\n", status: codec.StatusUnsupported, reason: "JPEG XL is not decoded"},
 		{name: "JPEG XL codestream", src: "\xff\x0a\x00", status: codec.StatusUnsupported, reason: "JPEG XL is not decoded"},
 		{name: "JPEG 2000 file", src: "\x00\x00\x00\x0cjP  \r\n\x87\n", status: codec.StatusUnsupported, reason: "JPEG 2000 is not decoded"},

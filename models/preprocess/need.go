@@ -44,11 +44,11 @@ func (d *Decoder) Need(src []byte) Need {
 	if int64(len(src)) > d.opt.MaxBytes {
 		return Need{Bytes: leastNeed}
 	}
-	i, fail := sniff(src)
+	found, fail := d.find(src)
 	if fail != nil {
 		return Need{Bytes: leastNeed}
 	}
-	n := d.codecs[i].Need(src, d.bounds)
+	n := d.codecs[found.format].Need(found.src, d.bounds)
 	need := Need{Width: n.Width, Height: n.Height, Bytes: leastNeed + n.Bytes}
 	if n.Width > 0 && n.Height > 0 {
 		need.Bytes += d.spec.canvasNeed(n, d.canvas.shown)

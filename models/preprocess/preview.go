@@ -29,10 +29,10 @@ type Preview struct {
 
 // NewPreviewer returns a Previewer, which the caller must Close, of pictures whose longest
 // side has at most so many pixels. Images are turned upright, unless ignoreOrientation is
-// set, as in a Spec.
+// set, as in a Spec. A camera's raw file shows its preview.
 func NewPreviewer(side int, ignoreOrientation bool, opt Options) (*Previewer, error) {
 	d, err := NewDecoder(Spec{Width: side, Height: side, Layout: HWC, DType: Uint8, Resize: PillowBicubic,
-		Fit: Stretch, IgnoreOrientation: ignoreOrientation, ScaledDecode: true}, opt)
+		Fit: Stretch, IgnoreOrientation: ignoreOrientation, ScaledDecode: true, RawPreview: true}, opt)
 	if err != nil {
 		return nil, fmt.Errorf("pictures of %d pixels: %w", side, err)
 	}

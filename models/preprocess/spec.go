@@ -156,6 +156,9 @@ type Spec struct {
 	// eighth by DCT scaling, never below the target size. It changes pixels, and is
 	// therefore part of the Spec.
 	ScaledDecode bool `json:"scaled_decode,omitempty"`
+	// RawPreview decodes the preview that a camera's raw file holds as a JPEG, which is
+	// what the camera made of it. Without it such files are not decoded.
+	RawPreview bool `json:"raw_preview,omitempty"`
 	// Scale, Mean and Std apply to Float32 only, per RGB channel, before any
 	// swap: value = (pixel*Scale - Mean[c]) / Std[c]. A zero Scale means 1;
 	// empty Mean and Std mean 0 and 1.

@@ -117,5 +117,8 @@ func preprocessing(s *preprocess.Spec) string {
 	if s.ScaledDecode {
 		parts = append(parts, "scaled decoding of JPEG")
 	}
+	if s.RawPreview {
+		parts = append(parts, "previews of raw files")
+	}
 	return strings.Join(parts, ", ")
 }

@@ -26,6 +26,10 @@ type Format struct {
 	// New returns a decoder. It is nil for a format that is known and not decoded.
 	New func(Config) (Decoder, error)
 
+	// Preview returns the JPEG that a file of a format without New holds as a preview, or
+	// nil, and how the file says that its pictures are turned upright. It decodes nothing.
+	Preview func(src []byte) ([]byte, Orientation)
+
 	// Refuse says why src has no pixels, for an entry without New; nil means that
 	// the format is not decoded, with status unsupported.
 	Refuse func(src []byte) *Failure
@@ -64,7 +68,27 @@ type RawDecoder interface {
 // its own metadata say.
 func Stored(to Canvas) Canvas { return stored{to} }
 
+// Turned returns a Canvas for a picture inside a file that says how its pictures are turned
+// upright, for those that do not say it themselves.
+func Turned(to Canvas, o Orientation) Canvas { return turned{to, o} }
+
+type turned struct {
+	Canvas
+	o Orientation
+}
+
+func (t turned) Alpha() bool { return Alpha(t.Canvas) }
+
+func (t turned) Prepare(width, height int, o Orientation, scales []Scale) Pixels {
+	if o == 1 {
+		o = t.o
+	}
+	return t.Canvas.Prepare(width, height, o, scales)
+}
+
 type stored struct{ Canvas }
+
+func (s stored) Alpha() bool { return Alpha(s.Canvas) }
 
 func (s stored) Prepare(width, height int, _ Orientation, scales []Scale) Pixels {
 	return s.Canvas.Prepare(width, height, 1, scales)
