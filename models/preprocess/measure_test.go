@@ -75,6 +75,23 @@ func measuredPictures(tb testing.TB) []measured {
 	copy(small[10+12+8:], "\x02\x00\x00\x00")
 	add("TIFF, Group 3", flatTIFF(tb, w, h, 1, 1, 3))
 	add("TIFF, Group 4", flatTIFF(tb, w, h, 1, 1, 4))
+	for _, c := range []struct{ format, bits, samples, compression int }{
+		{format: 3, bits: 32, samples: 1, compression: 8},
+		{format: 3, bits: 32, samples: 3, compression: 5},
+		{format: 2, bits: 16, samples: 1, compression: 1},
+		{format: 1, bits: 64, samples: 3, compression: 50000},
+		{format: 1, bits: 8, samples: 3, compression: 50000},
+		{format: 1, bits: 8, samples: 3, compression: 34925},
+	} {
+		add(fmt.Sprintf("TIFF of %d samples of format %d and %d bits, packed as %d", c.samples, c.format, c.bits, c.compression),
+			flatTIFF(tb, w, h, c.bits, c.samples, c.compression, [4]uint32{339, 3, 1, uint32(c.format)}))
+	}
+	add("TIFF in strips of zstd", flatTIFF(tb, w, 64, 8, 3, 50000))
+	inside := flatCoded(w, h, 0xc0, true, "\x01\x02\x03", 0x22, 0x11, 0x11)
+	add("TIFF with a JPEG inside", holdTIFF(w, h, 7, inside))
+	add("TIFF with a JPEG inside, in a tile", holdTIFF(w, h, 7, flatCoded(w, h, 0xc0, true, "\x01\x02\x03", 0x11, 0x11, 0x11), [4]uint32{322, 4, 1, w + 10},
+		[4]uint32{323, 4, 1, h}))
+	add("TIFF with a JPEG of the old kind", holdTIFF(w, h, 6, inside))
 	add("TIFF with its bits reversed", flatTIFF(tb, w, h, 1, 1, 1, [4]uint32{266, 3, 1, 2}))
 
 	for _, c := range []struct {
@@ -187,7 +204,7 @@ func TestNeed_Measured(t *testing.T) {
 		if !loose && said > got+got/2+slack {
 			t.Errorf("%s: Need says %d bytes, and it takes %d", name, said, got)
 		}
-		besides := strings.Contains(name, "compression 5") || strings.Contains(name, "groups")
+		besides := strings.Contains(name, "compression 5") || strings.Contains(name, "packed as") || strings.Contains(name, "groups")
 		if kind, _, _ := strings.Cut(strings.ReplaceAll(name, ",", " "), " "); pixels > large && !besides {
 			if strings.HasPrefix(name, inGo) {
 				kind = inGo

@@ -24,7 +24,8 @@ type Need struct {
 // BytesPerPixel is how many bytes a pixel of a large image takes at most, by format as Decoded
 // names it; other formats take 4. JPEG is with libjpeg-turbo: 4 for most, 7 for a progressive one of chroma ratio
 // 4:2:0, 12 for one of four components. Without libjpeg-turbo it is JPEGBytesPerPixelInGo.
-// Besides, a TIFF in LZW takes up to 8 MB, and the codes of a lossless WebP up to 220 MB.
+// Besides, a TIFF in LZW takes up to 8 MB, one in LZMA or zstd what its blocks refer to, one
+// with JPEG inside what that takes, and the codes of a lossless WebP up to 220 MB.
 // Decoder.Need is exact for each image.
 var BytesPerPixel = []struct {
 	Format string

@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"compress/zlib"
 	"encoding/binary"
+	"hash/crc32"
 	"image"
 	"image/color"
 	"image/gif"
 	"math/bits"
 	"testing"
+
+	"github.com/klauspost/compress/zstd"
 
 	"github.com/batchscore/batchscore/models/preprocess/codec/codectest"
 )
@@ -112,6 +115,14 @@ func flatTIFF(tb testing.TB, w, h, bits, samples, compression int, more ...[4]ui
 		data = deflated(tb, raw)
 	case 32773:
 		data = bytes.Repeat([]byte{0x81, 0}, raw/128+1)
+	case 34925:
+		data = storedXZ(raw)
+	case 50000:
+		z, err := zstd.NewWriter(nil)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		data = z.EncodeAll(make([]byte, raw), nil)
 	}
 	photometric := uint32(1)
 	if samples >= 3 {
@@ -125,6 +136,28 @@ func flatTIFF(tb testing.TB, w, h, bits, samples, compression int, more ...[4]ui
 	}
 	entries = append(entries, [4]uint32{273, 4, 1, uint32(8 + 2 + 12*(len(entries)+1) + 4)})
 	return append(codectest.TIFF(entries...), data...)
+}
+
+// storedXZ returns an .xz stream of n zeros that are not compressed, with a dictionary of 8 MB.
+func storedXZ(n int) []byte {
+	b := []byte("\xfd7zXZ\x00\x00\x00")
+	b = binary.LittleEndian.AppendUint32(b, crc32.ChecksumIEEE(b[6:8]))
+	block := []byte{2, 0, 0x21, 1, 22, 0, 0, 0}
+	b = binary.LittleEndian.AppendUint32(append(b, block...), crc32.ChecksumIEEE(block))
+	for control := byte(1); n > 0; control = 2 {
+		m := min(n, 1<<16)
+		b = append(append(b, control, byte((m-1)>>8), byte(m-1)), make([]byte, m)...)
+		n -= m
+	}
+	return append(b, 0)
+}
+
+// holdTIFF returns a TIFF of YCbCr whose only block is a file.
+func holdTIFF(w, h, compression int, file []byte, more ...[4]uint32) []byte {
+	entries := append([][4]uint32{{256, 4, 1, uint32(w)}, {257, 4, 1, uint32(h)}, {258, 3, 1, 8}, {259, 3, 1, uint32(compression)},
+		{262, 3, 1, 6}, {277, 3, 1, 3}, {278, 4, 1, uint32(h)}, {279, 4, 1, uint32(len(file))}}, more...)
+	entries = append(entries, [4]uint32{273, 4, 1, uint32(8 + 2 + 12*(len(entries)+1) + 4)})
+	return append(codectest.TIFF(entries...), file...)
 }
 
 // flatCoded returns a JPEG with a frame of this marker, and components of this sampling. Each

@@ -24,7 +24,8 @@ type header struct {
 	compression   uint32
 	masks         [3]mask // of red, green and blue, where a pixel has 16 bits or more
 	palette       [256][3]uint8
-	pixels        int // where in the file they begin
+	colours       [256]uint32 // the pixels of palette
+	pixels        int         // where in the file they begin
 }
 
 // Values of header.compression.
@@ -225,10 +226,15 @@ func (b *header) unpack(row []uint8, line []byte) {
 			v := binary.LittleEndian.Uint32(line[4*x:])
 			codec.Set(row, x, b.masks[0].of(v), b.masks[1].of(v), b.masks[2].of(v))
 		}
+	case 8:
+		for x, v := range line[:b.width] {
+			binary.LittleEndian.PutUint32(row[4*x:], b.colours[v])
+		}
 	default:
+		perByte, mask := 8/b.bits, uint8(1)<<b.bits-1
 		for x := range b.width {
-			c := b.palette[codec.Packed(line, x, b.bits)]
-			codec.Set(row, x, c[0], c[1], c[2])
+			v := line[x/perByte] >> (8 - b.bits*(x%perByte+1)) & mask
+			binary.LittleEndian.PutUint32(row[4*x:], b.colours[v])
 		}
 	}
 }
@@ -266,6 +272,9 @@ func decode(src []byte, bounds codec.Bounds, to codec.Canvas) *codec.Failure {
 	// Only the padding of the last row may be missing.
 	if len(stored) < stride*(b.height-1)+(b.width*b.bits+7)/8 {
 		return codec.Fail(codec.StatusTruncated, "fewer pixels than the header says")
+	}
+	for i, c := range b.palette {
+		b.colours[i] = uint32(c[0]) | uint32(c[1])<<8 | uint32(c[2])<<16
 	}
 	px := to.Prepare(b.width, b.height, 1, nil)
 	for y := range b.height {

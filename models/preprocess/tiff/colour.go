@@ -1,6 +1,7 @@
 package tiff
 
 import (
+	"encoding/binary"
 	"math"
 	"sync"
 )
@@ -63,14 +64,16 @@ func divideAlpha(v, alpha, transparent uint8) uint8 {
 	return uint8(min(int(v)*255/int(alpha), 255))
 }
 
-// fromCMYK rounds as Pillow does.
+// fromCMYK rounds as Pillow does. It works on three samples at a time, each in 16 bits.
 func fromCMYK(row []uint8) {
+	const ones = 1 | 1<<16 | 1<<32
 	for ; len(row) >= 4; row = row[4:] {
-		k := 255 - int(row[3])
-		for c := range 3 {
-			v := int(row[c])*k + 128
-			row[c] = uint8(k - (v>>8+v)>>8)
-		}
+		p := binary.LittleEndian.Uint32(row)
+		k := uint64(255 - p>>24)
+		v := (uint64(p&0xff)|uint64(p&0xff00)<<8|uint64(p&0xff0000)<<16)*k + 128*ones
+		v = (v>>8&(255*ones) + v) >> 8 & (255 * ones)
+		v = k*ones - v
+		binary.LittleEndian.PutUint32(row, uint32(v)&0xff|uint32(v>>8)&0xff00|uint32(v>>16)&0xff0000)
 	}
 }
 
@@ -122,12 +125,16 @@ func (c *chroma) convert(row []uint8) {
 
 func clamp(v int32) uint8 { return uint8(min(max(v, 0), 255)) }
 
-// labTables has what the colours of CIELab need: the two terms of the formula for XYZ, and
-// where each level of sRGB begins, in linear light.
-var labTables = sync.OnceValue(func() (t struct {
+// A labTable has what the colours of CIELab need: the two terms of the formula for XYZ, where
+// each level of sRGB begins in linear light, and the level of each 4096th of it.
+type labTable struct {
 	l, a, b [256]float64
-	begins  [256]float64
-}) {
+	begins  [257]float64
+	first   [4097]uint8
+}
+
+var labTables = sync.OnceValue(func() *labTable {
+	t := &labTable{}
 	for i := range 256 {
 		signed := float64(int8(i))
 		t.l[i] = (float64(i)*100/255 + 16) / 116
@@ -139,7 +146,13 @@ var labTables = sync.OnceValue(func() (t struct {
 			t.begins[i] = math.Pow((v+0.055)/1.055, 2.4)
 		}
 	}
-	t.begins[0] = math.Inf(-1)
+	t.begins[0], t.begins[256] = math.Inf(-1), math.Inf(1)
+	for i, level := 0, 0; i < len(t.first); i++ {
+		for float64(i)/4096 >= t.begins[level+1] {
+			level++
+		}
+		t.first[i] = uint8(level)
+	}
 	return t
 })
 
@@ -154,15 +167,11 @@ func fromLab(row []uint8) {
 		return (f - 16.0/116) * (108.0 / 841)
 	}
 	level := func(v float64) uint8 {
-		low, high := 0, 255
-		for low < high {
-			if mid := (low + high + 1) / 2; v >= t.begins[mid] {
-				low = mid
-			} else {
-				high = mid - 1
-			}
+		i := t.first[int(min(max(v, 0), 1)*4096)]
+		for v >= t.begins[int(i)+1] {
+			i++
 		}
-		return uint8(low)
+		return i
 	}
 	for ; len(row) >= 4; row = row[4:] {
 		l := t.l[row[0]]

@@ -2,12 +2,12 @@ package tiff
 
 import (
 	"bytes"
-	"compress/zlib"
 	"errors"
 	"fmt"
 	"io"
 	"math/bits"
 
+	"github.com/klauspost/compress/zlib" // inflates faster than the standard library
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/batchscore/batchscore/models/preprocess/codec"
@@ -32,6 +32,8 @@ type expander struct {
 	fax    faxDecoder
 	xz     *xzReader
 	zstd   *zstd.Decoder // nil before the first block
+	whole  bool          // the block of zstd is decoded, to data
+	block  []uint8       // memory for it
 	turned []uint8       // the block, with its bits reversed
 	skips  []uint8
 }
@@ -77,16 +79,38 @@ func (e *expander) open(data []uint8, rows, rowBytes int) {
 	case lzma:
 		e.failed = e.xz.open(e.turn(data), rows*rowBytes)
 	case zstandard:
-		e.plain.Reset(e.turn(data))
-		if e.zstd == nil {
-			e.zstd, e.failed = zstd.NewReader(&e.plain, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(mostWindow))
-		} else {
-			e.failed = e.zstd.Reset(&e.plain)
-		}
+		e.openZstd(e.turn(data), rows*rowBytes)
 	default:
 		e.fax.open(data, &e.flip, e.t)
 	}
 }
+
+// openZstd begins a block of n bytes. A small one is decoded at once, which is faster.
+func (e *expander) openZstd(data []uint8, n int) {
+	if e.zstd == nil {
+		e.zstd, e.failed = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(mostWindow),
+			zstd.WithDecodeAllCapLimit(true))
+		if e.failed != nil {
+			return
+		}
+	}
+	e.whole = false
+	var h zstd.Header
+	if n <= zstdAtOnce && h.Decode(data) == nil && h.HasFCS && h.FrameContentSize <= uint64(n) {
+		if cap(e.block) < n {
+			e.block = make([]uint8, 0, n)
+		}
+		if e.data, e.failed = e.zstd.DecodeAll(data, e.block[:0]); e.failed == nil {
+			e.whole = true
+			return
+		}
+	}
+	e.plain.Reset(data) // up to where it is damaged, if it is
+	e.failed = e.zstd.Reset(&e.plain)
+}
+
+// zstdAtOnce is the most bytes of a block that is decoded at once.
+const zstdAtOnce = 1 << 20
 
 // turn returns a block's data, with their bits reversed if they are so.
 func (e *expander) turn(data []uint8) []uint8 {
@@ -160,6 +184,11 @@ func (e *expander) fill(dst []uint8) (err error) {
 	case lzma:
 		n, err = e.xz.read(dst)
 	case zstandard:
+		if e.whole {
+			n = copy(dst, e.data)
+			e.data = e.data[n:]
+			break
+		}
 		n, err = io.ReadFull(e.zstd, dst)
 	default:
 		if n, err = io.ReadFull(e.zlib, dst); errors.Is(err, io.EOF) && e.n > 0 {
@@ -183,6 +212,9 @@ func (e *expander) close() error {
 			return err
 		}
 	case zstandard:
+		if e.whole {
+			return nil
+		}
 		if _, err := e.zstd.Read(more[:]); errors.Is(err, zstd.ErrCRCMismatch) {
 			return err
 		}

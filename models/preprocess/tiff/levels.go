@@ -39,6 +39,52 @@ func (l *leveller) measure(px codec.Pixels, _ int, line []uint8, plane int) {
 	}
 }
 
+// fits reports whether the four bytes of a pixel have room for its number.
+func (l *leveller) fits() bool { return l.t.used == 1 && !l.t.planar && l.t.bits <= 32 }
+
+// inPlace decodes the picture to px, first its numbers and then, when the largest is known,
+// their levels in their place.
+func (r *reader) inPlace(px codec.Pixels) *codec.Failure {
+	l, t := r.level, r.t
+	real := t.kind == float
+	r.spread = func(part codec.Pixels, y int, line []uint8, _ int) {
+		row := part.Row(y)
+		most := l.most
+		for x, v := range l.read(line, part.Width, 0) {
+			if !(v > 0) { // NaN too
+				v = 0
+			}
+			most = max(most, v)
+			if real {
+				binary.LittleEndian.PutUint32(row[4*x:], math.Float32bits(float32(v)))
+			} else {
+				binary.LittleEndian.PutUint32(row[4*x:], uint32(v))
+			}
+		}
+		l.most = most
+	}
+	for j := range t.down {
+		if fail, _ := r.blocks(part(px, 0, j*t.blockH, t.width, t.rows(j)), j); fail != nil {
+			return fail
+		}
+	}
+	l.settle()
+	for y := range px.Height {
+		row := px.Row(y)
+		for ; len(row) >= 4; row = row[4:] {
+			v := binary.LittleEndian.Uint32(row)
+			switch {
+			case real:
+				v = uint32(l.of(float64(math.Float32frombits(v))))
+			default:
+				v = min(v>>l.shift, 255)
+			}
+			binary.LittleEndian.PutUint32(row, v*0x010101)
+		}
+	}
+	return nil
+}
+
 // settle chooses the levels when all samples were seen.
 func (l *leveller) settle() {
 	switch {
@@ -125,6 +171,16 @@ func (l *leveller) read(line []uint8, n, c int) []float64 {
 	case size == 2 && little:
 		for x := range to {
 			to[x] = float64(int16(binary.LittleEndian.Uint16(line[at:])))
+			at += step
+		}
+	case size == 4 && little && t.kind == signed:
+		for x := range to {
+			to[x] = float64(int32(binary.LittleEndian.Uint32(line[at:])))
+			at += step
+		}
+	case size == 4 && little:
+		for x := range to {
+			to[x] = float64(binary.LittleEndian.Uint32(line[at:]))
 			at += step
 		}
 	default:

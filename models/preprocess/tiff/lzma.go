@@ -46,9 +46,27 @@ func (r *rangeDecoder) bit(p *probability) uint32 {
 // tree returns n bits, the highest first, whose probabilities are a tree of 1<<n.
 func (r *rangeDecoder) tree(p []probability, n int) uint32 {
 	m := uint32(1)
+	code, width := r.code, r.width
 	for range n {
-		m = m<<1 | r.bit(&p[m])
+		if width < 1<<24 {
+			r.code, r.width = code, width
+			r.fill()
+			code, width = r.code, r.width
+		}
+		q := &p[m]
+		bound := width >> 11 * uint32(*q)
+		if code < bound {
+			width = bound
+			*q += (2*lzmaHalf - *q) >> lzmaShift
+			m <<= 1
+		} else {
+			width -= bound
+			code -= bound
+			*q -= *q >> lzmaShift
+			m = m<<1 | 1
+		}
 	}
+	r.code, r.width = code, width
 	return m - 1<<n
 }
 
@@ -159,8 +177,9 @@ func (m *lzmaModel) expand(r *rangeDecoder, out []uint8, stop, most, begins int,
 				before = uint32(out[len(out)-1])
 			}
 			context := (at&literals)<<m.lc | before>>(8-m.lc)
-			p := m.literal[0x300*context:][:0x300]
+			p := (*[0x300]probability)(m.literal[0x300*context:])
 			v := uint32(1)
+			code, width, src := r.code, r.width, r.src
 			if m.state >= 7 {
 				if int(m.distance) >= len(out)-begins {
 					return out, false
@@ -168,20 +187,57 @@ func (m *lzmaModel) expand(r *rangeDecoder, out []uint8, stop, most, begins int,
 				like := uint32(out[len(out)-1-int(m.distance)])
 				same := uint32(0x100) // while the bits are those of like
 				for v < 0x100 {
+					if width < 1<<24 {
+						width, code = width<<8, code<<8
+						if len(src) > 0 {
+							code |= uint32(src[0])
+							src = src[1:]
+						} else {
+							r.short = true
+						}
+					}
 					like <<= 1
-					b := r.bit(&p[same+like&same+v])
-					v = v<<1 | b
-					if b == 0 {
+					q := &p[same+like&same+v]
+					bound := width >> 11 * uint32(*q)
+					if code < bound {
+						width = bound
+						*q += (2*lzmaHalf - *q) >> lzmaShift
+						v <<= 1
 						same &^= like
 					} else {
+						width -= bound
+						code -= bound
+						*q -= *q >> lzmaShift
+						v = v<<1 | 1
 						same &= like
 					}
 				}
 			} else {
 				for v < 0x100 {
-					v = v<<1 | r.bit(&p[v])
+					if width < 1<<24 {
+						width, code = width<<8, code<<8
+						if len(src) > 0 {
+							code |= uint32(src[0])
+							src = src[1:]
+						} else {
+							r.short = true
+						}
+					}
+					q := &p[v]
+					bound := width >> 11 * uint32(*q)
+					if code < bound {
+						width = bound
+						*q += (2*lzmaHalf - *q) >> lzmaShift
+						v <<= 1
+					} else {
+						width -= bound
+						code -= bound
+						*q -= *q >> lzmaShift
+						v = v<<1 | 1
+					}
 				}
 			}
+			r.code, r.width, r.src = code, width, src
 			out = append(out, uint8(v))
 			switch {
 			case m.state < 4:

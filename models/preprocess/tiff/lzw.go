@@ -15,6 +15,9 @@ const (
 	lzwMost = (lzwCodes-lzwFirst)*(lzwCodes-lzwFirst+3)/2 + 4*lzwStep
 )
 
+// An lzwString is where in the window a string is.
+type lzwString struct{ start, length int32 }
+
 // An lzwReader expands TIFF's LZW. A string of the table is the string before it and one
 // more byte, so that it is copied from where it was first decoded. That is in a window
 // that begins with the last clear code and ends when the table is full.
@@ -22,17 +25,16 @@ type lzwReader struct {
 	src  []uint8
 	flip *[256]uint8 // applied to each coded byte
 
-	start  [lzwCodes]int32 // in window
-	length [lzwCodes]int32
-	acc    uint32
-	have   int
-	width  int
-	next   int
-	last   int  // the length of the last string; -1 after a clear code
-	old    bool // as before TIFF 6
-	begun  bool
-	ended  bool
-	err    error
+	strings [lzwCodes]lzwString
+	acc     uint64
+	have    int
+	width   int
+	next    int
+	last    int  // the length of the last string; -1 after a clear code
+	old     bool // as before TIFF 6
+	begun   bool
+	ended   bool
+	err     error
 
 	window  []uint8
 	at      int  // what of window is read
@@ -85,19 +87,26 @@ func (z *lzwReader) decode() {
 		early = 0
 	}
 	w, src, acc, have, width, next, last := z.window, z.src, z.acc, z.have, z.width, z.next, z.last
-	for end := len(w) + lzwStep; len(w) < end; {
+	flip := z.flip
+	end := len(w) + lzwStep
+	for len(w) < end {
 		for have < width {
 			if len(src) == 0 {
 				z.ended = true
 				break
 			}
 			if z.old {
-				acc |= uint32(z.flip[src[0]]) << have
-			} else {
-				acc = acc<<8 | uint32(z.flip[src[0]])
+				acc |= uint64(flip[src[0]]) << have
+				src, have = src[1:], have+8
+				continue
 			}
-			src = src[1:]
-			have += 8
+			if len(src) >= 4 { // all that acc has room for
+				acc = acc<<32 | uint64(flip[src[0]])<<24 | uint64(flip[src[1]])<<16 | uint64(flip[src[2]])<<8 | uint64(flip[src[3]])
+				src, have = src[4:], have+32
+				continue
+			}
+			acc = acc<<8 | uint64(flip[src[0]])
+			src, have = src[1:], have+8
 		}
 		if z.ended {
 			break
@@ -128,7 +137,7 @@ func (z *lzwReader) decode() {
 			continue
 		}
 		if last >= 0 && next < lzwCodes {
-			z.start[next], z.length[next] = int32(len(w)-last), int32(last+1)
+			z.strings[next] = lzwString{int32(len(w) - last), int32(last + 1)}
 			next++
 			if next+early == 1<<width && width < 12 {
 				width++
@@ -143,10 +152,16 @@ func (z *lzwReader) decode() {
 			z.ended, z.err = true, errLZW
 			break
 		}
-		from, n := int(z.start[code]), int(z.length[code])
-		if from+n <= len(w) {
+		from, n := int(z.strings[code].start), int(z.strings[code].length)
+		to := len(w)
+		switch {
+		case n <= 8 && to+8 <= cap(w): // with bytes that the next string writes over
+			*(*[8]uint8)(w[to : to+8]) = *(*[8]uint8)(w[from : from+8 : cap(w)])
+			w = w[:to+n]
+			w[to+n-1] = w[from+n-1] // which may be the first of them
+		case from+n <= to:
 			w = append(w, w[from:from+n]...)
-		} else { // the last byte is the first of them
+		default: // the last byte is the first of them
 			w = append(w, w[from:from+n-1]...)
 			w = append(w, w[from])
 		}

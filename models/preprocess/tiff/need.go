@@ -47,10 +47,13 @@ func (t *picture) expandNeed() int64 {
 		for i := range t.planes() * t.across * t.down {
 			var h zstd.Header
 			if data, fail := t.block(i); fail == nil && h.Decode(t.bitsOf(data)) == nil {
+				if h.SingleSegment {
+					h.WindowSize = h.FrameContentSize
+				}
 				window = max(window, h.WindowSize)
 			}
 		}
-		n = zstdNeed(window)
+		n = zstdNeed(window) + int64(min(block, zstdAtOnce))
 	case faxRLE, faxWords, group3, group4:
 		// The runs of two rows: each takes one bit at least. The lists grow.
 		n = 2 * 3 * 4 * (min(2*int64(t.blockW), 8*int64(len(t.src))) + 8)
@@ -72,8 +75,8 @@ func (t *picture) bitsOf(data []uint8) []uint8 {
 
 // zstdNeed returns what the decoder takes for data that refer to window bytes.
 func zstdNeed(window uint64) int64 {
-	const tables = 600 << 10
-	return int64(min(window, mostWindow))*2 + 4*128<<10 + tables
+	const tables, blocks = 800 << 10, 4 * 128 << 10
+	return int64(min(window, mostWindow)+min(window, 1<<20)) + blocks + tables
 }
 
 // innerNeed returns what the largest of the blocks takes that are files, and their memory.

@@ -27,9 +27,11 @@ func newReader(t *picture, bounds codec.Bounds) *reader {
 	r.e = newExpander(t)
 	r.line = make([]uint8, t.readBytes(min(t.blockW, t.width)))
 	r.spread = t.spreader()
-	if t.kind != unsigned || t.bits > 16 {
+	if spread := t.tableSpreader(r.finish); spread != nil {
+		r.spread, r.finish = spread, func([]uint8) {}
+	}
+	if t.isWide() {
 		r.level = &leveller{t: t, order: t.numberOrder(), values: make([]float64, min(t.blockW, t.width))}
-		r.spread = r.level.measure
 	}
 	return r
 }
@@ -41,11 +43,13 @@ func (r *reader) free() {
 	}
 }
 
-// measure finds the largest sample of the picture, where its pixels depend on it.
+// measure finds the largest sample of the picture, where its pixels depend on it. It leaves
+// the picture as it is.
 func (r *reader) measure() (*codec.Failure, error) {
 	if r.level == nil {
 		return nil, nil
 	}
+	r.spread = r.level.measure
 	for j := range r.t.down {
 		if fail, err := r.blocks(codec.Pixels{Width: r.t.width, Height: r.t.rows(j)}, j); fail != nil || err != nil {
 			return fail, err
@@ -192,6 +196,84 @@ func (t *picture) spreader() func(px codec.Pixels, y int, line []uint8, plane in
 		return t.spreadBits
 	}
 	return t.spreadFew
+}
+
+// isWide reports whether the pixels depend on the largest sample.
+func (t *picture) isWide() bool { return t.kind != unsigned || t.bits > 16 }
+
+// tableSpreader returns a spreader of whole pixels by a table, where the upper 8 bits of one
+// sample say all of a pixel; otherwise nil.
+func (t *picture) tableSpreader(finish func(row []uint8)) func(px codec.Pixels, y int, line []uint8, plane int) {
+	if t.isWide() || t.used != 1 || t.perBlock() != 1 || t.bits > 8 && t.bits != 16 || 8%t.bits != 0 && t.bits != 16 {
+		return nil
+	}
+	bits := min(t.bits, 8)
+	var colours [4 * 256]uint8
+	for v := range 1 << bits {
+		colours[4*v] = uint8(v)
+		if t.photometric != palette {
+			colours[4*v] = uint8(v * 255 / (1<<bits - 1))
+		}
+	}
+	finish(colours[:4<<bits])
+	var table [256]uint32
+	for v := range table {
+		table[v] = binary.LittleEndian.Uint32(colours[4*v:])
+	}
+	step, at := 1, 0
+	switch {
+	case t.bits == 1:
+		return spreadBilevel(table[0], table[1])
+	case t.bits < 8:
+		mask, perByte := uint8(1)<<bits-1, 8/bits
+		return func(px codec.Pixels, y int, line []uint8, _ int) {
+			row := px.Row(y)
+			for x := 0; 4*x < len(row); x++ {
+				v := line[x/perByte] >> (8 - bits*(x%perByte+1)) & mask
+				binary.LittleEndian.PutUint32(row[4*x:], table[v])
+			}
+		}
+	case t.bits == 16:
+		if step = 2; t.order == binary.LittleEndian {
+			at = 1
+		}
+	}
+	return func(px codec.Pixels, y int, line []uint8, _ int) {
+		row, i := px.Row(y), at
+		for ; len(row) >= 4; row = row[4:] {
+			binary.LittleEndian.PutUint32(row, table[line[i]])
+			i += step
+		}
+	}
+}
+
+// spreadBilevel returns a spreader of pixels of one bit, which are one of two colours.
+func spreadBilevel(zero, one uint32) func(px codec.Pixels, y int, line []uint8, plane int) {
+	table := new([16][16]uint8) // four pixels
+	for v := range table {
+		for x := range 4 {
+			colour := zero
+			if v>>(3-x)&1 != 0 {
+				colour = one
+			}
+			binary.LittleEndian.PutUint32(table[v][4*x:], colour)
+		}
+	}
+	return func(px codec.Pixels, y int, line []uint8, _ int) {
+		row := px.Row(y)
+		for _, b := range line {
+			if len(row) < 32 {
+				var last [32]uint8
+				copy(last[:], table[b>>4][:])
+				copy(last[16:], table[b&15][:])
+				copy(row, last[:])
+				return
+			}
+			*(*[16]uint8)(row) = table[b>>4]
+			*(*[16]uint8)(row[16:]) = table[b&15]
+			row = row[32:]
+		}
+	}
 }
 
 // spreadBytes is for samples of one or two bytes, of which it takes the upper.

@@ -71,6 +71,10 @@ func (d *decoder) Decode(src []byte, bounds codec.Bounds, to codec.Canvas) (*cod
 	}
 	r := newReader(t, bounds)
 	defer r.free()
+	if r.level != nil && r.level.fits() {
+		px := to.Prepare(t.width, t.height, t.orientation(), nil)
+		return r.inPlace(px), nil
+	}
 	if fail, err := r.measure(); fail != nil || err != nil {
 		return fail, err
 	}
