@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 
 	"github.com/batchscore/batchscore/models/onnxfile"
@@ -76,4 +77,13 @@ func appendJSON(entries []onnxfile.Metadatum, key string, v any) ([]onnxfile.Met
 		return nil, fmt.Errorf("%w: metadata %s: %d bytes, more than %d", ErrModel, key, len(text), onnxfile.MaxMetadataValue)
 	}
 	return append(entries, onnxfile.Metadatum{Key: key, Value: string(text)}), nil
+}
+
+// Save writes a model file so that it appears under its name whole or not at
+// all. It replaces a file of that name, and makes the folder if necessary.
+func Save(path string, write func(io.Writer) error) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		return fmt.Errorf("save model: %w", err)
+	}
+	return atomicfile.Write(path, 0o666, write)
 }

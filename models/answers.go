@@ -43,15 +43,23 @@ type Answers struct {
 	Resize      *preprocess.Resize `yaml:"resize,omitempty"`
 	Fit         *preprocess.Fit    `yaml:"fit,omitempty"`
 	ResizeTo    *int               `yaml:"resize_to,omitempty"`
-	Fraction    *float64           `yaml:"fraction,omitempty"`
-	BGR         *bool              `yaml:"bgr,omitempty"`
-	Scale       *float32           `yaml:"scale,omitempty"`
-	Mean        []float32          `yaml:"mean,omitempty,flow"`
-	Std         []float32          `yaml:"std,omitempty,flow"`
-	Orientation *Orientation       `yaml:"orientation,omitempty"`
-	Task        *string            `yaml:"task,omitempty"`
-	Output      *Activation        `yaml:"output,omitempty"`
-	Labels      []string           `yaml:"labels,omitempty"`
+	// ResizeToHeight is the height before a stretch-crop that is not square.
+	ResizeToHeight *int                 `yaml:"resize_to_height,omitempty"`
+	Fraction       *float64             `yaml:"fraction,omitempty"`
+	Pad            []float32            `yaml:"pad,omitempty,flow"`
+	PadZero        *bool                `yaml:"pad_zero,omitempty"`
+	Position       *preprocess.Position `yaml:"position,omitempty"`
+	// BackgroundColour is what transparent pixels are blended over.
+	BackgroundColour []int            `yaml:"background_colour,omitempty,flow"`
+	Grey             *preprocess.Grey `yaml:"grey,omitempty"`
+	BGR              *bool            `yaml:"bgr,omitempty"`
+	Scale            *float32         `yaml:"scale,omitempty"`
+	Mean             []float32        `yaml:"mean,omitempty,flow"`
+	Std              []float32        `yaml:"std,omitempty,flow"`
+	Orientation      *Orientation     `yaml:"orientation,omitempty"`
+	Task             *string          `yaml:"task,omitempty"`
+	Output           *Activation      `yaml:"output,omitempty"`
+	Labels           []string         `yaml:"labels,omitempty"`
 	// These are the Settings of tasks. Thresholds are by label, and override Threshold.
 	Threshold  *float32   `yaml:"threshold,omitempty"`
 	Thresholds Thresholds `yaml:"thresholds,omitempty"`
@@ -90,11 +98,8 @@ const (
 // Check refuses answers that no model could have. What depends on the model is
 // checked when the model is opened.
 func (a Answers) Check() error {
-	if a.Resize != nil && !slices.Contains(Resizes(), string(*a.Resize)) {
-		return fmt.Errorf("invalid resize %q: want one of %s", *a.Resize, strings.Join(Resizes(), ", "))
-	}
-	if a.Fit != nil && !slices.Contains(Fits(), string(*a.Fit)) {
-		return fmt.Errorf("invalid fit %q: want one of %s", *a.Fit, strings.Join(Fits(), ", "))
+	if err := a.checkPixels(); err != nil {
+		return err
 	}
 	if _, ok := layouts[a.Layout]; a.Layout != "" && !ok {
 		return fmt.Errorf("layout %q is not NCHW or NHWC", a.Layout)
@@ -145,12 +150,7 @@ func answersOf(c *Contract) Answers {
 		a.OutputNames = append(a.OutputNames, o.Name)
 	}
 	a.takeSettings(c)
-	if p.ResizeTo != 0 {
-		a.ResizeTo = &p.ResizeTo
-	}
-	if p.Fraction != 0 {
-		a.Fraction = &p.Fraction
-	}
+	a.takePixels(&c.Preprocess)
 	return a
 }
 

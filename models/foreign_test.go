@@ -344,11 +344,13 @@ func TestOffersDecode(t *testing.T) {
 			a := models.Answers{
 				Resize: ptr(preprocess.Resize(resize)), Fit: ptr(preprocess.Fit(fit)), BGR: ptr(false), Scale: ptr[float32](1),
 			}
-			switch fit {
-			case "center-crop", "slim-center-crop":
+			switch f := preprocess.Fit(fit); {
+			case f.Crops():
 				a.ResizeTo = ptr(32)
-			case "central-fraction":
+			case f == preprocess.CentralFraction:
 				a.Fraction = ptr(0.5)
+			case f.Pads():
+				a.Pad = []float32{1, 2, 3}
 			}
 			m, err := models.Open(path, flags(a))
 			if err != nil {

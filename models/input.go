@@ -40,7 +40,7 @@ func (m *Model) readInput(f *onnxfile.File, layers []Given) error {
 	if err := m.chooseLayout(f, layers); err != nil {
 		return err
 	}
-	if m.DType == preprocess.Uint8 && m.Layout == preprocess.CHW {
+	if m.DType == preprocess.Uint8 && m.Layout == preprocess.CHW && !m.Grey {
 		return fmt.Errorf("input %s takes bytes with the channels first, but batchscore makes bytes with the channels last only:"+
 			" export it with an input of float, or of uint8 [N,H,W,3]", in)
 	}
@@ -55,7 +55,15 @@ func (m *Model) chooseLayout(f *onnxfile.File, layers []Given) error {
 	if len(s) != 4 {
 		return notImage(in)
 	}
-	first, last := s[1] == 3 || s[1] < 0, s[3] == 3 || s[3] < 0
+	channels := int64(3)
+	m.Grey = s[1] == 1 && s[3] != 3 || s[3] == 1 && s[1] != 3 ||
+		s[1] < 0 && s[3] < 0 && slices.ContainsFunc(layers, func(g Given) bool { return g.Grey != nil })
+	if m.Grey {
+		channels = 1
+	}
+	// An axis of 1 that is first is the channel, whatever the width.
+	first := s[1] == channels || s[1] < 0 && !(m.Grey && s[3] == 1)
+	last := s[3] == channels || s[3] < 0 && !(m.Grey && s[1] == 1)
 	answer := ""
 	for _, l := range layers {
 		if answer == "" {
@@ -72,12 +80,12 @@ func (m *Model) chooseLayout(f *onnxfile.File, layers []Given) error {
 	case want != "" && shown != "" && want != shown:
 		return fmt.Errorf("input %s is not %s: the operators that follow it take it as %s", in, answer, layoutNames[shown])
 	case want == preprocess.CHW && !first || want == preprocess.HWC && !last:
-		return fmt.Errorf("input %s is not %s: that axis is not 3 channels", in, answer)
+		return fmt.Errorf("input %s is not %s: that axis is not %d channels", in, answer, channels)
 	case want != "":
 		m.Layout = want
-	case s[3] == 3 || !first:
+	case s[3] == channels || !first:
 		m.Layout = preprocess.HWC
-	case s[1] == 3 || !last:
+	case s[1] == channels || !last:
 		m.Layout = preprocess.CHW
 	case shown != "":
 		m.Layout = shown
@@ -88,7 +96,7 @@ func (m *Model) chooseLayout(f *onnxfile.File, layers []Given) error {
 }
 
 func notImage(in onnxfile.ValueInfo) error {
-	return fmt.Errorf("input %s is not an image: its shape must be [N,H,W,3] or [N,3,H,W]", in)
+	return fmt.Errorf("input %s is not an image: its shape must be [N,H,W,3] or [N,3,H,W], or with 1 channel for 3", in)
 }
 
 // axisKeeping are operators that keep the axes of their first operand.

@@ -27,12 +27,14 @@ type Model struct {
 	Contract Contract
 
 	InputName string
-	// InputShape is [N,H,W,3] or [N,3,H,W]; -1 is an axis of any size.
+	// InputShape is [N,H,W,3] or [N,3,H,W], or with 1 for 3; -1 is an axis of any size.
 	InputShape []int64
 	// DType and Layout of the input, as the graph declares them. Float16 is
 	// float32 here, because the engine converts it. Layout is empty as long as
 	// nothing tells.
 	DType preprocess.DType
+	// Grey reports whether the graph takes one channel.
+	Grey bool
 	// HalfInput reports whether the graph takes float16.
 	HalfInput bool
 	Layout    preprocess.Layout
@@ -176,6 +178,8 @@ func (m *Model) checkGraph() error {
 	case p.DType != m.DType || p.Layout != m.Layout:
 		return fmt.Errorf("contract and graph disagree on the input: %s %s in the contract, %s %s in the graph",
 			p.DType, p.Layout, m.DType, m.Layout)
+	case (p.Grey != "") != m.Grey:
+		return fmt.Errorf("contract and graph disagree on the input: %d channels in the contract, shape %v in the graph", p.Channels(), m.InputShape)
 	case !fits(height, p.Height) || !fits(width, p.Width):
 		return fmt.Errorf("contract and graph disagree on the image size: %dx%d in the contract, %dx%d in the graph",
 			p.Width, p.Height, width, height)

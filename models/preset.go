@@ -120,18 +120,6 @@ func presetAnswers(name string, m *Model, given *merged) (Answers, error) {
 	return a, nil
 }
 
-// Resizes returns the resampling policies, as flags and sidecars spell them.
-func Resizes() []string {
-	return spelled(preprocess.PillowNearest, preprocess.PillowBilinear, preprocess.PillowBicubic, preprocess.PillowLanczos,
-		preprocess.TFBilinear, preprocess.TFBilinearLegacy, preprocess.TFBilinearAlignCorners, preprocess.Area)
-}
-
-// Fits returns the ways to give an image the input's shape, as flags and sidecars
-// spell them.
-func Fits() []string {
-	return spelled(preprocess.Stretch, preprocess.CenterCrop, preprocess.SlimCenterCrop, preprocess.CentralFraction)
-}
-
 func spelled[T ~string](values ...T) []string {
 	var names []string
 	for _, v := range values {

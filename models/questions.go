@@ -41,16 +41,7 @@ func (m *Model) openQuestions(a *merged) []Question {
 		"--layout NCHW (as PyTorch and Optimum export it) or --layout NHWC (as TensorFlow does)")
 	ask(a.Width == nil || a.Height == nil,
 		"how large is an image for this model? Its graph accepts any size", "--width PIXELS --height PIXELS")
-	ask(a.Resize == nil,
-		"how were images resampled when it was trained?", "--resize "+strings.Join(Resizes(), "|"))
-	ask(a.Fit == nil,
-		"is an image stretched to the input's size, or is a part of it cut out?",
-		"--fit "+strings.Join(Fits(), "|"))
-	ask(a.Fit != nil && crops(*a.Fit) && a.ResizeTo == nil,
-		"to how many pixels is the shortest side resized before the crop?", "--resize-to PIXELS")
-	ask(a.Fit != nil && *a.Fit == preprocess.CentralFraction && a.Fraction == nil,
-		"which part of each side is kept?", "--fraction 0.875")
-	ask(a.BGR == nil, "are its channels in the order RGB or BGR?", "--bgr=false (RGB) or --bgr (BGR)")
+	m.pixelQuestions(a, ask)
 	ask(m.DType == preprocess.Float32 && a.Scale == nil && a.Mean == nil && a.Std == nil,
 		"which range do its pixels have? value = (pixel*scale - mean) / std, where pixels are 0 to 255",
 		"--scale 1 (as they are), --scale 1/255 (0 to 1), and --mean R,G,B --std R,G,B")

@@ -68,6 +68,9 @@ func (m *Model) resolve(layers []Given, own *Contract) error {
 	}
 	if own == nil || len(layers) > 1 {
 		m.apply(a)
+		if err := m.applyColours(a); err != nil {
+			return err
+		}
 	}
 	if p := &m.Contract.Preprocess; own == nil && p.DType == preprocess.Uint8 && (p.Scale != 0 || p.Mean != nil || p.Std != nil) {
 		return fmt.Errorf("its input takes bytes, pixels of 0 to 255 as they are, and scales them itself: leave out scale, mean and std (%s)",
@@ -201,20 +204,8 @@ func (m *Model) apply(a *merged) {
 	if a.Name != "" {
 		c.Name = a.Name
 	}
-	p.Width, p.Height, p.Resize, p.Fit, p.BGR = *a.Width, *a.Height, *a.Resize, *a.Fit, *a.BGR
-	p.ResizeTo, p.Fraction = 0, 0
-	// A preset or the metadata may give an answer that belongs to their own fit and
-	// not to the one that overrides it; such an answer is dropped. One that a person
-	// gave stays, and Validate refuses it.
-	byPerson := func(key string) bool {
-		return a.from[key] != metadataOrigin && !strings.HasPrefix(a.from[key], presetOrigin)
-	}
-	if a.ResizeTo != nil && (crops(p.Fit) || byPerson("resize_to")) {
-		p.ResizeTo = *a.ResizeTo
-	}
-	if a.Fraction != nil && (p.Fit == preprocess.CentralFraction || byPerson("fraction")) {
-		p.Fraction = *a.Fraction
-	}
+	p.Width, p.Height, p.Resize, p.Fit = *a.Width, *a.Height, *a.Resize, *a.Fit
+	m.applyFit(a)
 	// Values without effect are left out, so that contracts of the same meaning
 	// have the same digest.
 	p.Scale, p.Mean, p.Std = 0, nil, nil
@@ -239,9 +230,4 @@ func (m *Model) apply(a *merged) {
 
 func all(list []float32, v float32) bool {
 	return !slices.ContainsFunc(list, func(x float32) bool { return x != v })
-}
-
-// crops reports whether a fit cuts from an image whose shortest side is ResizeTo.
-func crops(f preprocess.Fit) bool {
-	return f == preprocess.CenterCrop || f == preprocess.SlimCenterCrop
 }

@@ -25,6 +25,7 @@ type contractFlags struct {
 	resizeTo             int
 	fraction             float64
 	bgr                  bool
+	pixels               pixelFlags
 	scale, mean, std     string
 	orientation, outputs string
 	task                 taskFlags
@@ -41,13 +42,15 @@ func (f *contractFlags) register(cmd *cobra.Command) {
 	fs.IntVar(&f.height, "height", 0, "the model takes images `PIXELS` high, if its graph takes any height")
 	fs.StringVar(&f.resize, "resize", "", "resize images by `METHOD`, named after the library that it matches: "+strings.Join(models.Resizes(), ", "))
 	fs.StringVar(&f.fit, "fit", "",
-		"fit images to the input by `METHOD`: stretch, center-crop or slim-center-crop with --resize-to, central-fraction with --fraction")
-	fs.IntVar(&f.resizeTo, "resize-to", 0, "resize the shortest side to `PIXELS` before cropping")
+		"fit images to the input by `METHOD`: stretch; center-crop, slim-center-crop, hf-center-crop, paddle-center-crop or stretch-crop with --resize-to;"+
+			" central-fraction with --fraction; letterbox, pillow-pad, square-pad or paddle-pad-right with --pad")
+	fs.IntVar(&f.resizeTo, "resize-to", 0, "resize the shortest side to `PIXELS` before cropping; with stretch-crop the width, and the height too")
+	f.pixels.register(fs)
 	fs.Float64Var(&f.fraction, "fraction", 0, "keep this `FRACTION` of each side, above 0 and at most 1")
 	fs.BoolVar(&f.bgr, "bgr", false, "the model takes blue first; with --bgr=false it takes red first")
 	fs.StringVar(&f.scale, "scale", "", "multiply pixels from 0 to 255 by `FACTOR`, such as 1/255: value = (pixel*scale - mean) / std")
-	fs.StringVar(&f.mean, "mean", "", "subtract `R,G,B` after scaling")
-	fs.StringVar(&f.std, "std", "", "divide by `R,G,B` at the end")
+	fs.StringVar(&f.mean, "mean", "", "subtract `R,G,B` after scaling, or one number for a grey model")
+	fs.StringVar(&f.std, "std", "", "divide by `R,G,B` at the end, or one number for a grey model")
 	fs.StringVar(&f.orientation, "orientation", "", "take images `HOW`: upright (rotated as EXIF says, the default) or stored (as their pixels are stored)")
 	fs.StringVar(&f.outputs, "activation", "", "the model's scores are of this `KIND`: probabilities (they sum to 1), logits (a softmax is applied),"+
 		" independent (each from 0 to 1, used unchanged) or sigmoid (a sigmoid is applied to each, unless the graph ends in one)")
@@ -70,6 +73,8 @@ func (f *contractFlags) choices() []choice {
 		{flag: "layout", value: strings.ToUpper(f.layout), words: models.Layouts()},
 		{flag: "resize", value: f.resize, words: models.Resizes()},
 		{flag: "fit", value: f.fit, words: models.Fits()},
+		{flag: "position", value: f.pixels.position, words: models.Positions()},
+		{flag: "grey", value: f.pixels.grey, words: models.Greys()},
 		{flag: "orientation", value: f.orientation, words: models.Orientations()},
 		{flag: "activation", value: f.outputs, words: models.Activations()},
 	}, f.task.choices()...)
@@ -105,7 +110,8 @@ func (f *contractFlags) answers(cmd *cobra.Command) (models.Answers, error) {
 		flag  string
 		value *int
 		to    **int
-	}{{"width", &f.width, &a.Width}, {"height", &f.height, &a.Height}, {"resize-to", &f.resizeTo, &a.ResizeTo}} {
+	}{{"width", &f.width, &a.Width}, {"height", &f.height, &a.Height}, {"resize-to", &f.resizeTo, &a.ResizeTo},
+		{"resize-to-height", &f.pixels.resizeToHeight, &a.ResizeToHeight}} {
 		if !set(n.flag) {
 			continue
 		}
@@ -146,21 +152,18 @@ func (f *contractFlags) answers(cmd *cobra.Command) (models.Answers, error) {
 	for _, n := range []struct {
 		flag, text string
 		to         *[]float32
-	}{{"mean", f.mean, &a.Mean}, {"std", f.std, &a.Std}} {
+	}{{"mean", f.mean, &a.Mean}, {"std", f.std, &a.Std}, {"pad", f.pixels.pad, &a.Pad}} {
 		if !set(n.flag) {
 			continue
 		}
-		parts := strings.Split(n.text, ",")
-		if len(parts) != 3 {
-			return a, invalid(n.flag, n.text, "three numbers R,G,B")
+		v, err := channels(n.flag, n.text)
+		if err != nil {
+			return a, err
 		}
-		for _, part := range parts {
-			v, err := models.ParseNumber(part)
-			if err != nil {
-				return a, invalid(n.flag, n.text, "three numbers R,G,B")
-			}
-			*n.to = append(*n.to, v)
-		}
+		*n.to = v
+	}
+	if err := f.pixels.answers(set, &a); err != nil {
+		return a, err
 	}
 	if err := f.task.answers(set, &a); err != nil {
 		return a, err

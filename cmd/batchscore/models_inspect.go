@@ -254,20 +254,26 @@ func printContract(w io.Writer, c *models.Contract) {
 	}
 	printf(w, "contract\t%s: %dx%d pixels, %s %s, %s\n", c.Name, p.Width, p.Height, p.DType, p.Layout, out)
 	fit := string(p.Fit)
-	if p.ResizeTo > 0 {
+	switch {
+	case p.Fit == preprocess.StretchCrop:
+		fit += fmt.Sprintf(" from %dx%d", p.ResizeTo, cmp.Or(p.ResizeToHeight, p.ResizeTo))
+	case p.ResizeTo > 0:
 		fit += fmt.Sprintf(" from a shortest side of %d", p.ResizeTo)
 	}
 	if p.Fraction > 0 {
 		fit += fmt.Sprintf(" of %g", p.Fraction)
 	}
 	order, turn := "RGB", "upright"
-	if p.BGR {
+	switch {
+	case p.BGR:
 		order = "BGR"
+	case p.Grey != "":
+		order = "one channel"
 	}
 	if p.IgnoreOrientation {
 		turn = "as stored"
 	}
-	printf(w, "  pixels\t%s, %s, %s, %s\n", p.Resize, fit, order, turn)
+	printf(w, "  pixels\t%s\n", strings.Join(append([]string{string(p.Resize), fit, order, turn}, p.Surroundings()...), ", "))
 	if p.DType == preprocess.Float32 {
 		scale := p.Scale
 		if scale == 0 {

@@ -222,9 +222,9 @@ func (w *window) free() error {
 // imageShape returns the shape of n images in the order of the layout.
 func imageShape(s preprocess.Spec, n int64) onnx.Shape {
 	if s.Layout == preprocess.CHW {
-		return onnx.NewShape(n, 3, int64(s.Height), int64(s.Width))
+		return onnx.NewShape(n, int64(s.Channels()), int64(s.Height), int64(s.Width))
 	}
-	return onnx.NewShape(n, int64(s.Height), int64(s.Width), 3)
+	return onnx.NewShape(n, int64(s.Height), int64(s.Width), int64(s.Channels()))
 }
 
 func inputTensor(s preprocess.Spec, n int64, pixels []byte) (onnx.Value, error) {

@@ -1,6 +1,10 @@
 package preprocess
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // Layout is the order of the axes of one image in the tensor.
 type Layout string
@@ -209,4 +213,30 @@ func (f Fit) Pads() bool {
 		return true
 	}
 	return false
+}
+
+// Surroundings says for people what is around a picture, behind its transparent pixels, and how
+// it becomes grey.
+func (s Spec) Surroundings() []string {
+	var parts []string
+	if s.Fit.Pads() {
+		colour := "black"
+		switch {
+		case s.PadZero:
+			colour = "zeros"
+		case len(s.Pad) > 0:
+			colour = strings.Trim(fmt.Sprint(s.Pad), "[]")
+		}
+		parts = append(parts, "padded with "+colour)
+		if s.Position == TopLeft {
+			parts = append(parts, "from the top left")
+		}
+	}
+	if len(s.Background) > 0 {
+		parts = append(parts, "transparent over "+strings.Trim(fmt.Sprint(s.Background), "[]"))
+	}
+	if s.Grey != "" {
+		parts = append(parts, "grey as "+map[Grey]string{GreyPillow: "Pillow", GreyOpenCV: "OpenCV"}[s.Grey]+" makes it")
+	}
+	return parts
 }

@@ -102,11 +102,16 @@ func preprocessing(s *preprocess.Spec) string {
 	}
 	parts := []string{fmt.Sprintf("%d x %d pixels", s.Width, s.Height), string(s.Fit)}
 	switch s.Fit {
-	case preprocess.CenterCrop, preprocess.SlimCenterCrop:
-		parts = append(parts, fmt.Sprintf("shortest side %d", s.ResizeTo))
+	case preprocess.StretchCrop:
+		parts = append(parts, fmt.Sprintf("from %d x %d", s.ResizeTo, cmp.Or(s.ResizeToHeight, s.ResizeTo)))
 	case preprocess.CentralFraction:
 		parts = append(parts, fmt.Sprintf("fraction %g", s.Fraction))
+	default:
+		if s.Fit.Crops() {
+			parts = append(parts, fmt.Sprintf("shortest side %d", s.ResizeTo))
+		}
 	}
+	parts = append(parts, s.Surroundings()...)
 	parts = append(parts, string(s.Resize), string(s.Layout)+" "+string(s.DType))
 	if s.BGR {
 		parts = append(parts, "BGR")

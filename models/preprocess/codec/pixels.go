@@ -22,13 +22,13 @@ type Canvas interface {
 // An AlphaCanvas is a Canvas that may want the alpha of pixels.
 type AlphaCanvas interface {
 	Canvas
-	// Alpha says that the image has transparent pixels, and reports whether their alpha is
+	// Alpha is told that the image has transparent pixels. It reports whether their alpha is
 	// wanted.
 	Alpha() bool
 }
 
-// Alpha says that an image has an alpha channel or a transparent colour, and reports whether its
-// canvas wants it. If so, the codec fills the fourth byte of every pixel with the alpha, from 0
+// Alpha reports whether the canvas wants the alpha of an image that has an alpha channel or a
+// transparent colour. If so, the codec fills the fourth byte of every pixel with the alpha, from 0
 // for transparent to 255 for opaque; the colours are not multiplied by it. A codec calls it after
 // Prepare, for images with transparency only. Else the fourth bytes are ignored.
 func Alpha(to Canvas) bool {
