@@ -13,6 +13,7 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess/icns"
 	"github.com/batchscore/batchscore/models/preprocess/ico"
 	"github.com/batchscore/batchscore/models/preprocess/jpeg"
+	"github.com/batchscore/batchscore/models/preprocess/native"
 	"github.com/batchscore/batchscore/models/preprocess/pcx"
 	"github.com/batchscore/batchscore/models/preprocess/png"
 	"github.com/batchscore/batchscore/models/preprocess/pnm"
@@ -59,9 +60,9 @@ var formats = []codec.Format{
 	tiff.Format,
 
 	// HEIF and AVIF: the brands tell them apart from each other and from videos.
-	{Name: "AVIF", Extensions: "avif avifs", Match: isAVIF},
-	{Name: "HEIC", Extensions: "heic heics", Match: isHEIC},
-	{Name: "HEIF", Extensions: "heif heifs hif", Match: isHEIF},
+	{Name: "AVIF", Extensions: "avif avifs", Match: isAVIF, New: native.NewAVIF},
+	{Name: "HEIC", Extensions: "heic heics", Match: isHEIC, New: native.NewHEIC},
+	{Name: "HEIF", Extensions: "heif heifs hif", Match: isHEIF, New: native.NewHEIF},
 
 	{Name: "BPG", Extensions: "bpg", Signatures: []string{"BPG\xfb"}},
 	dds.Format,
@@ -73,8 +74,8 @@ var formats = []codec.Format{
 	ico.ICO,
 	ico.CUR,
 	{Name: "JPEG 2000", Extensions: "jp2 j2k jpf jpx jpm j2c jpc",
-		Signatures: []string{"\x00\x00\x00\x0cjP  \r\n\x87\n", "\xff\x4f\xff\x51"}},
-	{Name: "JPEG XL", Extensions: "jxl", Signatures: []string{"\x00\x00\x00\x0cJXL \r\n\x87\n", "\xff\x0a"}},
+		Signatures: []string{"\x00\x00\x00\x0cjP  \r\n\x87\n", "\xff\x4f\xff\x51"}, New: native.NewJP2},
+	{Name: "JPEG XL", Extensions: "jxl", Signatures: []string{"\x00\x00\x00\x0cJXL \r\n\x87\n", "\xff\x0a"}, New: native.NewJXL},
 	{Name: "JPEG XR", Extensions: "jxr wdp hdp", Signatures: []string{"II\xbc\x01"}},
 	{Name: "OpenEXR", Extensions: "exr", Signatures: []string{"v/1\x01"}},
 	pcx.Format,

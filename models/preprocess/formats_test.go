@@ -96,11 +96,11 @@ func TestFault17_KnownFormats(t *testing.T) {
 	}
 	const preview = "; --raw-preview decodes the preview in it"
 	cases := []is{
-		{name: "HEIF of no coded brand", src: ftyp("mif1"), status: codec.StatusUnsupported, reason: "HEIF is not decoded"},
-		{name: "AVIF under the general brand", src: ftyp("mif1", "mif1", "avif", "miaf"), status: codec.StatusUnsupported, reason: "AVIF is not decoded"},
-		{name: "HEIC under the general brand", src: ftyp("mif1", "mif1", "heic"), status: codec.StatusUnsupported, reason: "HEIC is not decoded"},
-		{name: "HEIF among the compatible brands", src: ftyp("isom", "iso6", "miaf"), status: codec.StatusUnsupported, reason: "HEIF is not decoded"},
-		{name: "HEIC cut after its major brand", src: ftyp("heic")[:12], status: codec.StatusUnsupported, reason: "HEIC is not decoded"},
+		{name: "HEIF of no coded brand", src: ftyp("mif1"), status: codec.StatusOK, reason: "HEIF"},
+		{name: "AVIF under the general brand", src: ftyp("mif1", "mif1", "avif", "miaf"), status: codec.StatusOK, reason: "AVIF"},
+		{name: "HEIC under the general brand", src: ftyp("mif1", "mif1", "heic"), status: codec.StatusOK, reason: "HEIC"},
+		{name: "HEIF among the compatible brands", src: ftyp("isom", "iso6", "miaf"), status: codec.StatusOK, reason: "HEIF"},
+		{name: "HEIC cut after its major brand", src: ftyp("heic")[:12], status: codec.StatusOK, reason: "HEIC"},
 		{name: "MP4", src: ftyp("isom", "iso2", "mp41"), status: codec.StatusNotImage, reason: `a video or sound (ISO base media, brand "isom")`},
 		{name: "QuickTime", src: ftyp("qt  "), status: codec.StatusNotImage, reason: `a video or sound (ISO base media, brand "qt  ")`},
 		{name: "letters of two brands", src: ftyp("ic h"), status: codec.StatusNotImage, reason: `a video or sound (ISO base media, brand "ic h")`},
@@ -114,10 +114,10 @@ func TestFault17_KnownFormats(t *testing.T) {
 		{name: "RW2", src: "IIU\x00\x18\x00\x00\x00", status: codec.StatusUnsupported, reason: "Panasonic RW2 is not decoded" + preview},
 		{name: "X3F", src: "FOVb\x00\x00", status: codec.StatusUnsupported, reason: "Sigma X3F is not decoded" + preview},
 		{name: "CRW", src: "II\x1a\x00\x00\x00HEAPCCDR", status: codec.StatusUnsupported, reason: "Canon CRW is not decoded" + preview},
-		{name: "JPEG XL container", src: "\x00\x00\x00\x0cJXL \r\n\x87\n", status: codec.StatusUnsupported, reason: "JPEG XL is not decoded"},
-		{name: "JPEG XL codestream", src: "\xff\x0a\x00", status: codec.StatusUnsupported, reason: "JPEG XL is not decoded"},
-		{name: "JPEG 2000 file", src: "\x00\x00\x00\x0cjP  \r\n\x87\n", status: codec.StatusUnsupported, reason: "JPEG 2000 is not decoded"},
-		{name: "JPEG 2000 codestream", src: "\xff\x4f\xff\x51\x00", status: codec.StatusUnsupported, reason: "JPEG 2000 is not decoded"},
+		{name: "JPEG XL container", src: "\x00\x00\x00\x0cJXL \r\n\x87\n", status: codec.StatusOK, reason: "JPEG XL"},
+		{name: "JPEG XL codestream", src: "\xff\x0a\x00", status: codec.StatusOK, reason: "JPEG XL"},
+		{name: "JPEG 2000 file", src: "\x00\x00\x00\x0cjP  \r\n\x87\n", status: codec.StatusOK, reason: "JPEG 2000"},
+		{name: "JPEG 2000 codestream", src: "\xff\x4f\xff\x51\x00", status: codec.StatusOK, reason: "JPEG 2000"},
 		{name: "JPEG XR", src: "II\xbc\x01\x20", status: codec.StatusUnsupported, reason: "JPEG XR is not decoded"},
 		{name: "PPM", src: "P6\n4 4\n255\n" + pad, status: codec.StatusOK, reason: "PPM"},
 		{name: "PGM with a comment", src: "P5\n# GIMP\n4 4\n255\n" + pad, status: codec.StatusOK, reason: "PGM"},
@@ -176,13 +176,13 @@ func TestFault17_KnownFormats(t *testing.T) {
 		},
 	}
 	for _, brand := range brandsHEIC {
-		cases = append(cases, is{brand, ftyp(brand), codec.StatusUnsupported, "HEIC is not decoded"})
+		cases = append(cases, is{brand, ftyp(brand), codec.StatusOK, "HEIC"})
 	}
 	for _, brand := range brandsAVIF {
-		cases = append(cases, is{brand, ftyp(brand, "mif1"), codec.StatusUnsupported, "AVIF is not decoded"})
+		cases = append(cases, is{brand, ftyp(brand, "mif1"), codec.StatusOK, "AVIF"})
 	}
 	for _, brand := range brandsHEIF {
-		cases = append(cases, is{brand, ftyp(brand), codec.StatusUnsupported, "HEIF is not decoded"})
+		cases = append(cases, is{brand, ftyp(brand), codec.StatusOK, "HEIF"})
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -1,0 +1,183 @@
+// The decode helper's own part: it starts before Go does, loads the library, gives up what
+// it does not need, and answers requests until the other end of the pipe is closed.
+#define _GNU_SOURCE
+#include "native.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define BS_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define BS_SANITIZED 1
+#endif
+#endif
+#ifndef BS_SANITIZED
+#define BS_SANITIZED 0
+#endif
+
+enum { BS_SLACK = 64 << 20 }; // stacks of threads, and what the allocator keeps
+
+static const struct bs_library *const libraries[] = {&bs_heif, &bs_avif, &bs_jxl, &bs_jp2};
+
+int bs_find(void *library, const char *const *names, void **const *functions, char *text) {
+  for (size_t i = 0; names[i] != NULL; i++) {
+    if ((*functions[i] = dlsym(library, names[i])) == NULL) {
+      snprintf(text, BS_TEXT, "it has no function %s", names[i]);
+      return 0;
+    }
+  }
+  return 1;
+}
+
+enum bs_status bs_fail(struct bs_picture *picture, enum bs_status status, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  vsnprintf(picture->reason, BS_TEXT, format, args);
+  va_end(args);
+  return status;
+}
+
+static int all(int fd, void *buffer, size_t n, int sends) {
+  for (char *p = buffer; n > 0;) {
+    ssize_t did = sends ? write(fd, p, n) : read(fd, p, n);
+    if (did < 0 && errno == EINTR)
+      continue;
+    if (did <= 0)
+      return 0;
+    p += did;
+    n -= (size_t)did;
+  }
+  return 1;
+}
+
+static void answer(struct bs_reply *reply) {
+  if (!all(BS_REPLIES, reply, sizeof *reply, 1))
+    _exit(0); // nobody listens
+}
+
+// data returns how many bytes of private memory the process has mapped for writing, which
+// RLIMIT_DATA counts, and at least that much.
+static uint64_t data(int statm) {
+  char text[128];
+  ssize_t n = pread(statm, text, sizeof text - 1, 0);
+  unsigned long long pages = 0;
+  if (n > 0) {
+    text[n] = 0;
+    sscanf(text, "%*u %*u %*u %*u %*u %llu", &pages);
+  }
+  return pages * 4096; // at least: where pages are larger, the kernel counts in its own
+}
+
+// limit bounds what the next image may take. A process that can take no more memory gets
+// none, and one that runs longer gets SIGXCPU, which ends it.
+static void limit(int statm, const struct bs_request *r) {
+  struct rusage used;
+  struct rlimit cpu = {RLIM_INFINITY, RLIM_INFINITY};
+  if (r->seconds > 0 && getrusage(RUSAGE_SELF, &used) == 0)
+    cpu.rlim_cur = (rlim_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) + 2 + r->seconds;
+  setrlimit(RLIMIT_CPU, &cpu);
+  if (!BS_SANITIZED) { // whose shadow memory is counted
+    uint64_t scale = (uint64_t)sysconf(_SC_PAGESIZE) / 4096;
+    struct rlimit memory = {data(statm) * (scale ? scale : 1) + r->memory + BS_SLACK, RLIM_INFINITY};
+    setrlimit(RLIMIT_DATA, &memory);
+  }
+}
+
+static uint64_t peak(void) {
+  struct rusage used;
+  return getrusage(RUSAGE_SELF, &used) == 0 ? (uint64_t)used.ru_maxrss << 10 : 0;
+}
+
+// give_up drops what a decoder does not need. No signal of a terminal or a scheduler ends a
+// helper: the process that started it closes the pipe when it ends.
+static void give_up(void) {
+  static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2, SIGTSTP, SIGTTIN, SIGTTOU};
+  for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
+    signal(ignored[i], SIG_IGN);
+  struct rlimit none = {0, 0};
+  setrlimit(RLIMIT_CORE, &none);
+  setrlimit(RLIMIT_FSIZE, &none);
+  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); // no dump of memory, whatever handles them
+}
+
+static void *load(const char *files, char *text) {
+  char list[1024];
+  snprintf(list, sizeof list, "%s", files);
+  void *library = NULL;
+  for (char *rest = list, *file; library == NULL && (file = strsep(&rest, ";")) != NULL;)
+    library = dlopen(file, RTLD_NOW | RTLD_LOCAL);
+  if (library == NULL) {
+    const char *why = dlerror();
+    snprintf(text, BS_TEXT, "%s", why ? why : files);
+  }
+  return library;
+}
+
+// helper is the whole life of a helper for a library, which is in one of some files.
+static void helper(const char *name, const char *files) {
+  struct bs_reply reply = {.status = BS_MISSING};
+  const struct bs_library *l = NULL;
+  for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++)
+    if (strcmp(libraries[i]->name, name) == 0)
+      l = libraries[i];
+  if (l == NULL)
+    _exit(2);
+  give_up();
+  // Memory that a decoder has not written must not be that of an image before.
+  mallopt(M_PERTURB, 0xff);
+  mallopt(M_ARENA_MAX, 1);
+  mallopt(M_MMAP_THRESHOLD, 1 << 20);
+  mallopt(M_TRIM_THRESHOLD, 1 << 20);
+  int statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+  void *library = load(files, reply.text);
+  if (library != NULL && l->open(library, reply.text))
+    reply.status = BS_OK;
+  if (reply.status == BS_OK)
+    reply.sealed = (uint32_t)bs_seal();
+  answer(&reply);
+  if (reply.status != BS_OK)
+    _exit(0);
+  uint8_t *shared = NULL;
+  size_t mapped = 0;
+  for (struct bs_request r; all(BS_REQUESTS, &r, sizeof r, 0);) {
+    memset(&reply, 0, sizeof reply);
+    if (r.length != mapped) {
+      if (mapped > 0)
+        munmap(shared, mapped);
+      mapped = 0;
+      shared = mmap(NULL, r.length, PROT_READ | PROT_WRITE, MAP_SHARED, BS_SHARED, 0);
+      if (shared == MAP_FAILED)
+        _exit(3);
+      mapped = r.length;
+    }
+    if (r.source > r.pixels || r.pixels > r.length || (uint64_t)r.width * r.height > (r.length - r.pixels) / 4)
+      _exit(4);
+    limit(statm, &r);
+    struct bs_picture p = {shared, r.source, shared + r.pixels, r.width, r.height, reply.text};
+    reply.status = l->decode(&p);
+    reply.peak = peak();
+    malloc_trim(0);
+    answer(&reply);
+  }
+  _exit(0);
+}
+
+// start makes this program a helper if it was started as one. It runs before main, so that
+// a helper has no threads and no memory of Go's.
+__attribute__((constructor)) static void start(int argc, char **argv) {
+  if (argc == 4 && strcmp(argv[1], "decode-helper") == 0 && getenv("BATCHSCORE_DECODE_HELPER") != NULL)
+    helper(argv[2], argv[3]);
+}

@@ -1,0 +1,211 @@
+package native
+
+// #cgo CFLAGS: -std=c11 -O2 -Wall -Wextra
+// #cgo linux LDFLAGS: -ldl
+// #include "native.h"
+import "C"
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// keptShared is how much memory a helper shares at most between images.
+	keptShared = 32 << 20
+	page       = 4096
+)
+
+// A helper is a process that decodes with one library.
+type helper struct {
+	library  *Library
+	identity string
+	sealed   bool // whether its system calls are limited
+	cmd      *exec.Cmd
+	requests *os.File
+	replies  *os.File
+	shared   *os.File
+	length   int64  // of the shared memory
+	images   int    // that it was asked for
+	idle     bool   // it was killed because it did nothing
+	peak     uint64 // the most memory that it has had resident, in bytes
+	stderr   bytes.Buffer
+}
+
+// self is this program. The link leads to the file that runs even after it was replaced.
+const self = "/proc/self/exe"
+
+// passed are the variables that a helper gets; no others, for they may be secret.
+var passed = []string{"LD_LIBRARY_PATH", "LIBHEIF_PLUGIN_PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"}
+
+// start starts a helper and waits until it has loaded the library. The error is a *missing
+// if there is none that it can use.
+func (l *Library) start() (_ *helper, err error) {
+	files, err := l.candidates()
+	if err != nil {
+		return nil, err
+	}
+	h := &helper{library: l}
+	var theirs []*os.File
+	defer func() {
+		if err != nil {
+			h.close()
+		}
+	}()
+	fd, err := unix.MemfdCreate("batchscore-"+l.Name, unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("memory to share with a decode helper: %w", err)
+	}
+	h.shared = os.NewFile(uintptr(fd), "shared memory")
+	in, requests, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	h.requests, theirs = requests, append(theirs, in)
+	replies, out, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	h.replies, theirs = replies, append(theirs, out)
+
+	cmd := exec.Command(self, "decode-helper", l.Name, strings.Join(files, ";"))
+	cmd.Args[0] = "batchscore"
+	cmd.Dir = "/"
+	cmd.Env = []string{"BATCHSCORE_DECODE_HELPER=1"}
+	for _, name := range passed {
+		if value, ok := os.LookupEnv(name); ok {
+			cmd.Env = append(cmd.Env, name+"="+value)
+		}
+	}
+	cmd.Stdin, cmd.Stdout, cmd.ExtraFiles = in, out, []*os.File{h.shared}
+	if sanitized {
+		cmd.Stderr = &h.stderr
+	}
+	err = cmd.Start()
+	for _, f := range theirs { // so that the pipe of the replies ends with the helper
+		_ = f.Close()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("a decode helper for %s: %w", l.Name, err)
+	}
+	h.cmd = cmd
+	var r C.struct_bs_reply
+	if !h.receive(&r) {
+		return nil, &missing{l, "it " + h.died()}
+	}
+	text := C.GoString(&r.text[0])
+	if r.status != C.BS_OK {
+		return nil, &missing{l, text}
+	}
+	h.identity, h.sealed = text, r.sealed != 0
+	return h, nil
+}
+
+// close ends the helper and frees what it shares.
+func (h *helper) close() {
+	for _, f := range []*os.File{h.requests, h.replies, h.shared} {
+		if f != nil {
+			_ = f.Close()
+		}
+	}
+	if h.cmd != nil && h.cmd.ProcessState == nil {
+		_ = h.cmd.Process.Kill()
+		_ = h.cmd.Wait() // killed
+	}
+}
+
+// A task is one image for a helper.
+type task struct {
+	src           []byte
+	width, height int
+	memory        int64 // that the library may take
+	seconds       int   // of processor time
+}
+
+// An outcome is what became of a task.
+type outcome struct {
+	status C.uint32_t
+	text   string
+	died   string // how the process ended; "" if it continues
+	killed bool   // by somebody else, which is not the image's fault
+	pixels int64  // where they are in the shared memory
+}
+
+// decode has the helper decode an image. The error is not about the image.
+func (h *helper) decode(t task) (outcome, error) {
+	pixels := (int64(len(t.src)) + page - 1) &^ (page - 1)
+	length := pixels + 4*int64(t.width)*int64(t.height)
+	length = (length + page - 1) &^ (page - 1)
+	if length < h.length {
+		length = h.length
+	}
+	if err := h.share(t.src, length); err != nil {
+		return outcome{}, err
+	}
+	h.images++
+	ask := C.struct_bs_request{length: C.uint64_t(length), source: C.uint64_t(len(t.src)), pixels: C.uint64_t(pixels),
+		memory: C.uint64_t(t.memory), seconds: C.uint32_t(t.seconds), width: C.uint32_t(t.width), height: C.uint32_t(t.height)}
+	var r C.struct_bs_reply
+	_, err := h.requests.Write(unsafe.Slice((*byte)(unsafe.Pointer(&ask)), unsafe.Sizeof(ask)))
+	if err != nil || !h.receive(&r) {
+		how := h.died()
+		return outcome{died: how, killed: how == killed}, nil
+	}
+	h.peak = uint64(r.peak)
+	return outcome{status: r.status, text: C.GoString(&r.text[0]), pixels: pixels}, nil
+}
+
+// share puts the encoded image into the shared memory, which gets length bytes.
+func (h *helper) share(src []byte, length int64) error {
+	if length != h.length {
+		if err := h.shared.Truncate(length); err != nil {
+			return fmt.Errorf("memory to share with a decode helper: %w", err)
+		}
+		h.length = length
+	}
+	if _, err := h.shared.WriteAt(src, 0); err != nil {
+		return fmt.Errorf("memory to share with a decode helper: %w", err)
+	}
+	return nil
+}
+
+// settle frees shared memory that is too much to be kept between images.
+func (h *helper) settle() error {
+	if h.length <= keptShared {
+		return nil
+	}
+	h.length = 0
+	return h.shared.Truncate(0)
+}
+
+// receive reads a reply. It kills a helper that has stopped working, and returns false for
+// one that ends.
+func (h *helper) receive(r *C.struct_bs_reply) bool {
+	b := unsafe.Slice((*byte)(unsafe.Pointer(r)), unsafe.Sizeof(*r))
+	var w watch
+	for {
+		_ = h.replies.SetReadDeadline(time.Now().Add(idleStep)) // a pipe has deadlines
+		n, err := h.replies.Read(b)
+		switch {
+		case n == len(b): // at most PIPE_BUF, so whole
+			return true
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			if w.idle(h.cmd.Process.Pid) {
+				h.idle = true
+				_ = h.cmd.Process.Kill() // it may have ended
+				return false
+			}
+		case err != nil && !errors.Is(err, io.EOF), n == 0, n > 0:
+			return false
+		}
+	}
+}
