@@ -23,6 +23,7 @@ type header struct {
 	bits          int // a pixel
 	compression   uint32
 	masks         [3]mask // of red, green and blue, where a pixel has 16 bits or more
+	alpha         mask    // the same, of a header that has it
 	palette       [256][3]uint8
 	colours       [256]uint32 // the pixels of palette
 	pixels        int         // where in the file they begin
@@ -145,6 +146,11 @@ func read(src []byte) (*header, *codec.Failure) {
 			}
 			if masks == [3]uint32{} {
 				masks = [3]uint32{0xff0000, 0xff00, 0xff}
+			}
+		}
+		if at := fileHeader + infoHeader + 12; b.compression == bitfields && size >= 56 {
+			if m, ok := newMask(binary.LittleEndian.Uint32(src[at:])); ok {
+				b.alpha = m
 			}
 		}
 		for i, m := range masks {
@@ -277,8 +283,15 @@ func decode(src []byte, bounds codec.Bounds, to codec.Canvas) *codec.Failure {
 		b.colours[i] = uint32(c[0]) | uint32(c[1])<<8 | uint32(c[2])<<16
 	}
 	px := to.Prepare(b.width, b.height, 1, nil)
+	alpha := b.alpha.most > 0 && b.bits == 32 && codec.Alpha(to)
 	for y := range b.height {
-		b.unpack(px.Row(b.row(y)), stored[y*stride:])
+		row, line := px.Row(b.row(y)), stored[y*stride:]
+		b.unpack(row, line)
+		if alpha {
+			for x := 0; x < len(row); x += 4 {
+				row[x+3] = b.alpha.of(binary.LittleEndian.Uint32(line[x:]))
+			}
+		}
 	}
 	return nil
 }

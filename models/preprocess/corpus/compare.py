@@ -22,7 +22,7 @@ import warnings
 import numpy as np
 import pillow_heif
 import pillow_jxl  # noqa: F401, which registers JPEG XL
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 warnings.simplefilter('ignore')
 pillow_heif.register_heif_opener()
@@ -32,7 +32,8 @@ LONGEST = 16384  # side of a model's input
 
 # Lossy formats: the largest difference and the mean, in steps of 255. Decoders of these
 # standards may round differently, and more so where chroma is interpolated.
-BOUNDS = {'JPEG': (3, 0.15), 'MPO': (3, 0.15), 'WEBP': (2, 0.05), 'HEIF': (4, 0.5), 'AVIF': (4, 0.5), 'JPEG2000': (2, 0.5), 'JXL': (2, 0.5)}
+BOUNDS = {'LAB': (1, 0.1), 'JPEG': (3, 0.15), 'MPO': (3, 0.15), 'WEBP': (2, 0.05), 'HEIF': (4, 0.5), 'AVIF': (4, 0.5), 'JPEG2000': (2, 0.5),
+          'JXL': (2, 0.5)}
 
 
 class Ours:
@@ -63,13 +64,53 @@ def reference(path):
             kind = im.format
             mode = im.mode
             up = ImageOps.exif_transpose(im)
-            if mode.startswith('I;16') or mode == 'I' and kind in ('PNG', 'PPM'):
+            if kind == 'TIFF' and (mode in ('LAB', 'I', 'F', 'L') or mode.startswith('I;16')):
+                up, mode = samples_of_tiff(im.tag_v2, up, mode)
+            elif mode.startswith('I;16') or mode == 'I' and kind in ('PNG', 'PPM'):
                 # Pillow clips to 255; the upper byte is right.
                 mode = 'grey of 16 bits'
                 up = Image.fromarray((np.asarray(up).astype(np.uint32) >> 8).astype(np.uint8))
             return kind, mode, up.convert('RGB'), ''
     except Exception as e:  # whatever Pillow raises is a failure
         return None, '', None, f'{type(e).__name__}: {e}'
+
+
+def samples_of_tiff(tags, up, mode):
+    """Returns a TIFF in RGB whose samples have more than 8 bits, a sign or a fraction, or are of
+    CIELab, as package tiff states it, and what was done. Pillow clips numbers to 255, takes
+    negative bytes for positive ones, and converts CIELab by a coarse table."""
+    if mode == 'LAB':
+        profiles = ImageCms.createProfile('LAB'), ImageCms.createProfile('sRGB')
+        exact = ImageCms.buildTransform(*profiles, 'LAB', 'RGB', flags=ImageCms.Flags.NOOPTIMIZE)
+        return ImageCms.applyTransform(up, exact), mode
+    bits, kind = tags.get(258, (1,))[0], tags.get(339, (1,))[0]
+    a = np.asarray(up)
+    if mode == 'L':
+        if kind != 2:
+            return up, mode
+        return Image.fromarray(np.maximum(a.view(np.int8), 0).astype(np.uint8)), 'signed bytes'
+    if mode == 'F':
+        a = np.nan_to_num(a, nan=0, posinf=255, neginf=0)
+        a = np.floor(a.clip(0) * 255.0 + 0.5) if a.max() <= 1 else a.clip(0, 255)
+        return Image.fromarray(a.astype(np.uint8)), 'real numbers'
+    if mode.startswith('I;16'):
+        a = (a.astype(np.uint32) >> (bits - 8)).astype(np.uint8)
+        return Image.fromarray(255 - a if tags.get(262) == 0 else a), f'grey of {bits} bits'
+    if kind == 1:
+        a = a.view(np.uint32)
+    a = np.maximum(a, 0).astype(np.int64)
+    sign = kind == 2
+    shift = 0 if a.max() < 256 else 8 - sign if a.max() < 1 << (16 - sign) else 24 - sign
+    return Image.fromarray((a >> shift).clip(0, 255).astype(np.uint8)), 'whole numbers'
+
+
+def tiff_of_deep_planes(kind, mode, path):
+    """Reports whether a TIFF has separate planes of samples of 16 bits that are not compressed,
+    which Pillow takes for bytes."""
+    if kind != 'TIFF':
+        return False
+    with Image.open(path) as im:
+        return im.tag_v2.get(284) == 2 and im.tag_v2.get(259, 1) == 1 and max(im.tag_v2.get(258, (1,))) > 8
 
 
 def bmp_of_two_colours(kind, mode, path):
@@ -98,7 +139,7 @@ def xpm_of_other_digits(kind, mode, path):
 
 
 # Kinds of pictures for which our pixels are right and Pillow's are wrong.
-KNOWN = [bmp_of_two_colours, psd_of_channels, xpm_of_other_digits]
+KNOWN = [bmp_of_two_colours, tiff_of_deep_planes, psd_of_channels, xpm_of_other_digits]
 
 
 def classify(ours, path):
@@ -119,7 +160,7 @@ def classify(ours, path):
         return kind, 'equal', status, '', mode
     d = np.abs(a.astype(np.int16) - b)
     most, mean = int(d.max()), float(d.mean())
-    bound = BOUNDS.get(kind, (0, 0))
+    bound = BOUNDS.get('LAB' if mode == 'LAB' else kind, (0, 0))
     verdict = 'near' if most <= bound[0] and mean <= bound[1] else 'DIFFERENT'
     if verdict == 'DIFFERENT' and any(known(kind, mode, path) for known in KNOWN):
         verdict = 'known'

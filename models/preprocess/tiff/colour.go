@@ -20,7 +20,7 @@ func (t *picture) finisher() func(row []uint8) {
 		return func(row []uint8) {
 			for x := 0; x < len(row); x += 4 {
 				c := table[row[x]]
-				row[x], row[x+1], row[x+2] = c[0], c[1], c[2]
+				row[x], row[x+1], row[x+2], row[x+3] = c[0], c[1], c[2], row[x+1]
 			}
 		}
 	case t.photometric == cmyk:
@@ -46,11 +46,11 @@ func (t *picture) finisher() func(row []uint8) {
 	}
 	return func(row []uint8) {
 		for x := 0; x < len(row); x += 4 {
-			v := row[x] ^ flip
+			v, alpha := row[x]^flip, row[x+1]
 			if t.associated {
-				v = divideAlpha(v, row[x+1], v)
+				v = divideAlpha(v, alpha, v)
 			}
-			row[x], row[x+1], row[x+2] = v, v, v
+			row[x], row[x+1], row[x+2], row[x+3] = v, v, v, alpha
 		}
 	}
 }

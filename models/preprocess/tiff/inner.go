@@ -42,12 +42,21 @@ func (r *reader) innerBlock(px codec.Pixels, i, plane int) (*codec.Failure, erro
 	if raw, ok := t.inner.(codec.RawDecoder); ok && t.photometric == cmyk {
 		decode = raw.DecodeRaw
 	}
-	fail, err := decode(data, r.bounds, innerCanvas{in.whole})
+	canvas := &innerCanvas{px: in.whole, alpha: t.alpha}
+	fail, err := decode(data, r.bounds, canvas)
 	if err != nil {
 		return nil, err
 	}
 	if fail != nil {
 		return &codec.Failure{Status: fail.Status, Reason: fmt.Sprintf("block %d: %s", i, fail.Reason)}, nil
+	}
+	if t.alpha && !canvas.has {
+		for y := range px.Height {
+			row := in.whole.Row(y)
+			for x := 3; x < len(row); x += 4 {
+				row[x] = 255
+			}
+		}
 	}
 	if direct {
 		return nil, nil
@@ -65,11 +74,21 @@ func (r *reader) innerBlock(px codec.Pixels, i, plane int) (*codec.Failure, erro
 	return nil, nil
 }
 
-// An innerCanvas is memory of the size that the decoder's Need names.
-type innerCanvas struct{ px codec.Pixels }
+// An innerCanvas is memory of the size that the decoder's Need names. It may want alpha, and
+// keeps whether there is some.
+type innerCanvas struct {
+	px         codec.Pixels
+	alpha, has bool
+}
+
+// Alpha implements codec.AlphaCanvas.
+func (c *innerCanvas) Alpha() bool {
+	c.has = true
+	return c.alpha
+}
 
 // Prepare implements codec.Canvas.
-func (c innerCanvas) Prepare(width, height int, _ codec.Orientation, _ []codec.Scale) codec.Pixels {
+func (c *innerCanvas) Prepare(width, height int, _ codec.Orientation, _ []codec.Scale) codec.Pixels {
 	if width != c.px.Width || height != c.px.Height {
 		panic(fmt.Sprintf("a block of %dx%d pixels, where its headers say %dx%d", width, height, c.px.Width, c.px.Height))
 	}

@@ -174,7 +174,7 @@ func (t *picture) readCompression() {
 }
 
 // readColour checks that there are as many samples as the colour needs, and finds the meaning
-// of the extra ones: 1 is alpha by which the colour is multiplied. All others are left out.
+// of the extra ones: 1 is alpha by which the colour is multiplied, and 2 is plain alpha.
 func (t *picture) readColour() {
 	if t.compression == oldJPEG && t.samples == 3 {
 		t.photometric = yCbCr // whatever it says
@@ -206,8 +206,15 @@ func (t *picture) readColour() {
 	if t.fail != nil {
 		return
 	}
-	if extra.count > 0 && t.at(extra, 0) == 1 && n < 4 && t.photometric != palette {
-		t.associated = true
+	kind := uint64(0) // of the first extra sample: 999 is what Corel Draw writes for 2
+	switch {
+	case extra.count > 0:
+		kind = t.at(extra, 0)
+	case t.photometric == rgb && t.samples == 4:
+		kind = 2
+	}
+	t.alpha = (kind == 1 || kind == 2 || kind == 999) && n < 4
+	if t.associated = kind == 1 && t.alpha && t.photometric != palette; t.associated {
 		t.used++
 	}
 	if t.photometric == palette {

@@ -44,6 +44,7 @@ func (d *decoder) DecodeStrips(src []byte, bounds codec.Bounds, to codec.StripSi
 		}
 		return fail, err
 	}
+	t.alpha = false // strips have none
 	r := newReader(t, bounds)
 	defer r.free()
 	if fail, err := r.measure(); fail != nil || err != nil {

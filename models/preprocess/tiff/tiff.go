@@ -44,13 +44,14 @@ type picture struct {
 	bits          int    // a sample
 	kind          uint64 // of numbers: one of SampleFormat
 	samples       int    // a pixel, extra ones included
-	used          int    // samples that are read: the colour, and an alpha to divide by
+	used          int    // samples that are read: the colour, and alpha to divide by or to keep
 	compression   uint64
 	photometric   uint64
 	planar        bool   // each sample has its own blocks
 	predictor     uint64 // samples are differences from their left neighbours, unless it is 1
 	reversed      bool   // the lowest bit of a byte comes first
-	associated    bool   // colour is multiplied by alpha, sample number used-1
+	alpha         bool   // the sample after the colour is alpha, and is kept
+	associated    bool   // by which the colour is multiplied
 	twoD          bool   // Group 3 of two dimensions
 	subX, subY    int    // pixels that share the samples of their chroma
 
@@ -69,16 +70,18 @@ func (d *decoder) Decode(src []byte, bounds codec.Bounds, to codec.Canvas) (*cod
 	if t.compression == oldJPEG {
 		return t.decodeOldJPEG(bounds, to)
 	}
+	px := to.Prepare(t.width, t.height, t.orientation(), nil)
+	if t.alpha = t.alpha && !t.isWide() && codec.Alpha(to); t.alpha && !t.associated {
+		t.used++ // to the fourth byte
+	}
 	r := newReader(t, bounds)
 	defer r.free()
 	if r.level != nil && r.level.fits() {
-		px := to.Prepare(t.width, t.height, t.orientation(), nil)
 		return r.inPlace(px), nil
 	}
 	if fail, err := r.measure(); fail != nil || err != nil {
 		return fail, err
 	}
-	px := to.Prepare(t.width, t.height, t.orientation(), nil)
 	for j := range t.down {
 		top := j * t.blockH
 		if fail, err := r.band(part(px, 0, top, t.width, t.rows(j)), j); fail != nil || err != nil {
