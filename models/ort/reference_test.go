@@ -49,7 +49,7 @@ func difference(a []float32, b []float64) float64 {
 // All kinds of layers, float32 and quantised weights, and both kinds of pixels, on images
 // of the model's own size.
 func TestImportedLayersEqualTensorFlow(t *testing.T) {
-	for _, name := range []string{"functional", "sequential"} {
+	for _, name := range []string{"functional", "sequential", "mobile", "nested"} {
 		for _, pixels := range []preprocess.DType{preprocess.Uint8, preprocess.Float32} {
 			t.Run(name+"/"+string(pixels), func(t *testing.T) { compareSmall(t, name, pixels) })
 		}

@@ -19,7 +19,7 @@ import (
 )
 
 func FuzzTopology(f *testing.F) {
-	for _, m := range []string{"functional", "sequential"} {
+	for _, m := range []string{"functional", "sequential", "mobile", "nested"} {
 		text, err := os.ReadFile("testdata/small/" + m + "/model.json")
 		if err != nil {
 			f.Fatal(err)

@@ -76,10 +76,27 @@ var kinds = map[string]func(*converter, layer, graph.Value) (graph.Value, error)
 	"BatchNormalization":     (*converter).batchNorm,
 	"Conv2D":                 (*converter).conv,
 	"Dense":                  (*converter).dense,
+	"DepthwiseConv2D":        (*converter).depthwiseConv,
 	"Dropout":                (*converter).identity,
 	"Flatten":                (*converter).flatten,
+	"GaussianNoise":          (*converter).identity,
 	"GlobalAveragePooling2D": (*converter).globalPool,
 	"MaxPooling2D":           (*converter).pool,
+	"ReLU":                   (*converter).reluLayer,
+	"ReLU6":                  (*converter).relu6Layer,
+	"Relu6":                  (*converter).relu6Layer,
+	"Rescaling":              (*converter).rescaling,
+	"Reshape":                (*converter).reshape,
+	"SeparableConv2D":        (*converter).separableConv,
+	"SpatialDropout2D":       (*converter).identity,
+	"ZeroPadding2D":          (*converter).zeroPadding,
+}
+
+// joining are the layers of several inputs that can be imported.
+var joining = map[string]func(*converter, layer, []graph.Value) (graph.Value, error){
+	"Add":         (*converter).elementwise,
+	"Concatenate": (*converter).concatenate,
+	"Multiply":    (*converter).elementwise,
 }
 
 func (c *converter) layer(l layer) error {
@@ -100,10 +117,11 @@ func (c *converter) layer(l layer) error {
 	switch convert, known := kinds[l.class]; {
 	case l.class == "InputLayer":
 		v, err = c.input(l, len(inputs))
-	case l.class == "Concatenate":
-		v, err = c.concatenate(l, inputs)
+	case joining[l.class] != nil:
+		v, err = joining[l.class](c, l, inputs)
 	case !known:
-		names := append(slices.Sorted(maps.Keys(kinds)), "Concatenate", "InputLayer")
+		names := slices.Sorted(maps.Keys(kinds))
+		names = append(append(names, slices.Sorted(maps.Keys(joining))...), "InputLayer")
 		return l.errorf("layers of this class cannot be imported; these can: %s;"+
 			" convert the model with python3 -m tf2onnx.convert --tfjs model.json --output model.onnx", strings.Join(names, ", "))
 	case len(inputs) != 1:
@@ -329,6 +347,10 @@ func (c *converter) activate(name string, x graph.Value, activation string) (gra
 		return x, nil
 	case "relu":
 		return c.graph.Relu(name+"/relu", x), nil
+	case "relu6":
+		return c.graph.Relu6(name+"/relu6", x), nil
+	case "swish", "silu":
+		return c.graph.SiLU(name+"/swish", x), nil
 	case "softmax":
 		if len(x.Shape) != 2 {
 			return x, fmt.Errorf("softmax of an input of shape %v; only rows can be imported", x.Shape)
@@ -341,7 +363,7 @@ func (c *converter) activate(name string, x graph.Value, activation string) (gra
 		c.activated[x.Name] = models.Independent
 		return x, nil
 	}
-	return x, fmt.Errorf("activation %q cannot be imported; linear, relu, sigmoid and softmax can", activation)
+	return x, fmt.Errorf("activation %q cannot be imported; linear, relu, relu6, sigmoid, softmax and swish can", activation)
 }
 
 func (c *converter) concatenate(l layer, inputs []graph.Value) (graph.Value, error) {

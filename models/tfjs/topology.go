@@ -1,6 +1,7 @@
 package tfjs
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -50,16 +51,58 @@ func parseTopology(text []byte) (*network, error) {
 	if outer.Model != nil {
 		m = *outer.Model
 	}
-	switch m.Class {
-	case "Model", "Functional":
-		return parseFunctional(m.Config)
-	case "Sequential":
-		return parseSequential(m.Config)
+	return parseModel(m, 0)
+}
+
+// maxNested is how deep models may be layers of models. A model that was fine-tuned in a browser
+// has a depth of 2.
+const maxNested = 8
+
+func parseModel(m kerasModel, depth int) (*network, error) {
+	switch {
+	case depth > maxNested:
+		return nil, bad("topology: models are layers of models, more than %d deep", maxNested)
+	case m.Class == "Sequential":
+		return parseSequential(m.Config, depth)
+	case isModel(m.Class):
+		return parseFunctional(m.Config, depth)
 	}
 	return nil, bad("topology: a model of class %q cannot be imported; Model, Functional and Sequential can", m.Class)
 }
 
-func parseFunctional(config []byte) (*network, error) {
+// isModel reports whether a layer of that class is a model with layers of its own.
+func isModel(class string) bool { return class == "Model" || class == "Functional" || class == "Sequential" }
+
+// nest adds the layers of a model that is layer l, whose input is the result of the layer
+// called input, or its own if that is empty.
+func (net *network) nest(l layer, input string, depth int) (output string, err error) {
+	inner, err := parseModel(kerasModel{l.class, l.config}, depth+1)
+	if err != nil {
+		return "", l.errorf("%w", err)
+	}
+	own := ""
+	for _, k := range inner.layers {
+		if k.class == "InputLayer" && input != "" {
+			if own != "" {
+				return "", l.errorf("has more than one input")
+			}
+			own = k.name
+			continue
+		}
+		for i, name := range k.inputs {
+			if own != "" && name == own {
+				k.inputs[i] = input
+			}
+		}
+		net.layers = append(net.layers, k)
+	}
+	if inner.output == own {
+		return input, nil
+	}
+	return inner.output, nil
+}
+
+func parseFunctional(config []byte, depth int) (*network, error) {
 	var c struct {
 		Layers  []kerasLayer      `json:"layers"`
 		Inputs  []json.RawMessage `json:"input_layers"`
@@ -72,22 +115,36 @@ func parseFunctional(config []byte) (*network, error) {
 		return nil, bad("topology: %d inputs and %d outputs; an image classifier has one of each", len(c.Inputs), len(c.Outputs))
 	}
 	net := &network{}
+	results := map[string]string{} // of layers that are models: the inner layer with their result
 	for i, k := range c.Layers {
 		l := newLayer(i, len(c.Layers), k)
 		var err error
 		if l.inputs, err = inboundLayers(k.Inbound); err != nil {
 			return nil, l.errorf("%w", err)
 		}
-		net.layers = append(net.layers, l)
+		for j, name := range l.inputs {
+			l.inputs[j] = cmp.Or(results[name], name)
+		}
+		if !isModel(l.class) {
+			net.layers = append(net.layers, l)
+			continue
+		}
+		if len(l.inputs) != 1 {
+			return nil, l.errorf("has %d inputs, wants 1", len(l.inputs))
+		}
+		if results[l.name], err = net.nest(l, l.inputs[0], depth); err != nil {
+			return nil, err
+		}
 	}
-	var err error
-	if net.output, err = tensorLayer(c.Outputs[0]); err != nil {
+	output, err := tensorLayer(c.Outputs[0])
+	if err != nil {
 		return nil, bad("topology: output: %w", err)
 	}
+	net.output = cmp.Or(results[output], output)
 	return net, nil
 }
 
-func parseSequential(config []byte) (*network, error) {
+func parseSequential(config []byte, depth int) (*network, error) {
 	var layers []kerasLayer
 	if err := json.Unmarshal(config, &layers); err != nil {
 		var c struct {
@@ -102,7 +159,7 @@ func parseSequential(config []byte) (*network, error) {
 		return nil, bad("topology: there are no layers")
 	}
 	net := &network{}
-	if layers[0].Class != "InputLayer" {
+	if layers[0].Class != "InputLayer" && !isModel(layers[0].Class) {
 		// Without an input layer, the first layer declares the input's shape.
 		const input = "input"
 		net.layers = append(net.layers, layer{place: "layer 0", name: input, class: "InputLayer", config: layers[0].Config})
@@ -110,6 +167,13 @@ func parseSequential(config []byte) (*network, error) {
 	}
 	for i, k := range layers {
 		l := newLayer(i, len(layers), k)
+		if isModel(l.class) {
+			var err error
+			if net.output, err = net.nest(l, net.output, depth); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		if net.output != "" {
 			l.inputs = []string{net.output}
 		}

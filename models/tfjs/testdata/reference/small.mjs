@@ -5,7 +5,8 @@
 //
 // functional/ has every layer that the importer knows, in float32 weights.
 // sequential/ is a small VGG, its weights quantised to uint8 and uint16 and cut
-// in shards.
+// in shards. mobile/ has the layers of MobileNet and its like. nested/ is a model of models,
+// as one that was fine-tuned in a browser.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
@@ -51,6 +52,37 @@ function sequential() {
       tf.layers.dense({ units: 3 }),
     ],
   });
+}
+
+function mobile() {
+  const image = tf.input({ shape: [15, 12, 3] });
+  let x = tf.layers.zeroPadding2d({ padding: [[0, 1], [2, 3]] }).apply(image);
+  x = tf.layers.conv2d({ filters: 6, kernelSize: 3, strides: 2, useBias: false }).apply(x);
+  x = tf.layers.batchNormalization({ epsilon: 0.001 }).apply(x);
+  x = tf.layers.reLU({ maxValue: 6 }).apply(x);
+  let y = tf.layers.depthwiseConv2d({ kernelSize: 3, padding: 'same', useBias: false }).apply(x);
+  y = tf.layers.reLU({}).apply(y);
+  y = tf.layers.conv2d({ filters: 6, kernelSize: 1, activation: 'relu6' }).apply(y);
+  x = tf.layers.add().apply([x, y]);
+  x = tf.layers.depthwiseConv2d({ kernelSize: [3, 2], depthMultiplier: 2, activation: 'relu' }).apply(x);
+  x = tf.layers.separableConv2d({ filters: 7, kernelSize: 3, padding: 'same' }).apply(x);
+  let gate = tf.layers.globalAveragePooling2d({}).apply(x);
+  gate = tf.layers.reshape({ targetShape: [1, 1, 7] }).apply(gate);
+  gate = tf.layers.conv2d({ filters: 7, kernelSize: 1, activation: 'sigmoid' }).apply(gate);
+  x = tf.layers.multiply().apply([x, gate]);
+  x = tf.layers.zeroPadding2d({ padding: 1 }).apply(x);
+  x = tf.layers.reshape({ targetShape: [441] }).apply(x);
+  x = tf.layers.dense({ units: 5, activation: 'softmax' }).apply(x);
+  return tf.model({ inputs: image, outputs: x });
+}
+
+function nested() {
+  const image = tf.input({ shape: [9, 9, 3] });
+  const conv = tf.layers.conv2d({ filters: 4, kernelSize: 3, activation: 'relu' }).apply(image);
+  const trunk = tf.model({ inputs: image, outputs: tf.layers.batchNormalization().apply(conv) });
+  const features = tf.sequential({ layers: [trunk, tf.layers.globalAveragePooling2d({})] });
+  const head = tf.sequential({ layers: [tf.layers.dense({ inputShape: [4], units: 6, activation: 'relu' }), tf.layers.dense({ units: 3, activation: 'softmax', useBias: false })] });
+  return tf.sequential({ layers: [features, head] });
 }
 
 // randomise sets all weights; variances are positive.
@@ -113,3 +145,5 @@ await tf.setBackend('cpu');
 const out = process.argv[2];
 await save(functional(), join(out, 'functional'), false);
 await save(sequential(), join(out, 'sequential'), true);
+await save(mobile(), join(out, 'mobile'), false);
+await save(nested(), join(out, 'nested'), false);
