@@ -30,11 +30,11 @@ func newModelsImport() *cobra.Command {
 	var o tfjs.Options
 	cmd := &cobra.Command{
 		Use:   "import SOURCE -o FILE.onnx",
-		Short: "Make an ONNX model from a TensorFlow.js layers model",
-		Long: `import reads a TensorFlow.js layers model (topology and quantised weights) from a
-folder, an unpacked npm package or a .tgz of one. It writes an ONNX model with its
-contract: input size, preprocessing and labels. Nothing of the source is unpacked to
-disk. A model is trusted like a program: import only from people whose programs you
+		Short: "Make an ONNX model from a TensorFlow.js model",
+		Long: `import reads a classifier of TensorFlow.js, a layers model or a graph model (topology
+and quantised weights), from a folder, an unpacked npm package or a .tgz of one. It writes
+an ONNX model with its contract: input size, preprocessing and labels. Nothing of the
+source is unpacked to disk. A model is trusted like a program: import only from people whose programs you
 would run.`,
 		Example: `  npm pack nsfwjs@4.4.0
   batchscore models import nsfwjs-4.4.0.tgz --path dist/models/inception_v3 -o moderation.onnx`,

@@ -133,6 +133,15 @@ func (g *Graph) Node(op, name string, in []Value, t DType, shape []int64, attrib
 	return out
 }
 
+// Free returns the name, or if it is taken, the name with as many underscores behind it as
+// make it free.
+func (g *Graph) Free(name string) string {
+	for g.names[name] {
+		name += "_"
+	}
+	return name
+}
+
 // claim reserves a name and reports whether building can continue.
 func (g *Graph) claim(name string) bool {
 	switch {

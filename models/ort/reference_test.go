@@ -25,8 +25,6 @@ import (
 // scores with what TensorFlow.js itself computes. The references and the scripts that made
 // them are in models/tfjs/testdata.
 
-const reference = "../tfjs/testdata/reference.json"
-
 // engine imports a model and opens it.
 func engine(t *testing.T, source string, o tfjs.Options) (*models.Model, *ort.Engine) {
 	t.Helper()
@@ -49,7 +47,7 @@ func difference(a []float32, b []float64) float64 {
 // All kinds of layers, float32 and quantised weights, and both kinds of pixels, on images
 // of the model's own size.
 func TestImportedLayersEqualTensorFlow(t *testing.T) {
-	for _, name := range []string{"functional", "sequential", "mobile", "nested"} {
+	for _, name := range []string{"functional", "sequential", "mobile", "nested", "graph"} {
 		for _, pixels := range []preprocess.DType{preprocess.Uint8, preprocess.Float32} {
 			t.Run(name+"/"+string(pixels), func(t *testing.T) { compareSmall(t, name, pixels) })
 		}
@@ -108,9 +106,17 @@ func planes(dst, images []byte, s preprocess.Spec) {
 	}
 }
 
-// The trained Inception V3 gives every sample image the same label, with scores within
-// 0.01.
+// The trained models give every sample image the same label as in TensorFlow.js, with scores
+// within 0.01. One of them is a graph model, the others are layers models.
 func TestSampleImagesScoreAsInTensorFlow(t *testing.T) {
+	for name, file := range map[string]string{
+		"inception_v3": "reference.json", "mobilenet_v2": "reference-mobilenet_v2.json", "mobilenet_v2_mid": "reference-mobilenet_v2_mid.json",
+	} {
+		t.Run(name, func(t *testing.T) { compareSamples(t, name, filepath.Join("../tfjs/testdata", file)) })
+	}
+}
+
+func compareSamples(t *testing.T, network, reference string) {
 	var expected struct {
 		Images map[string]struct {
 			SHA256        string
@@ -127,7 +133,7 @@ func TestSampleImagesScoreAsInTensorFlow(t *testing.T) {
 	images := sampleImages(t)
 	_, err = os.Stat(fetched.Path("nsfwjs-4.4.0.tgz"))
 	fetched.Need(t, err)
-	m, e := engine(t, fetched.Path("nsfwjs-4.4.0.tgz"), tfjs.Options{Path: "dist/models/inception_v3"})
+	m, e := engine(t, fetched.Path("nsfwjs-4.4.0.tgz"), tfjs.Options{Path: "dist/models/" + network})
 	b, err := e.NewBatch(1)
 	if err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/batchscore/batchscore/models"
@@ -39,6 +40,34 @@ func FuzzTopology(f *testing.F) {
 	f.Add([]byte(`{"class_name":"Sequential","config":[]}`))
 	f.Fuzz(func(t *testing.T, topology []byte) {
 		fuzzImport(t, fmt.Appendf(nil, `{"modelTopology":%s,"weightsManifest":[]}`, topology), nil)
+	})
+}
+
+// FuzzGraph imports graph models of any nodes, with the weights of a small one.
+func FuzzGraph(f *testing.F) {
+	text, err := os.ReadFile("testdata/small/graph/model.json")
+	if err != nil {
+		f.Fatal(err)
+	}
+	shard, err := os.ReadFile("testdata/small/graph/group1-shard1of1.bin")
+	if err != nil {
+		f.Fatal(err)
+	}
+	var doc struct {
+		Topology json.RawMessage `json:"modelTopology"`
+		Manifest json.RawMessage `json:"weightsManifest"`
+	}
+	if err := json.Unmarshal(text, &doc); err != nil {
+		f.Fatal(err)
+	}
+	var topology, manifest bytes.Buffer
+	if err := errors.Join(json.Compact(&topology, doc.Topology), json.Compact(&manifest, doc.Manifest)); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(topology.Bytes())
+	weights := strings.ReplaceAll(manifest.String(), "group1-shard1of1.bin", "s")
+	f.Fuzz(func(t *testing.T, topology []byte) {
+		fuzzImport(t, fmt.Appendf(nil, `{"format":"graph-model","modelTopology":%s,"weightsManifest":%s}`, topology, weights), shard)
 	})
 }
 

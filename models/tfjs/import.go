@@ -1,5 +1,6 @@
-// Package tfjs imports image classifiers from the TensorFlow.js layers format, a Keras
-// topology in JSON with its weights in binary shards, and writes them as ONNX.
+// Package tfjs imports image classifiers from the formats of TensorFlow.js, and writes them
+// as ONNX: layers models, a Keras topology in JSON with its weights in binary shards, and
+// graph models, whose topology is a graph of TensorFlow's operations.
 //
 // An import has these steps:
 //
@@ -8,8 +9,8 @@
 //  2. Read the model file, which is JSON or a JavaScript module around it (module.go).
 //  3. Compare the weights manifest with the shards and find each tensor in them
 //     (manifest.go).
-//  4. Convert the topology layer by layer (topology.go, layers.go). Layers look tensors
-//     up by name and shape.
+//  4. Convert the topology layer by layer (topology.go, layers.go, mobile.go), or node by
+//     node (graphmodel.go, graphops.go). Layers look tensors up by name and shape.
 //  5. Write the model with its contract, dequantising one tensor at a time.
 //
 // The bytes written depend only on the source and the options.
@@ -81,15 +82,11 @@ func importFrom(ctx context.Context, src *source, w io.Writer, o Options) (*mode
 	if err != nil {
 		return nil, err
 	}
-	net, err := parseTopology(doc.Topology)
-	if err != nil {
-		return nil, err
-	}
 	pixels, err := o.spec()
 	if err != nil {
 		return nil, err
 	}
-	c, err := convert(net, weights, pixels.DType)
+	c, err := convert(doc, weights, pixels.DType)
 	if err != nil {
 		return nil, err
 	}

@@ -34,39 +34,58 @@ type converter struct {
 	activated map[string]models.Activation
 }
 
-// convert builds the graph of net. One error names all tensors that are missing, unused
-// or of another shape than the layers need.
-func convert(net *network, weights tensors, pixels preprocess.DType) (*converter, error) {
+// convert builds the graph of a model file. One error names all tensors that are missing,
+// unused or of another shape than the layers need.
+func convert(doc *document, weights tensors, pixels preprocess.DType) (*converter, error) {
 	c := &converter{
 		graph: graph.New("model"), weights: weights, pixels: pixels,
 		asked: map[string]bool{}, values: map[string]graph.Value{}, activated: map[string]models.Activation{},
 	}
+	if doc.Format == graphModel {
+		return c, c.convertGraph(doc)
+	}
+	net, err := parseTopology(doc.Topology)
+	if err != nil {
+		return nil, err
+	}
+	return c, c.convertLayers(net)
+}
+
+func (c *converter) convertLayers(net *network) error {
 	for _, l := range net.layers {
 		if err := c.layer(l); err != nil {
-			return nil, err
+			return err
 		}
 		if err := c.graph.Err(); err != nil {
-			return nil, l.errorf("%w", err)
+			return l.errorf("%w", err)
 		}
 	}
 	out, ok := c.values[net.output]
 	if !ok {
-		return nil, bad("topology: there is no output layer %q", net.output)
+		return bad("topology: there is no output layer %q", net.output)
 	}
-	if len(out.Shape) != 2 {
-		return nil, bad("topology: the output %q has the shape %v; a classifier's is [N,classes]", net.output, out.Shape)
-	}
-	for _, name := range slices.Sorted(maps.Keys(weights)) {
+	for _, name := range slices.Sorted(maps.Keys(c.weights)) {
 		if !c.asked[name] {
-			c.trouble = append(c.trouble, fmt.Sprintf("%s %v is unused", name, weights[name].shape))
+			c.trouble = append(c.trouble, fmt.Sprintf("%s %v is unused", name, c.weights[name].shape))
 		}
 	}
+	return c.finish(out, net.output)
+}
+
+// finish makes a value, the result of the layer or node of that name, the output.
+func (c *converter) finish(out graph.Value, name string) error {
+	if len(out.Shape) != 2 {
+		return bad("topology: the output %q has the shape %v; a classifier's is [N,classes]", name, out.Shape)
+	}
 	if len(c.trouble) > 0 {
-		return nil, bad("%d tensors do not fit the topology:\n  %s", len(c.trouble), strings.Join(c.trouble, "\n  "))
+		return bad("%d tensors do not fit the topology:\n  %s", len(c.trouble), strings.Join(c.trouble, "\n  "))
 	}
 	c.classes, c.output = int(out.Shape[1]), c.activated[out.Name]
-	c.graph.Output("scores", out)
-	return c, c.graph.Err()
+	c.graph.Output(c.graph.Free("scores"), out)
+	if err := c.graph.Err(); err != nil {
+		return bad("%w", err)
+	}
+	return nil
 }
 
 // kinds are the layers that can be imported.
@@ -150,15 +169,20 @@ func (c *converter) input(l layer, inputs int) (graph.Value, error) {
 		*s[1] < 1 || *s[1] > maxInt || *s[2] < 1 || *s[2] > maxInt {
 		return graph.Value{}, fmt.Errorf("is not an image: batch_input_shape is %s, and should be [null,height,width,3]", printShape(s))
 	}
+	return c.images(*s[1], *s[2])
+}
+
+// images declares the input, and returns its planes.
+func (c *converter) images(height, width int64) (graph.Value, error) {
 	if c.width != 0 {
 		return graph.Value{}, errors.New("is a second input; an image classifier has one")
 	}
-	c.height, c.width = int(*s[1]), int(*s[2])
+	c.height, c.width = int(height), int(width)
 	g := c.graph
 	if c.pixels == preprocess.Float32 {
-		return g.Input("images", graph.Float32, graph.Dynamic, 3, *s[1], *s[2]), nil
+		return g.Input("images", graph.Float32, graph.Dynamic, 3, height, width), nil
 	}
-	x := g.Input("images", graph.Uint8, graph.Dynamic, *s[1], *s[2], 3)
+	x := g.Input("images", graph.Uint8, graph.Dynamic, height, width, 3)
 	x = g.Cast("images/float", x, graph.Float32)
 	x = g.Div("images/scaled", x, g.Scalar("images/white", 255))
 	return g.Transpose("images/planes", x, 0, 3, 1, 2), nil
@@ -448,16 +472,21 @@ func (c *converter) kernel(name string, kh, kw, in, out int64) graph.Value {
 		if err != nil {
 			return nil, err
 		}
-		to := make([]float32, len(from))
-		for tap := range kh * kw {
-			for i := range in {
-				for o, v := range from[(tap*in+i)*out:][:out] {
-					to[(int64(o)*in+i)*kh*kw+tap] = v
-				}
+		return outFirst(from, kh*kw, in, out), nil
+	}, out, in, kh, kw)
+}
+
+// outFirst turns [taps,in,out] into [out,in,taps].
+func outFirst(from []float32, taps, in, out int64) []float32 {
+	to := make([]float32, len(from))
+	for tap := range taps {
+		for i := range in {
+			for o, v := range from[(tap*in+i)*out:][:out] {
+				to[(int64(o)*in+i)*taps+tap] = v
 			}
 		}
-		return to, nil
-	}, out, in, kh, kw)
+	}
+	return to
 }
 
 // ask looks a tensor up and records what is wrong with it. The model is written only if
@@ -468,6 +497,8 @@ func (c *converter) ask(name string, shape []int64) *tensor {
 	switch {
 	case t == nil:
 		c.trouble = append(c.trouble, fmt.Sprintf("%s %v is missing", name, shape))
+	case t.integers:
+		c.trouble = append(c.trouble, fmt.Sprintf("%s holds integers", name))
 	case !slices.Equal(t.shape, shape):
 		c.trouble = append(c.trouble, fmt.Sprintf("%s has the shape %v, and should have %v", name, t.shape, shape))
 	}

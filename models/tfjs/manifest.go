@@ -38,8 +38,10 @@ type tensor struct {
 	shape []int64
 	quant *quantization
 	width int64 // bytes of a stored element
-	count int64
-	data  *io.SectionReader
+	// integers reports whether the elements are int32, which shapes and axes are.
+	integers bool
+	count    int64
+	data     *io.SectionReader
 }
 
 // tensors are the weights by name.
@@ -101,8 +103,9 @@ func (all tensors) place(weights []manifestWeight, data *concatenation) error {
 
 func newTensor(w manifestWeight) (*tensor, error) {
 	t := &tensor{name: w.Name, shape: w.Shape, quant: w.Quantization, count: 1}
-	if w.DType != "float32" {
-		return nil, fmt.Errorf("elements are %q; only float32 can be imported", w.DType)
+	t.integers = w.DType == "int32" && w.Quantization == nil
+	if w.DType != "float32" && !t.integers {
+		return nil, fmt.Errorf("elements are %q; only float32, and int32 as stored, can be imported", w.DType)
 	}
 	for _, n := range w.Shape {
 		if n < 1 || t.count > math.MaxInt32/n {
@@ -146,7 +149,10 @@ func (t *tensor) values() ([]float32, error) {
 		}
 	case 4:
 		for i := range v {
-			v[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
+			bits := binary.LittleEndian.Uint32(raw[4*i:])
+			if v[i] = math.Float32frombits(bits); t.integers {
+				v[i] = float32(int32(bits))
+			}
 		}
 	}
 	return v, nil

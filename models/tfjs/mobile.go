@@ -170,33 +170,39 @@ func (c *converter) reshape(l layer, x graph.Value) (graph.Value, error) {
 	if err := json.Unmarshal(l.config, &p); err != nil {
 		return x, err
 	}
+	return c.reshapeTo(l.name, x, p.Target)
+}
+
+// reshapeTo gives values another shape, without the axis of the images. One size may be -1, which
+// is what the others leave.
+func (c *converter) reshapeTo(name string, x graph.Value, shape []int64) (graph.Value, error) {
 	count, known, open := int64(1), int64(1), -1
 	for _, n := range x.Shape[1:] {
 		count *= n
 	}
-	for i, n := range p.Target {
+	for i, n := range shape {
 		switch {
 		case n == -1 && open < 0:
 			open = i
 		case n < 1 || n > maxInt || known > 1<<40/n:
-			return x, fmt.Errorf("target_shape is %v", p.Target)
+			return x, fmt.Errorf("the shape is %v", shape)
 		default:
 			known *= n
 		}
 	}
-	target := slices.Clone(p.Target)
+	target := slices.Clone(shape)
 	if open >= 0 {
 		target[open] = count / known
 	}
 	if len(target) != 1 && len(target) != 3 {
-		return x, fmt.Errorf("target_shape is %v; only images and rows can be imported", p.Target)
+		return x, fmt.Errorf("the shape is %v; only images and rows can be imported", shape)
 	}
 	if len(x.Shape) == 4 {
-		x = c.graph.Transpose(l.name+"/pixels", x, 0, 2, 3, 1)
+		x = c.graph.Transpose(name+"/pixels", x, 0, 2, 3, 1)
 	}
-	x = c.graph.Reshape(l.name, x, target...)
+	x = c.graph.Reshape(name, x, target...)
 	if len(target) == 3 {
-		x = c.graph.Transpose(l.name+"/planes", x, 0, 3, 1, 2)
+		x = c.graph.Transpose(name+"/planes", x, 0, 3, 1, 2)
 	}
 	return x, nil
 }

@@ -198,7 +198,15 @@ type document struct {
 	Format   string          `json:"format"`
 	Topology json.RawMessage `json:"modelTopology"`
 	Manifest json.RawMessage `json:"weightsManifest"`
+	// Of a graph model; in older files the signature is among the metadata.
+	Signature *signature `json:"signature"`
+	Metadata  struct {
+		Signature *signature `json:"signature"`
+	} `json:"userDefinedMetadata"`
 }
+
+// graphModel is the format of a model that is a graph of TensorFlow's operations.
+const graphModel = "graph-model"
 
 func (s *source) readModel() (*document, error) {
 	for _, name := range modelFiles {
@@ -220,11 +228,11 @@ func (s *source) readModel() (*document, error) {
 			return nil, bad("%s: %w", name, err)
 		}
 		switch {
-		case d.Format != "" && d.Format != "layers-model":
-			return nil, bad("%s is a %q; only layers models can be imported;"+
+		case d.Format != "" && d.Format != "layers-model" && d.Format != graphModel:
+			return nil, bad("%s is a %q; only layers models and graph models can be imported;"+
 				" convert this one: python3 -m tf2onnx.convert --tfjs model.json --output model.onnx", name, d.Format)
 		case len(d.Topology) == 0 || len(d.Manifest) == 0:
-			return nil, bad("%s has no modelTopology or no weightsManifest: not a TensorFlow.js layers model", name)
+			return nil, bad("%s has no modelTopology or no weightsManifest: not a model of TensorFlow.js", name)
 		}
 		return &d, nil
 	}

@@ -71,7 +71,9 @@ func parseModel(m kerasModel, depth int) (*network, error) {
 }
 
 // isModel reports whether a layer of that class is a model with layers of its own.
-func isModel(class string) bool { return class == "Model" || class == "Functional" || class == "Sequential" }
+func isModel(class string) bool {
+	return class == "Model" || class == "Functional" || class == "Sequential"
+}
 
 // nest adds the layers of a model that is layer l, whose input is the result of the layer
 // called input, or its own if that is empty.

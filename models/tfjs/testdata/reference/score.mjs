@@ -1,8 +1,11 @@
-// Scores images with the model of the npm package nsfwjs in TensorFlow.js, by
+// Scores images with a model of the npm package nsfwjs in TensorFlow.js, by
 // that package's own steps, and prints the reference that the project's tests
 // compare themselves with.
 //
-//   npm install && node score.mjs IMAGE... >../reference.json
+//   npm install && node score.mjs inception_v3 IMAGE... >../reference.json
+//
+// The references of mobilenet_v2, a layers model, and mobilenet_v2_mid, a graph model, are in
+// ../reference-mobilenet_v2.json and ../reference-mobilenet_v2_mid.json.
 //
 // The images are those of "make deps" that can be decoded: all but broken-*.
 //
@@ -18,7 +21,7 @@ import * as tf from '@tensorflow/tfjs';
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 
 const require = createRequire(import.meta.url);
-const SIZE = 299;
+const [name, ...paths] = process.argv.slice(2);
 
 // orientation reads the EXIF orientation of a JPEG, 1 where it has none.
 function orientation(jpeg) {
@@ -66,20 +69,22 @@ function upright(image, orientation) {
 function probabilities(model, image) {
   return tf.tidy(() => {
     const normalized = image().toFloat().div(255);
-    const resized = tf.image.resizeBilinear(normalized, [SIZE, SIZE], true);
-    return Array.from(model.predict(resized.reshape([1, SIZE, SIZE, 3])).dataSync());
+    const size = model.inputs[0].shape[1];
+    const resized = tf.image.resizeBilinear(normalized, [size, size], true);
+    return Array.from(model.predict(resized.reshape([1, size, size, 3])).dataSync());
   });
 }
 
 // loadModel reads the package's modules as its JSONHandler does.
 async function loadModel() {
-  const dir = new URL('node_modules/nsfwjs/dist/models/inception_v3/', import.meta.url);
+  const dir = new URL(`node_modules/nsfwjs/dist/models/${name}/`, import.meta.url);
   const json = require(new URL('model.min.js', dir).pathname);
   const shards = json.weightsManifest.flatMap((g) => g.paths)
     .map((p) => Buffer.from(require(new URL(`${p}.min.js`, dir).pathname), 'base64'));
   const data = Buffer.concat(shards);
-  return tf.loadLayersModel(tf.io.fromMemory({
-    modelTopology: json.modelTopology,
+  const load = json.format === 'graph-model' ? tf.loadGraphModel : tf.loadLayersModel;
+  return load(tf.io.fromMemory({
+    modelTopology: json.modelTopology, userDefinedMetadata: json.userDefinedMetadata,
     weightSpecs: json.weightsManifest.flatMap((g) => g.weights),
     weightData: data.buffer.slice(data.byteOffset, data.byteOffset + data.length),
   }));
@@ -91,10 +96,10 @@ if (!await tf.setBackend('wasm')) throw new Error('no WebAssembly backend');
 
 const model = await loadModel();
 const images = {};
-for (const path of process.argv.slice(2)) {
-  const bytes = readFileSync(path), name = basename(path);
-  if (images[name]) throw new Error(`two files are called ${name}`);
-  images[name] = {
+for (const path of paths) {
+  const bytes = readFileSync(path), image = basename(path);
+  if (images[image]) throw new Error(`two files are called ${image}`);
+  images[image] = {
     sha256: createHash('sha256').update(bytes).digest('hex'),
     probabilities: probabilities(model, () => decode(path, bytes)).map((p) => Number(p.toPrecision(6))),
   };
@@ -103,7 +108,7 @@ for (const path of process.argv.slice(2)) {
 process.stderr.write('\n');
 const lines = Object.entries(images).sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, v]) => `    ${JSON.stringify(name)}: ${JSON.stringify(v)}`);
 console.log(`{
-  "made_by": ${JSON.stringify(`nsfwjs 4.4.0 inception_v3, TensorFlow.js ${tf.version.tfjs} (${tf.getBackend()})`)},
+  "made_by": ${JSON.stringify(`nsfwjs 4.4.0 ${name}, TensorFlow.js ${tf.version.tfjs} (${tf.getBackend()})`)},
   "images": {
 ${lines.join(',\n')}
   }

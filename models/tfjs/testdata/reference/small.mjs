@@ -6,7 +6,8 @@
 // functional/ has every layer that the importer knows, in float32 weights.
 // sequential/ is a small VGG, its weights quantised to uint8 and uint16 and cut
 // in shards. mobile/ has the layers of MobileNet and its like. nested/ is a model of models,
-// as one that was fine-tuned in a browser.
+// as one that was fine-tuned in a browser. graph/ is a graph model, with most operations that
+// the importer knows.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
@@ -147,3 +148,66 @@ await save(functional(), join(out, 'functional'), false);
 await save(sequential(), join(out, 'sequential'), true);
 await save(mobile(), join(out, 'mobile'), false);
 await save(nested(), join(out, 'nested'), false);
+
+// graph writes a graph model, whose nodes are made by hand.
+async function graph(dir) {
+  const nodes = [], specs = [], parts = [];
+  const type = { T: { type: 'DT_FLOAT' } };
+  const b64 = (text) => Buffer.from(text).toString('base64');
+  const node = (name, op, input, attr = {}) => { nodes.push({ name, op, input, attr: { ...type, ...attr } }); return name; };
+  const constant = (name, shape, values, dtype = 'float32') => {
+    const n = shape.reduce((a, b) => a * b, 1);
+    const low = name.includes('variance') ? 0.3 : -1;
+    const data = values ?? Array.from({ length: n }, () => low + (1 - low) * noise());
+    specs.push({ name, shape, dtype });
+    parts.push(Buffer.from((dtype === 'int32' ? Int32Array : Float32Array).from(data).buffer));
+    const tf32 = dtype === 'int32' ? 'DT_INT32' : 'DT_FLOAT';
+    nodes.push({ name, op: 'Const', attr: { dtype: { type: tf32 }, value: { tensor: { dtype: tf32, tensorShape: { dim: shape.map((size) => ({ size: String(size) })) } } } } });
+    return name;
+  };
+  const slide = (strides, padding, more = {}) => ({
+    strides: { list: { i: ['1', ...strides.map(String), '1'] } }, padding: { s: b64(padding) }, data_format: { s: b64('NHWC') },
+    dilations: { list: { i: ['1', '1', '1', '1'] } }, ...more,
+  });
+  const fused = (...ops) => ({ fused_ops: { list: { s: ops.map(b64) } }, num_args: { i: '1' }, epsilon: { f: 0 } });
+  const pool = (size) => ({ ksize: { list: { i: ['1', size, size, '1'] } } });
+  let x = node('images', 'Placeholder', [], { dtype: { type: 'DT_FLOAT' }, shape: { shape: { dim: ['-1', '13', '10', '3'].map((size) => ({ size })) } } });
+  x = node('scaled', 'Mul', [constant('two', [], [2]), x]);
+  x = node('shifted', 'Sub', [x, constant('ones', [1, 1, 1, 3], [1, 0.5, 0.75])]);
+  x = node('around', 'Pad', [x, constant('paddings', [4, 2], [0, 0, 1, 2, 0, 1, 0, 0], 'int32')], { Tpaddings: { type: 'DT_INT32' } });
+  x = node('conv', 'Conv2D', [x, constant('conv/weights', [3, 2, 3, 4])], slide([2, 1], 'SAME'));
+  x = node('biased', 'BiasAdd', [x, constant('conv/bias', [4])]);
+  x = node('relu', 'Relu', [x]);
+  x = node('norm', 'FusedBatchNormV3', [x, ...['scale', 'offset', 'mean', 'variance'].map((p) => constant(`norm/${p}`, [4]))], {
+    epsilon: { f: 0.01 }, is_training: { b: false }, data_format: { s: b64('NHWC') },
+  });
+  const deep = node('depthwise', 'DepthwiseConv2dNative', [x, constant('depthwise/weights', [3, 3, 4, 2])], slide([1, 1], 'SAME'));
+  const wide = node('fused', '_FusedConv2D', [deep, constant('fused/weights', [1, 1, 8, 4]), constant('fused/bias', [4])], slide([1, 1], 'VALID', fused('BiasAdd', 'Relu6')));
+  x = node('sum', 'AddV2', [x, wide]);
+  const most = node('most', 'MaxPool', [x], slide([2, 2], 'SAME', pool('3')));
+  const mean = node('average', 'AvgPool', [x], slide([2, 2], 'SAME', pool('2')));
+  x = node('joined', 'ConcatV2', [most, mean, constant('axis', [], [3], 'int32')], { N: { i: '2' }, Tidx: { type: 'DT_INT32' } });
+  const row = node('mean', 'Mean', [x, constant('axes', [2], [1, 2], 'int32')], { keep_dims: { b: false }, Tidx: { type: 'DT_INT32' } });
+  const gate = node('gate', 'Sigmoid', [node('hidden', '_FusedMatMul', [row, constant('hidden/weights', [8, 8]), constant('hidden/bias', [8])], { transpose_a: { b: false }, transpose_b: { b: false }, ...fused('BiasAdd', 'Relu') })]);
+  const scaled = node('gated', 'Mul', [x, node('planes', 'Reshape', [gate, constant('shape', [4], [-1, 1, 1, 8], 'int32')], { Tshape: { type: 'DT_INT32' } })]);
+  x = node('flat', 'Reshape', [scaled, constant('rows', [2], [-1, 192], 'int32')], { Tshape: { type: 'DT_INT32' } });
+  x = node('scores', 'MatMul', [x, constant('scores/weights', [3, 192])], { transpose_a: { b: false }, transpose_b: { b: true } });
+  x = node('named', 'Identity', [node('probabilities', 'Softmax', [x])]);
+
+  const bytes = Buffer.concat(parts);
+  const userDefinedMetadata = { signature: { outputs: { [`${x}:0`]: { name: `${x}:0`, dtype: 'DT_FLOAT' } } } };
+  const modelTopology = { node: nodes, library: {}, versions: {} };
+  const weightData = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length);
+  const model = await tf.loadGraphModel(tf.io.fromMemory({ modelTopology, weightSpecs: specs, weightData, userDefinedMetadata }));
+  const pixels = Uint8Array.from({ length: 2 * 13 * 10 * 3 }, () => noise() * 256);
+  const scores = model.predict(tf.tensor4d(Array.from(pixels), [2, 13, 10, 3]).div(255));
+  mkdirSync(dir, { recursive: true });
+  const name = 'group1-shard1of1.bin';
+  writeFileSync(join(dir, name), bytes);
+  writeFileSync(join(dir, 'model.json'), `${JSON.stringify({
+    format: 'graph-model', modelTopology, weightsManifest: [{ paths: [name], weights: specs }], userDefinedMetadata,
+  }, null, 1)}\n`);
+  writeFileSync(join(dir, 'answer.json'), `${JSON.stringify({ pixels: Buffer.from(pixels).toString('base64'), scores: await scores.array() }, null, 1)}\n`);
+}
+
+await graph(join(out, 'graph'));
