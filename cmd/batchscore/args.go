@@ -66,6 +66,16 @@ func oneArg(name string) cobra.PositionalArgs {
 	}
 }
 
+// someArgs is the argument rule of commands that take one and may take more.
+func someArgs(name string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return usagef("%s takes at least one argument, %s", cmd.CommandPath(), name)
+		}
+		return nil
+	}
+}
+
 // atMostOne is the argument rule of commands that take one or none.
 func atMostOne(name string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {

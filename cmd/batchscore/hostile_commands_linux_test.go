@@ -55,6 +55,7 @@ func TestHostileCommands(t *testing.T) {
 		"jobs cancel":    {{planted}},
 		"jobs fetch":     {{planted, "new"}},
 		"jobs export":    {{place, "--metrics", planted}, {planted, "--metrics-file", planted}, {planted}},
+		"similar":        {{place, planted}, {planted, "--pairs"}, {place, "--queries", planted}},
 		"prune":          {{place}, {planted}, {planted, "--forget", planted}},
 		"plan":           {{"--images", images, "--world", "2"}, {"--images", place}},
 		"sample":         {{"--images", images, "-n", "2", "--out", filepath.Join(place, "sample")}},

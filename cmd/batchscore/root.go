@@ -128,7 +128,8 @@ was stopped continues where it was when you start it again.`,
 	}
 	root.SetFlagErrorFunc(flagError)
 	groupCommands(root, "Score a collection", newRun(sig), newLaunch(sig), newJobs(), newPlan(), newSample())
-	groupCommands(root, "Read and check a result", newShow(), newReport(), newView(), newExport(), newMerge(), newVerify(), newRepair(), newPrune())
+	groupCommands(root, "Read and check a result", newShow(), newReport(), newView(), newExport(), newSimilar(), newMerge(),
+		newVerify(), newRepair(), newPrune())
 	groupCommands(root, "Models and machines", newModels(), newDoctor(), newGPUCheck(), newBench(), newCluster())
 	groupCommands(root, "This program", newVersion(), newCompletion())
 	root.AddCommand(

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/preprocess"
@@ -132,3 +133,65 @@ func embedded(a *Embedding, b *binding, numbers []float32, _ preprocess.Placemen
 	}
 	return nil
 }
+
+// VectorOf returns a function that returns the vector of a row of a task: that of Embed, or,
+// where rows have several answers, of the one called head, or of the only one that is a vector
+// if head is empty. The numbers are those of the model, of any element; nil of an image that
+// failed. They are valid until the next call.
+func VectorOf(t Task, head string) (func(r *Row) []float32, error) {
+	var buf []float32
+	numbers := func(a *Embedding) []float32 {
+		if a == nil || len(a.Vector) == 0 {
+			return nil
+		}
+		buf = buf[:0]
+		for i := range a.Vector {
+			buf = append(buf, a.Number(i))
+		}
+		return buf
+	}
+	if h, ok := t.(*heads); ok {
+		i, err := h.vector(head)
+		return func(r *Row) []float32 {
+			a, _ := h.each(r.Answer)[i].(*Embedding)
+			return numbers(a)
+		}, err
+	}
+	if t.Name() != models.Embed {
+		return nil, fmt.Errorf("%w: its task is %s, and embed makes vectors", ErrNoVector, t.Name())
+	}
+	if head != "" {
+		return nil, fmt.Errorf("%w: its rows have one answer, and none called %q", ErrNoVector, head)
+	}
+	return func(r *Row) []float32 {
+		a, _ := r.Answer.(*Embedding)
+		return numbers(a)
+	}, nil
+}
+
+// vector returns which answer is the vector of that name, or the only one if name is empty.
+func (h *heads) vector(name string) (int, error) {
+	found := -1
+	var names []string
+	for i, p := range h.parts {
+		if p.Task != models.Embed {
+			continue
+		}
+		names = append(names, p.Name)
+		if name == "" || name == p.Name {
+			found = i
+		}
+	}
+	switch {
+	case len(names) == 0:
+		return 0, fmt.Errorf("%w: none of its answers is one", ErrNoVector)
+	case found < 0:
+		return 0, fmt.Errorf("%w: none is called %q; there are %s", ErrNoVector, name, strings.Join(names, ", "))
+	case name == "" && len(names) > 1:
+		return 0, fmt.Errorf("%w: it has several, %s: say which one with --head", ErrNoVector, strings.Join(names, ", "))
+	}
+	return found, nil
+}
+
+// ErrNoVector means that the answers of an output are not vectors.
+var ErrNoVector = errors.New("it has no vectors that can be compared")

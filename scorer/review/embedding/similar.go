@@ -125,6 +125,12 @@ func Nearest(ctx context.Context, v *Vectors, queries [][]float32, n, workers in
 	return all, nil
 }
 
+// Comparable reports whether a vector can be compared with others: whether it has a direction.
+func Comparable(vector []float32) bool {
+	long := math.Sqrt(dot(vector, vector))
+	return long > 0 && !math.IsInf(long, 0)
+}
+
 // Vector returns the vector of a row.
 func (v *Vectors) Vector(row int) ([]float32, error) {
 	r := reader{v: v}
