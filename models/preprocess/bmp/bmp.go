@@ -13,8 +13,13 @@ var Format = codec.Format{
 	Name:       "BMP",
 	Extensions: "bmp dib",
 	Match:      func(src []byte) bool { return isBMP(src) || isDIB(src) },
-	New:        codec.Stateless(decode, need),
+	New:        func(c codec.Config) (codec.Decoder, error) { return &decoder{c}, nil },
 }
+
+// A decoder decodes BMP. It keeps nothing.
+type decoder struct{ config codec.Config }
+
+func (d *decoder) Close() {}
 
 // A header is what the headers of a BMP say.
 type header struct {
@@ -35,6 +40,8 @@ const (
 	rle8      = 1
 	rle4      = 2
 	bitfields = 3
+	jpeg      = 4 // a file of JPEG follows the headers
+	png       = 5
 )
 
 // A mask is the bits of a pixel that hold one colour.
@@ -128,6 +135,12 @@ func read(src []byte) (*header, *codec.Failure) {
 		return nil, f
 	}
 	at := fileHeader + size
+	if b.inner() != "" {
+		if b.pixels = int(binary.LittleEndian.Uint32(src[10:])); b.pixels == 0 {
+			b.pixels = at
+		}
+		return b, nil
+	}
 	if b.bits >= 16 {
 		masks := [3]uint32{0xff0000, 0xff00, 0xff}
 		if b.bits == 16 {
@@ -188,21 +201,32 @@ func read(src []byte) (*header, *codec.Failure) {
 // supported returns nil if a BMP with a header of size bytes can be decoded.
 func (b *header) supported(size int) *codec.Failure {
 	const os2Header = 64 // it numbers further ways of compression differently
-	ok := false
+	ok := b.inner() != "" && size != os2Header
 	switch b.bits {
 	case 1, 2:
-		ok = b.compression == raw
+		ok = ok || b.compression == raw
 	case 4:
-		ok = b.compression == raw || b.compression == rle4
+		ok = ok || b.compression == raw || b.compression == rle4
 	case 8:
-		ok = b.compression == raw || b.compression == rle8
+		ok = ok || b.compression == raw || b.compression == rle8
 	case 16, 24, 32:
-		ok = b.compression == raw || b.compression == bitfields && size != os2Header
+		ok = ok || b.compression == raw || b.compression == bitfields && size != os2Header
 	}
 	if !ok {
 		return codec.Fail(codec.StatusUnsupported, "BMP of %d bits a pixel, compression %d", b.bits, b.compression)
 	}
 	return nil
+}
+
+// inner returns the format of the file that holds the pixels, or "".
+func (b *header) inner() string {
+	switch b.compression {
+	case jpeg:
+		return "JPEG"
+	case png:
+		return "PNG"
+	}
+	return ""
 }
 
 // row returns which row of the picture the stored row y is.
@@ -266,11 +290,26 @@ func find(src []byte, bounds codec.Bounds) (*header, []byte, *codec.Failure) {
 	return b, src[b.pixels-left:], nil
 }
 
-func decode(src []byte, bounds codec.Bounds, to codec.Canvas) *codec.Failure {
+// Decode implements codec.Decoder.
+func (d *decoder) Decode(src []byte, bounds codec.Bounds, to codec.Canvas) (*codec.Failure, error) {
 	b, stored, fail := find(src, bounds)
 	if fail != nil {
-		return fail
+		return fail, nil
 	}
+	if b.inner() == "" {
+		return b.decode(stored, to), nil
+	}
+	in := d.config.InnerDecoder(b.inner())
+	if in == nil {
+		return codec.Fail(codec.StatusUnsupported, "BMP that holds a %s", b.inner()), nil
+	}
+	if n := in.Need(stored, bounds); n.Width > 0 && (n.Width != b.width || n.Height != b.height) {
+		return codec.Fail(codec.StatusCorrupt, "a %s of %dx%d pixels in a BMP of %dx%d", b.inner(), n.Width, n.Height, b.width, b.height), nil
+	}
+	return in.Decode(stored, bounds, codec.Stored(to))
+}
+
+func (b *header) decode(stored []byte, to codec.Canvas) *codec.Failure {
 	if b.compression == rle4 || b.compression == rle8 {
 		return b.runs(stored, to.Prepare(b.width, b.height, 1, nil))
 	}

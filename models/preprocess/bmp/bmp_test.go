@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	stdjpeg "image/jpeg"
+	stdpng "image/png"
 	"path/filepath"
 	"testing"
 
 	"github.com/batchscore/batchscore/models/preprocess/codec"
 	"github.com/batchscore/batchscore/models/preprocess/codec/codectest"
+	jpegcodec "github.com/batchscore/batchscore/models/preprocess/jpeg"
+	pngcodec "github.com/batchscore/batchscore/models/preprocess/png"
 )
 
 // A form is one way of writing the same picture.
@@ -311,6 +315,63 @@ func TestFault19_BMPRuns(t *testing.T) {
 	}
 }
 
+// TestInner tests files of other formats in a BMP.
+func TestInner(t *testing.T) {
+	img := codectest.Picture(9, 7, 1)
+	var j, p bytes.Buffer
+	if err := stdjpeg.Encode(&j, img, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := stdpng.Encode(&p, img); err != nil {
+		t.Fatal(err)
+	}
+	inner := map[string]codec.Decoder{"JPEG": codectest.New(t, jpegcodec.Format, codec.Config{}), "PNG": codectest.New(t, pngcodec.Format, codec.Config{})}
+	f := Format
+	f.New = func(c codec.Config) (codec.Decoder, error) {
+		c.Inner = func(name string) codec.Decoder { return inner[name] }
+		return Format.New(c)
+	}
+	for _, c := range []struct {
+		name        string
+		compression uint32
+		file        []byte
+		format      codec.Format
+	}{{name: "JPEG", compression: jpeg, file: j.Bytes(), format: jpegcodec.Format}, {name: "PNG", compression: png, file: p.Bytes(), format: pngcodec.Format}} {
+		t.Run(c.name, func(t *testing.T) {
+			want, fail := codectest.Decode(t, c.format, codectest.Bounds, c.file)
+			if fail != nil {
+				t.Fatal(fail)
+			}
+			src := form{header: 40, compression: c.compression, pixels: c.file}.file(9, 7)
+			codectest.WantPixels(t, f, src, 9, 7, want.RGB())
+			codectest.WantStatus(t, f, form{header: 40, compression: c.compression, pixels: c.file}.file(9, 8), codec.StatusCorrupt)
+			codectest.WantStatus(t, Format, src, codec.StatusUnsupported)
+			if n := codectest.New(t, f, codec.Config{}).Need(src, codectest.Bounds); n.Width != 9 || n.Height != 7 {
+				t.Errorf("Need() = %v, want 9x7 pixels", n)
+			}
+		})
+	}
+}
+
+// An alphaCanvas wants alpha.
+type alphaCanvas struct{ *codectest.Canvas }
+
+func (alphaCanvas) Alpha() bool { return true }
+
+// TestAlpha tests that the alpha of 32 bits is that of the header's mask.
+func TestAlpha(t *testing.T) {
+	pixel := func(x, y int) uint32 { return 0x80<<24 | uint32(x)<<16 | uint32(y)<<8 | 7 }
+	f := form{header: 56, bits: 32, compression: bitfields, masks: [4]uint32{0xff0000, 0xff00, 0xff, 0xff000000}, pixels: rows(3, 2, 32, pixel)}
+	d := codectest.New(t, Format, codec.Config{})
+	c := alphaCanvas{&codectest.Canvas{}}
+	if fail, err := d.Decode(f.file(3, 2), codectest.Bounds, c); fail != nil || err != nil {
+		t.Fatal(fail, err)
+	}
+	if got := c.Row(1)[8:12]; string(got) != "\x02\x01\x07\x80" {
+		t.Errorf("pixel %v, want 2, 1, 7 and alpha 128", got)
+	}
+}
+
 // TestFault17_BMPUnsupported tests the statuses of pictures that cannot be decoded.
 func TestFault17_BMPUnsupported(t *testing.T) {
 	px := make([]byte, 400)
@@ -319,7 +380,7 @@ func TestFault17_BMPUnsupported(t *testing.T) {
 		form form
 		want codec.Status
 	}{
-		{name: "a JPEG inside", form: form{header: 40, bits: 24, compression: 4, pixels: px}, want: codec.StatusUnsupported},
+		{name: "a JPEG inside, and no decoder of it", form: form{header: 40, compression: jpeg, pixels: px}, want: codec.StatusUnsupported},
 		{name: "3 bits", form: form{header: 40, bits: 3, pixels: px}, want: codec.StatusUnsupported},
 		{name: "RLE24 of OS/2", form: form{header: 64, bits: 24, compression: 4, pixels: px}, want: codec.StatusUnsupported},
 		{

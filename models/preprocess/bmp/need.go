@@ -2,11 +2,18 @@ package bmp
 
 import "github.com/batchscore/batchscore/models/preprocess/codec"
 
-// need is codec.Decoder's Need: pixels are unpacked straight to the canvas.
-func need(src []byte, bounds codec.Bounds) codec.Need {
-	b, _, fail := find(src, bounds)
+// Need implements codec.Decoder: pixels are unpacked straight to the canvas, if they are not in
+// a file of another format.
+func (d *decoder) Need(src []byte, bounds codec.Bounds) codec.Need {
+	b, stored, fail := find(src, bounds)
 	if fail != nil {
 		return codec.Need{}
 	}
-	return codec.Need{Width: b.width, Height: b.height}
+	if b.inner() == "" {
+		return codec.Need{Width: b.width, Height: b.height}
+	}
+	if in := d.config.InnerDecoder(b.inner()); in != nil {
+		return in.Need(stored, bounds)
+	}
+	return codec.Need{}
 }
