@@ -364,7 +364,7 @@ func (f *faxDecoder) run(tables *[3][1 << faxCodeBits]faxCode, colour int) (know
 	}
 }
 
-// flatRow decodes a row of one dimension. After a code that is no run the rest is left out.
+// flatRow decodes a row of one dimension. After a code that is not a run, the rest is left out.
 func (f *faxDecoder) flatRow(tables *[3][1 << faxCodeBits]faxCode) error {
 	for {
 		for colour := range 2 {

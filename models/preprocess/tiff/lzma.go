@@ -163,7 +163,7 @@ func fillHalf(p []probability) {
 	}
 }
 
-// expand expands to out until it has stop bytes, or a match goes on past them, but not past
+// expand expands to out until it has stop bytes, or a match continues past them, but not past
 // most. Matches refer to out from begins on. A byte's position is its index and offset. ok is
 // false where a match refers to what is not there, or where the data end.
 func (m *lzmaModel) expand(r *rangeDecoder, out []uint8, stop, most, begins int, offset uint32) (_ []uint8, ok bool) {

@@ -309,7 +309,7 @@ func (t *picture) spreadBits(px codec.Pixels, y int, line []uint8, plane int) {
 	}
 }
 
-// spreadFew is for samples of fewer than 8 bits. Those that are no index are spread over 0 to
+// spreadFew is for samples of fewer than 8 bits. Those that are not an index are spread over 0 to
 // 255.
 func (t *picture) spreadFew(px codec.Pixels, y int, line []uint8, plane int) {
 	row := px.Row(y)
