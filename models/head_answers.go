@@ -86,6 +86,11 @@ func splitHeads(layers []Given) (rest []Given, heads []HeadAnswers, from string)
 		}
 		rest = append(rest, *l)
 	}
+	for i := range rest {
+		if heads != nil && rest[i].From != heads[0].given(from).From {
+			rest[i] = heads[0].otherwise(rest[i])
+		}
+	}
 	return rest, heads, from
 }
 
@@ -93,6 +98,15 @@ func splitHeads(layers []Given) (rest []Given, heads []HeadAnswers, from string)
 func (h *HeadAnswers) given(from string) Given {
 	g := Given{From: from + ", head " + h.Name, Answers: h.Answers}
 	g.Name = ""
+	return g
+}
+
+// otherwise returns what answers outside of the heads say of one: nothing of scores and
+// classes if its numbers are neither.
+func (h *HeadAnswers) otherwise(g Given) Given {
+	if h.Task != nil && (*h.Task == Embed || *h.Task == Raw) {
+		g.Labels, g.LabelsPath, g.Output = nil, "", nil
+	}
 	return g
 }
 
@@ -110,10 +124,7 @@ func (m *Model) resolveHeads(f *onnxfile.File, layers []Given, heads []HeadAnswe
 				continue
 			}
 			l.OutputName, l.OutputNames = "", nil
-			if h.Task != nil && (*h.Task == Embed || *h.Task == Raw) {
-				l.Labels, l.LabelsPath = nil, ""
-			}
-			own = append(own, l)
+			own = append(own, h.otherwise(l))
 		}
 		sub := *m
 		sub.Contract, sub.Conflicts, sub.used, sub.ending = Contract{}, nil, used{}, ending{}

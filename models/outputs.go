@@ -37,7 +37,7 @@ func (m *Model) readTaskOutputs(f *onnxfile.File, a *merged) (taken bool, err er
 		if found, err = m.namedOutputs(f, a, a.OutputNames); err == nil {
 			err = m.readVector(found)
 		}
-	case task == Embed:
+	case task == Embed || task == Raw:
 		name := a.OutputName
 		if name == "" && len(f.Outputs) == 1 {
 			name = f.Outputs[0].Name
@@ -47,7 +47,7 @@ func (m *Model) readTaskOutputs(f *onnxfile.File, a *merged) (taken bool, err er
 			return false, nil // the caller says what is wrong
 		}
 		out := f.Outputs[i]
-		if shape := inferredShape(f, out, m.InputShape[0]); !isFloat(out) || rowLike(shape, m.InputShape[0]) {
+		if shape := inferredShape(f, out, m.InputShape[0]); !isNumber(out) || isFloat(out) && rowLike(shape, m.InputShape[0]) {
 			return false, nil
 		}
 		if found, err = m.namedOutputs(f, a, []string{name}); err == nil {

@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/joint"
 	"github.com/batchscore/batchscore/models/library"
 	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/scorer/row"
@@ -37,7 +39,8 @@ func (f *contractFlags) register(cmd *cobra.Command) {
 	fs.StringVar(&f.preset, "preset", "",
 		"for a model without a contract, use the answers for models of this `ORIGIN`: "+strings.Join(models.PresetNames(), ", ")+"; see models list")
 	fs.StringVar(&f.layout, "layout", "", "the input's axes are in this `ORDER`, if the graph leaves all of them open: NCHW or NHWC")
-	fs.StringVar(&f.outputName, "output-name", "", "the output called `NAME` holds the scores, if the graph has several outputs")
+	registerJoined(fs, &f.outputName, "output-name", ",", "the output called `NAME` holds the scores, if the graph has several outputs; NAME:embed, NAME:raw and"+
+		" the other tasks say what its numbers are; given several times, rows have an answer of each, in columns that begin with NAME_")
 	fs.IntVar(&f.width, "width", 0, "the model takes images `PIXELS` wide, if its graph takes any width")
 	fs.IntVar(&f.height, "height", 0, "the model takes images `PIXELS` high, if its graph takes any height")
 	fs.StringVar(&f.resize, "resize", "", "resize images by `METHOD`, named after the library that it matches: "+strings.Join(models.Resizes(), ", "))
@@ -96,7 +99,10 @@ func modelsDir(flag string) (string, error) {
 
 // answers returns what the flags say about the model.
 func (f *contractFlags) answers(cmd *cobra.Command) (models.Answers, error) {
-	a := models.Answers{Preset: f.preset, Layout: strings.ToUpper(f.layout), OutputName: f.outputName}
+	a := models.Answers{Preset: f.preset, Layout: strings.ToUpper(f.layout)}
+	if err := f.outputAnswers(&a); err != nil {
+		return a, err
+	}
 	set := cmd.Flags().Changed
 	for _, c := range f.choices() {
 		if !set(c.flag) {
@@ -172,6 +178,34 @@ func (f *contractFlags) answers(cmd *cobra.Command) (models.Answers, error) {
 		return a, usage(err)
 	}
 	return a, nil
+}
+
+// outputAnswers adds what the flag for outputs says: the output to use, with its task, or
+// several heads.
+func (f *contractFlags) outputAnswers(a *models.Answers) error {
+	if f.outputName == "" {
+		return nil
+	}
+	var heads []models.HeadAnswers
+	for name := range strings.SplitSeq(f.outputName, ",") {
+		var h models.HeadAnswers
+		h.OutputName = name
+		if i := strings.LastIndexByte(name, ':'); i >= 0 && slices.Contains(models.Tasks(), name[i+1:]) {
+			task := name[i+1:]
+			h.OutputName, h.Task = name[:i], &task
+		}
+		if h.OutputName == "" {
+			return invalid("output-name", f.outputName, "the name of an output")
+		}
+		h.Name = joint.Name(h.OutputName)
+		heads = append(heads, h)
+	}
+	if len(heads) == 1 {
+		a.OutputName, a.Task = heads[0].OutputName, heads[0].Task
+		return nil
+	}
+	a.Heads = heads
+	return nil
 }
 
 // locate opens the model that word names: a path, the name of a registered model,
