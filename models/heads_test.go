@@ -106,7 +106,7 @@ func TestHeadsThatCannotBe(t *testing.T) {
 		{name: "an open question", sidecar: "heads: [{name: a, output_name: scores, output: probabilities}, {name: b, output_name: half}]",
 			want: "head b: carries no contract"},
 		{name: "a name twice", sidecar: "heads: [{name: a, output_name: scores}, {name: a, output_name: half}]", want: "heads: two are called a"},
-		{name: "a name that is no column's", sidecar: "heads: [{name: a-b, output_name: scores}]", want: `heads: "a-b": a name begins with a letter`},
+		{name: "a name that a column cannot have", sidecar: "heads: [{name: a-b, output_name: scores}]", want: `heads: "a-b": a name begins with a letter`},
 		{name: "pixels of its own", sidecar: "heads: [{name: a, output_name: scores, width: 3}]", want: "head a: it says how images are prepared"},
 		{name: "an output outside", sidecar: "output_name: scores\nheads: [{name: a, output_name: half}]", want: "heads name their outputs themselves"},
 		{name: "a setting of another task", sidecar: "heads: [{name: a, output_name: scores, output: probabilities, normalize: true}]",

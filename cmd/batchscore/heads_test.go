@@ -112,7 +112,8 @@ func TestSeveralModelsThatDoNotGoTogether(t *testing.T) {
 		code int
 		says string
 	}{
-		{name: "other pixels", args: []string{"--model", kind, "--model", larger}, code: 78, says: "take other pixels, so one decoding does not do for both: height 32 and 48"},
+		{name: "other pixels", args: []string{"--model", kind, "--model", larger}, code: 78,
+			says: "take other pixels, so one decoding cannot serve both: height 32 and 48"},
 		{name: "the same name", args: []string{"--model", kind, "--model", kind}, code: 78, says: "two models are called kind"},
 		{name: "labels of one", args: []string{"--model", kind, "--model", kind, "--labels", "x"}, code: 64, says: "--labels belongs to one model"},
 		{name: "none such", args: []string{"--model", kind, "--model", "ages"}, code: 78, says: "ages"},
@@ -136,7 +137,8 @@ func TestSeveralOutputsOfAModel(t *testing.T) {
 		t.Helper()
 		must(t, 0, slices.Concat([]string{"run", "--provider", "cpu", "--images", in, "--out", filepath.Join(dir, out), "--model", model}, args)...)
 	}
-	flags := slices.Concat(pixels, []string{"--output-name", "scores", "--output-name", "features:embed", "--output-name", "best:raw", "--activation", "probabilities"})
+	flags := slices.Concat(pixels, []string{"--output-name", "scores", "--output-name", "features:embed", "--output-name", "best:raw",
+		"--activation", "probabilities"})
 	run("flags", model, flags...)
 	text, rows := answersIn(t, filepath.Join(dir, "flags"))
 	for path, r := range rows {

@@ -54,7 +54,7 @@ func Contract(all []Model) (models.Contract, error) {
 	for i, m := range all {
 		if i > 0 {
 			if says := differences(&first.Contract.Preprocess, &m.Contract.Preprocess); says != "" {
-				return c, fmt.Errorf("%w: %s and %s take other pixels, so one decoding does not do for both: %s; score them in jobs of their own",
+				return c, fmt.Errorf("%w: %s and %s take other pixels, so one decoding cannot serve both: %s; score them in jobs of their own",
 					models.ErrModel, first.Name, m.Name, says)
 			}
 		}
