@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -37,7 +38,7 @@ func (a *Answers) checkHeads() error {
 			return fmt.Errorf("heads: two are called %s", h.Name)
 		case len(h.Heads) > 0 || h.Labels != nil && h.LabelsFile != "":
 			return fmt.Errorf("head %s: it has heads itself, or labels and labels_file", h.Name)
-		case !rest.equal(&h.Answers):
+		case !reflect.DeepEqual(rest, h.Answers):
 			return fmt.Errorf("head %s: it says how images are prepared, which is the same for all heads; say that outside of them", h.Name)
 		}
 		if err := h.Answers.Check(); err != nil {
@@ -51,21 +52,22 @@ func (a *Answers) checkHeads() error {
 	return nil
 }
 
+// pixelKeys are the answers that say how an image becomes pixels, or what the whole model is:
+// they are the same for all heads.
+var pixelKeys = []string{"preset", "layout", "width", "height", "resize", "fit", "resize_to", "resize_to_height", "fraction", "pad", "pad_zero",
+	"position", "background_colour", "grey", "bgr", "scale", "mean", "std", "orientation", "heads"}
+
 // ofHead returns the answers that may differ between the heads of a model.
 func (a *Answers) ofHead() Answers {
 	h := *a
-	h.Preset, h.Layout, h.Heads = "", "", nil
-	h.Width, h.Height, h.Resize, h.Fit, h.ResizeTo, h.Fraction = nil, nil, nil, nil, nil, nil
-	h.BGR, h.Scale, h.Mean, h.Std, h.Orientation = nil, nil, nil, nil, nil
+	v := reflect.ValueOf(&h).Elem()
+	for i := range v.NumField() {
+		key, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
+		if slices.Contains(pixelKeys, key) {
+			v.Field(i).SetZero()
+		}
+	}
 	return h
-}
-
-// equal reports whether two sets of answers say the same.
-func (a *Answers) equal(b *Answers) bool {
-	m := merge([]Given{{Answers: *a}, {Answers: *b}})
-	n := merge([]Given{{Answers: *b}, {Answers: *a}})
-	return len(m.conflicts) == 0 && len(n.conflicts) == 0 && len(m.from) == len(merge([]Given{{Answers: *a}}).from) &&
-		len(n.from) == len(merge([]Given{{Answers: *b}}).from) && a.Preset == b.Preset && a.Layout == b.Layout
 }
 
 // splitHeads takes the heads out of the answers, the strongest first. The first head's
