@@ -39,8 +39,8 @@ func (f *contractFlags) register(cmd *cobra.Command) {
 	fs.StringVar(&f.preset, "preset", "",
 		"for a model without a contract, use the answers for models of this `ORIGIN`: "+strings.Join(models.PresetNames(), ", ")+"; see models list")
 	fs.StringVar(&f.layout, "layout", "", "the input's axes are in this `ORDER`, if the graph leaves all of them open: NCHW or NHWC")
-	registerJoined(fs, &f.outputName, "output-name", ",", "the output called `NAME` holds the scores, if the graph has several outputs; NAME:embed, NAME:raw and"+
-		" the other tasks say what its numbers are; given several times, rows have an answer of each, in columns that begin with NAME_")
+	registerJoined(fs, &f.outputName, "output-name", ",", "the output called `NAME` holds the scores, if the graph has several outputs;"+
+		" NAME:embed, NAME:raw and the other tasks say what its numbers are; given several times, rows have an answer of each, in columns that begin with NAME_")
 	fs.IntVar(&f.width, "width", 0, "the model takes images `PIXELS` wide, if its graph takes any width")
 	fs.IntVar(&f.height, "height", 0, "the model takes images `PIXELS` high, if its graph takes any height")
 	fs.StringVar(&f.resize, "resize", "", "resize images by `METHOD`, named after the library that it matches: "+strings.Join(models.Resizes(), ", "))
