@@ -30,6 +30,8 @@ const (
 	Go = "go-image"
 	// Limit is libjpeg-turbo's full decode alone.
 	Limit = "libjpeg-turbo"
+	// WithPillow is Pillow's decode and resize, in Python.
+	WithPillow = "pillow"
 	// OurDevice begins the name of Ours on a device: "ours-gpu:0".
 	OurDevice = "ours-"
 )
@@ -39,24 +41,36 @@ type decoder struct {
 	name    string
 	decode  func(Picture) error
 	garbage bool // its garbage is collected before another decoder is measured
+	// clock returns the processor time that it has used; nil for that of this process.
+	clock func() time.Duration
+}
+
+// time returns the processor time that the decoder has used.
+func (d *decoder) time() time.Duration {
+	if d.clock != nil {
+		return d.clock()
+	}
+	return CPUTime()
 }
 
 // Decode measures how fast one core decodes pictures, by format, with each decoder.
 // Each round gives one sample of each decoder. size describes the pictures in words.
 // The units:
 //
-//   - images/s, of processor time of one core; on a device that leaves out the device's
-//     own work;
+//   - images/s, of processor time of one core, that of helper processes included; on a
+//     device that leaves out the device's own work;
 //   - of-limit, for JPEG: the rate divided by that of the limit in the same round;
+//   - of-pillow, the same for Pillow's rate;
 //   - allocs/image, Go's allocations once the decoder is warm.
 //
-// device is a preprocess.Options.JPEG to compare as well; "" for none.
-func Decode(ctx context.Context, pictures []Picture, size string, spec preprocess.Spec, device string, rounds int) ([]result.Sample, error) {
+// device is a preprocess.Options.JPEG to compare as well; "" for none. pillow may be nil. imaging
+// and the standard library are left out of formats that they do not know.
+func Decode(ctx context.Context, pictures []Picture, size string, spec preprocess.Spec, device string, pillow *Pillow, rounds int) ([]result.Sample, error) {
 	// Otherwise imaging would use all cores.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	var samples []result.Sample
 	for _, group := range byFormat(pictures) {
-		more, err := decodeGroup(ctx, group, size, spec, device, rounds)
+		more, err := decodeGroup(ctx, group, size, spec, device, pillow, rounds)
 		if err != nil {
 			return nil, err
 		}
@@ -67,9 +81,9 @@ func Decode(ctx context.Context, pictures []Picture, size string, spec preproces
 
 // Readable returns the pictures that every decoder can read, which Decode requires,
 // and the names of the others.
-func Readable(pictures []Picture, spec preprocess.Spec) (readable []Picture, others []string, err error) {
+func Readable(pictures []Picture, spec preprocess.Spec, pillow *Pillow) (readable []Picture, others []string, err error) {
 	for _, group := range byFormat(pictures) {
-		decoders, closeAll, err := decodersFor(group, spec, "")
+		decoders, closeAll, err := decodersFor(group, spec, "", pillow)
 		if err == nil {
 			for _, p := range group {
 				if slices.ContainsFunc(decoders, func(d decoder) bool { return d.decode(p) != nil }) {
@@ -87,8 +101,10 @@ func Readable(pictures []Picture, spec preprocess.Spec) (readable []Picture, oth
 	return readable, others, nil
 }
 
-func decodeGroup(ctx context.Context, pictures []Picture, size string, spec preprocess.Spec, device string, rounds int) ([]result.Sample, error) {
-	decoders, closeAll, err := decodersFor(pictures, spec, device)
+func decodeGroup(
+	ctx context.Context, pictures []Picture, size string, spec preprocess.Spec, device string, pillow *Pillow, rounds int,
+) ([]result.Sample, error) {
+	decoders, closeAll, err := decodersFor(pictures, spec, device, pillow)
 	defer closeAll()
 	if err != nil {
 		return nil, err
@@ -108,9 +124,9 @@ func decodeGroup(ctx context.Context, pictures []Picture, size string, spec prep
 		for i := range decoders {
 			k := (i + round) % len(decoders)
 			for _, p := range pictures {
-				start := CPUTime()
+				start := decoders[k].time()
 				err := decoders[k].decode(p)
-				took[k] += CPUTime() - start
+				took[k] += decoders[k].time() - start
 				if err = errors.Join(err, ctx.Err()); err != nil {
 					return nil, err
 				}
@@ -129,6 +145,9 @@ func decodeGroup(ctx context.Context, pictures []Picture, size string, spec prep
 			if last := len(decoders) - 1; decoders[last].name == Limit {
 				s.Values = append(s.Values, result.Value{Value: took[last].Seconds() / took[k].Seconds(), Unit: "of-limit"})
 			}
+			if i := slices.IndexFunc(decoders, func(d decoder) bool { return d.name == WithPillow }); i >= 0 {
+				s.Values = append(s.Values, result.Value{Value: took[i].Seconds() / took[k].Seconds(), Unit: "of-pillow"})
+			}
 			s.Values = append(s.Values, result.Value{Value: allocs[k], Unit: "allocs/image"})
 			samples = append(samples, s)
 		}
@@ -138,7 +157,7 @@ func decodeGroup(ctx context.Context, pictures []Picture, size string, spec prep
 
 // decodersFor returns the decoders for pictures of one format. The limit, if there is
 // one, is the last. The caller must call closeAll, even after an error.
-func decodersFor(pictures []Picture, spec preprocess.Spec, device string) (list []decoder, closeAll func(), err error) {
+func decodersFor(pictures []Picture, spec preprocess.Spec, device string, pillow *Pillow) (list []decoder, closeAll func(), err error) {
 	var open []interface{ Close() }
 	closeAll = func() {
 		for _, d := range open {
@@ -153,7 +172,12 @@ func decodersFor(pictures []Picture, spec preprocess.Spec, device string) (list 
 			return err
 		}
 		open = append(open, d)
-		list = append(list, decoder{name: name, decode: func(p Picture) error { return d.Decode(dst, p.Data) }})
+		but := 0
+		if pillow != nil {
+			but = pillow.cmd.Process.Pid
+		}
+		list = append(list, decoder{name: name, decode: func(p Picture) error { return d.Decode(dst, p.Data) },
+			clock: func() time.Duration { return CPUTime() + childrenTime(but) }})
 		return nil
 	}
 	if err := ours(Ours, false, ""); err != nil {
@@ -169,6 +193,13 @@ func decodersFor(pictures []Picture, spec preprocess.Spec, device string) (list 
 		if err := ours(OurDevice+device, false, device); err != nil {
 			return nil, closeAll, err
 		}
+	}
+	if pillow != nil {
+		list = append(list, decoder{name: WithPillow, clock: func() time.Duration { return pillow.used },
+			decode: func(p Picture) error { return pillow.decode(p.Data, spec.Width, spec.Height) }})
+	}
+	if _, _, err := image.DecodeConfig(bytes.NewReader(pictures[0].Data)); err != nil {
+		return list, closeAll, nil
 	}
 	list = append(list,
 		decoder{name: Imaging, garbage: true, decode: func(p Picture) error {

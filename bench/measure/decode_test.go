@@ -80,7 +80,7 @@ func TestReadable(t *testing.T) {
 	}
 	broken := all[1]
 	broken.Name, broken.Data = "broken", broken.Data[:len(broken.Data)/2]
-	readable, others, err := Readable(slices.Insert(slices.Clone(all), 2, broken), spec)
+	readable, others, err := Readable(slices.Insert(slices.Clone(all), 2, broken), spec, nil)
 	if err != nil || !reflect.DeepEqual(readable, all) || !slices.Equal(others, []string{"broken"}) {
 		t.Errorf("%d of %d can be read, %v cannot; %v; want broken alone", len(readable), len(all)+1, others, err)
 	}
@@ -90,7 +90,7 @@ func TestDecodeComparesInEveryRound(t *testing.T) {
 	if _, err := jpeg.Backend(); err != nil {
 		t.Fatal(err)
 	}
-	samples, err := Decode(t.Context(), pictures(t, "jpeg", "png"), "0.03", spec, "", 3)
+	samples, err := Decode(t.Context(), pictures(t, "jpeg", "png"), "0.03", spec, "", nil, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func TestDecodeComparesInEveryRound(t *testing.T) {
 
 // TestDecodingAllocatesNothing holds our decoder to what its package promises.
 func TestDecodingAllocatesNothing(t *testing.T) {
-	samples, err := Decode(t.Context(), pictures(t, "jpeg"), "0.03", spec, "", 1)
+	samples, err := Decode(t.Context(), pictures(t, "jpeg"), "0.03", spec, "", nil, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,12 +13,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/disintegration/imaging"
 	"golang.org/x/image/bmp"
 	"golang.org/x/image/tiff"
 	_ "golang.org/x/image/webp" // for image.DecodeConfig
 
+	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/models/preprocess/budget"
 )
 
@@ -26,8 +28,8 @@ import (
 type Picture struct {
 	Name          string // of its file; empty if it has none
 	Data          []byte
-	Format        string // as package image names it: jpeg, png, ...
-	Width, Height int    // as stored
+	Format        string // as package image names it: jpeg, png, ...; else as package preprocess does, in lower case
+	Width, Height int    // as stored; 0 where package image does not know the format
 }
 
 // Formats are the formats that Encode writes.
@@ -106,11 +108,21 @@ func readPicture(name string, wanted func(format string) bool) (Picture, error) 
 		return Picture{}, err // no decoder here takes it
 	}
 	c, format, err := image.DecodeConfig(f)
-	if err != nil || !wanted(format) {
+	if err == nil && !wanted(format) {
 		return Picture{}, nil
 	}
-	data, err := os.ReadFile(name)
-	return Picture{Data: data, Format: format, Width: c.Width, Height: c.Height}, err
+	data, failed := os.ReadFile(name)
+	if failed != nil {
+		return Picture{}, failed
+	}
+	if err != nil {
+		var known bool
+		if format, known = preprocess.FormatOf(data); !known || !wanted(strings.ToLower(format)) {
+			return Picture{}, nil
+		}
+		format = strings.ToLower(format)
+	}
+	return Picture{Data: data, Format: format, Width: c.Width, Height: c.Height}, nil
 }
 
 // Scenes generates n pictures of an area in pixels, with sides in the ratio 3:2. They

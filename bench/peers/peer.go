@@ -161,7 +161,7 @@ func decodeTurn(ctx context.Context, o options, photos string) ([]result.Sample,
 	}
 	spec := preprocess.Spec{Width: 299, Height: 299, Layout: preprocess.HWC, DType: preprocess.Uint8,
 		Resize: preprocess.PillowBilinear, Fit: preprocess.Stretch}
-	samples, err := measure.Decode(ctx, pictures, "0.68", spec, "", 1)
+	samples, err := measure.Decode(ctx, pictures, "0.68", spec, "", nil, 1)
 	if err != nil {
 		return nil, err
 	}

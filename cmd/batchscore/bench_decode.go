@@ -15,7 +15,7 @@ import (
 
 func newBenchDecode() *cobra.Command {
 	var f benchFlags
-	var images string
+	var images, python string
 	var sizes []string
 	var formats []string
 	var target, rounds, count int
@@ -29,9 +29,12 @@ time: with batchscore's decoder, at full size and with scaled decoding; with
 disintegration/imaging, decoding and resizing; and with Go's standard library, decoding
 only. The limit is a full decode by libjpeg-turbo alone. All decoders take turns on the
 same images: those in --images, or generated scenes. With --sizes they are resized to
-that area and encoded again in each of --formats.`,
+that area and encoded again in each of --formats. With --pillow, Python's Pillow takes
+its turns as well, in a process of its own; of images of a format that Go does not know,
+it is the only other decoder.`,
 		Example: `  batchscore bench decode
   batchscore bench decode --images photos
+  batchscore bench decode --images scans --pillow python3
   batchscore bench decode --images photos --sizes 0.2,0.7,3 --formats jpeg,png --format bench`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -51,6 +54,14 @@ that area and encoded again in each of --formats.`,
 			}
 			spec := preprocess.Spec{Width: target, Height: target, Layout: preprocess.HWC, DType: preprocess.Uint8,
 				Resize: preprocess.PillowBilinear, Fit: preprocess.Stretch}
+			var pillow *measure.Pillow
+			if python != "" {
+				var err error
+				if pillow, err = measure.StartPillow(python); err != nil {
+					return config(fmt.Errorf("--pillow: %w", err))
+				}
+				defer pillow.Close()
+			}
 			var given []measure.Picture
 			var unread []string
 			if images != "" {
@@ -58,7 +69,7 @@ that area and encoded again in each of --formats.`,
 				if given, err = measure.ReadSome(images, count); err != nil {
 					return config(err)
 				}
-				if given, unread, err = measure.Readable(given, spec); err != nil {
+				if given, unread, err = measure.Readable(given, spec, pillow); err != nil {
 					return err
 				}
 				if len(given) == 0 {
@@ -73,6 +84,9 @@ that area and encoded again in each of --formats.`,
 			if decode.on() {
 				versions["jpeg_device"] = device.name
 			}
+			if pillow != nil {
+				versions["pillow"] = pillow.Version
+			}
 			run := result.Run{Provenance: provenance(seed, versions)}
 			for _, size := range sizes {
 				pictures := given
@@ -82,7 +96,7 @@ that area and encoded again in each of --formats.`,
 						return err
 					}
 				}
-				samples, err := measure.Decode(cmd.Context(), pictures, size, spec, device.device, rounds)
+				samples, err := measure.Decode(cmd.Context(), pictures, size, spec, device.device, pillow, rounds)
 				if err != nil {
 					return err
 				}
@@ -108,6 +122,7 @@ that area and encoded again in each of --formats.`,
 	fs.StringSliceVar(&formats, "formats", []string{"jpeg"}, "encode resized images in these `FORMATS`: "+strings.Join(measure.Formats, ", "))
 	chooseSome(cmd, "formats", measure.Formats)
 	decode.register(cmd, withoutAuto(), "compare decoding of JPEG on `DEVICE`, too: gpu; the processor time does not contain the GPU's work")
+	fs.StringVar(&python, "pillow", "", "compare with Pillow in the Python interpreter `PYTHON`, too, with pillow-heif and pillow-jxl-plugin where it has them")
 	fs.IntVar(&target, "target", 299, "decode to tensors with a side of `PIXELS`")
 	fs.IntVar(&rounds, "rounds", 10, "measure `N` rounds, each a sample")
 	fs.IntVar(&count, "count", 16, "decode `N` images of each format and size")

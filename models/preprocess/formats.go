@@ -148,6 +148,15 @@ func Extensions() []string {
 // lower case.
 func KnownExtension(name string) bool { return knownExtensions[strings.ToLower(path.Ext(name))] }
 
+// FormatOf returns the name of the format of an encoded image, and whether it is decoded.
+func FormatOf(src []byte) (string, bool) {
+	i, fail := sniff(src)
+	if fail != nil {
+		return "", false
+	}
+	return formats[i].Name, true
+}
+
 // Decoded returns the names of the formats that are decoded, in the order of the table.
 func Decoded() []string {
 	var names []string

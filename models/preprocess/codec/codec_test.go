@@ -126,6 +126,23 @@ func TestPixels(t *testing.T) {
 	}
 }
 
+func TestColours(t *testing.T) {
+	var c Colours
+	c.Put(0, 1, 2, 3)
+	c.Put(1, 4, 5, 6)
+	row := make([]uint8, 4*10)
+	c.Fill(row, []uint8{1, 0})
+	if got, want := row[:9], []uint8{4, 5, 6, 0, 1, 2, 3, 0, 0}; !slices.Equal(got, want) {
+		t.Errorf("Fill wrote %v, want %v", got, want)
+	}
+	c.FillBits(row, []uint8{0b0100_0001, 0b1011_1111}, 9)
+	for x, want := range []uint8{1, 4, 1, 1, 1, 1, 1, 4, 4, 0} {
+		if row[4*x] != want {
+			t.Errorf("FillBits: pixel %d has %d, want %d", x, row[4*x], want)
+		}
+	}
+}
+
 // TestRowPair tests that rows are reused.
 func TestRowPair(t *testing.T) {
 	var p RowPair

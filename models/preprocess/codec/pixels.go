@@ -1,6 +1,9 @@
 package codec
 
-import "errors"
+import (
+	"encoding/binary"
+	"errors"
+)
 
 // ErrInUse is the error of a codec that cannot say when it is done with the pixels and the
 // encoded image. Their memory may not be used or freed.
@@ -82,4 +85,31 @@ func (p *RowPair) Of(width int) (a, b []uint8) {
 		p[i] = p[i][:width]
 	}
 	return p[0], p[1]
+}
+
+// Colours is a palette: the pixel of each index, as its four bytes are in a row.
+type Colours [256]uint32
+
+// Put sets the colour of an index.
+func (c *Colours) Put(i int, r, g, b uint8) { c[i] = uint32(r) | uint32(g)<<8 | uint32(b)<<16 }
+
+// Fill writes a row of pixels that have these indices.
+func (c *Colours) Fill(row, indices []uint8) {
+	row = row[:4*len(indices)]
+	for _, i := range indices {
+		binary.LittleEndian.PutUint32(row, c[i])
+		row = row[4:]
+	}
+}
+
+// FillBits writes a row of width pixels whose indices are bits, the first in the highest bit.
+func (c *Colours) FillBits(row, line []uint8, width int) {
+	row = row[:4*width]
+	for _, b := range line[:(width+7)/8] {
+		for k := 0; k < 8 && len(row) > 0; k++ {
+			binary.LittleEndian.PutUint32(row, c[b>>7])
+			b <<= 1
+			row = row[4:]
+		}
+	}
 }

@@ -44,12 +44,21 @@ var (
 	}
 )
 
-// The pixels whose index is stored without its highest bit, as hexadecimal digits: of the second
-// of two subsets, and of the second and the third of three. Of the first subset it is the first.
-const (
-	anchorOfTwo    = "fffffffffffffffff282288f28228822ff6828ff28222ff66268ff22fffff22f"
-	anchorOfThree  = "33ff83ff88666533338f336a588685ff8f356a8ff3f5ffff3f55585a5a8dfc33"
-	anchorOfThree2 = "f883ff38fffffff8f8f3f8f83f6affa8f3faa89a6f8f3668f3ffffffffff3ff8"
+// The pixels whose index is stored without its highest bit: of the second of two subsets, and of
+// the second and the third of three. Of the first subset it is the first.
+var (
+	anchorOfTwo = [64]uint8{
+		15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 2, 8, 2, 2, 8, 8, 15, 2, 8, 2, 2, 8, 8, 2, 2,
+		15, 15, 6, 8, 2, 8, 15, 15, 2, 8, 2, 2, 2, 15, 15, 6, 6, 2, 6, 8, 15, 15, 2, 2, 15, 15, 15, 15, 15, 2, 2, 15,
+	}
+	anchorOfThree = [64]uint8{
+		3, 3, 15, 15, 8, 3, 15, 15, 8, 8, 6, 6, 6, 5, 3, 3, 3, 3, 8, 15, 3, 3, 6, 10, 5, 8, 8, 6, 8, 5, 15, 15,
+		8, 15, 3, 5, 6, 10, 8, 15, 15, 3, 15, 5, 15, 15, 15, 15, 3, 15, 5, 5, 5, 8, 5, 10, 5, 10, 8, 13, 15, 12, 3, 3,
+	}
+	anchorOfThree2 = [64]uint8{
+		15, 8, 8, 3, 15, 15, 3, 8, 15, 15, 15, 15, 15, 15, 15, 8, 15, 8, 15, 3, 15, 8, 15, 8, 3, 15, 6, 10, 15, 15, 10, 8,
+		15, 3, 15, 10, 10, 8, 9, 10, 6, 15, 8, 15, 3, 6, 6, 8, 15, 3, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 3, 15, 15, 8,
+	}
 )
 
 // weights are how much of the second end an index stands for, of 64, by the bits of an index.
@@ -111,43 +120,41 @@ func bc7(to *block, src []byte) {
 			ends[i][c] = v
 		}
 	}
-	var first, second [16]int
-	for i := range first {
-		size := m.indices
-		if isAnchor(m.subsets, partition, i) {
-			size--
-		}
-		first[i] = r.read(size)
-	}
+	first, second := r.indices(m.indices, m.subsets, partition), [16]uint8{}
 	colourBits, alphaBits := m.indices, m.indices
-	second = first
 	if m.moreIndices > 0 {
-		for i := range second {
-			size := m.moreIndices
-			if i == 0 {
-				size--
-			}
-			second[i] = r.read(size)
-		}
-		alphaBits = m.moreIndices
+		second, alphaBits = r.indices(m.moreIndices, 1, 0), m.moreIndices
 		if selection == 1 {
 			first, second, colourBits, alphaBits = second, first, alphaBits, colourBits
 		}
 	}
-	for i := range to {
-		s := subset(m.subsets, partition, i)
+	var colours [3][16][4]uint8 // by subset and index
+	for s := range m.subsets {
 		a, b := &ends[2*s], &ends[2*s+1]
-		for c := range 4 {
-			w := weights[colourBits][first[i]]
-			if c == 3 {
-				w = weights[alphaBits][second[i]]
+		for i, w := range weights[colourBits] {
+			for c := range 3 {
+				colours[s][i][c] = between(a[c], b[c], w)
 			}
-			to[i][c] = uint8(((64-w)*a[c] + w*b[c] + 32) >> 6)
-		}
-		if rotation > 0 {
-			to[i][3], to[i][rotation-1] = to[i][rotation-1], to[i][3]
 		}
 	}
+	for i := range to {
+		to[i] = colours[subset(m.subsets, partition, i)][first[i]]
+		if rotation > 0 { // there is one subset
+			to[i][rotation-1] = between(ends[0][3], ends[1][3], weights[alphaBits][second[i]])
+		}
+	}
+}
+
+// between returns a value between the two ends.
+func between(a, b, weight int) uint8 { return uint8(((64-weight)*a + weight*b + 32) >> 6) }
+
+// indices reads the indices of all pixels.
+func (r *bitReader) indices(size, subsets, partition int) (indices [16]uint8) {
+	anchors := anchorsOf(subsets, partition)
+	for i := range indices {
+		indices[i] = uint8(r.read(size - int(anchors>>i&1)))
+	}
+	return indices
 }
 
 // subset returns which subset a pixel is in.
@@ -161,17 +168,13 @@ func subset(subsets, partition, pixel int) int {
 	return 0
 }
 
-// isAnchor reports whether the index of a pixel is stored without its highest bit.
-func isAnchor(subsets, partition, pixel int) bool {
-	const digits = "0123456789abcdef"
-	d := digits[pixel]
-	switch {
-	case pixel == 0:
-		return true
-	case subsets == 2:
-		return anchorOfTwo[partition] == d
-	case subsets == 3:
-		return anchorOfThree[partition] == d || anchorOfThree2[partition] == d
+// anchorsOf returns a bit for each pixel whose index is stored without its highest bit.
+func anchorsOf(subsets, partition int) uint {
+	switch subsets {
+	case 2:
+		return 1 | 1<<anchorOfTwo[partition]
+	case 3:
+		return 1 | 1<<anchorOfThree[partition] | 1<<anchorOfThree2[partition]
 	}
-	return false
+	return 1
 }

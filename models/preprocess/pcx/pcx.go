@@ -38,7 +38,7 @@ type file struct {
 	bits, planes  int
 	stride        int // bytes of a plane of a row
 	grey          bool
-	palette       [256][3]uint8
+	palette       codec.Colours
 	data          []byte
 }
 
@@ -53,10 +53,10 @@ func read(src []byte, bounds codec.Bounds) (*file, *codec.Failure) {
 	}
 	switch {
 	case f.bits == 1 && f.planes == 1:
-		f.palette[1] = [3]uint8{255, 255, 255}
+		f.palette.Put(1, 255, 255, 255)
 	case f.bits == 1 && (f.planes == 2 || f.planes == 4):
 		for i := range 16 {
-			f.palette[i] = [3]uint8(src[16+3*i:])
+			f.palette.Put(i, src[16+3*i], src[17+3*i], src[18+3*i])
 		}
 	case f.bits == 8 && f.planes == 1 && src[1] == 5:
 		const infoGrey = 2
@@ -91,14 +91,15 @@ func short() *codec.Failure {
 func (f *file) lastPalette() bool {
 	const size = 1 + 3*256
 	for i := range f.palette {
-		f.palette[i] = [3]uint8{uint8(i), uint8(i), uint8(i)}
+		f.palette.Put(i, uint8(i), uint8(i), uint8(i))
 	}
 	at := len(f.data) - size
 	if at < 0 || f.data[at] != 12 {
 		return false
 	}
 	for i := range f.palette {
-		f.palette[i] = [3]uint8(f.data[at+1+3*i:])
+		c := f.data[at+1+3*i:]
+		f.palette.Put(i, c[0], c[1], c[2])
 	}
 	return true
 }
@@ -129,11 +130,11 @@ func decode(src []byte, bounds codec.Bounds, to codec.Canvas) *codec.Failure {
 			if n > len(line)-x {
 				return codec.Fail(codec.StatusCorrupt, "row %d: a run beyond the row", y)
 			}
-			for ; n > 0; n-- {
-				line[x] = src[1]
-				x++
+			run, v := line[x:x+n], src[1]
+			for i := range run {
+				run[i] = v
 			}
-			src = src[2:]
+			x, src = x+n, src[2:]
 		}
 		f.unpack(px.Row(y), line)
 	}
@@ -142,19 +143,23 @@ func decode(src []byte, bounds codec.Bounds, to codec.Canvas) *codec.Failure {
 
 // unpack writes the pixels of a row.
 func (f *file) unpack(row, line []uint8) {
-	if f.planes == 3 {
+	switch {
+	case f.planes == 3:
 		for x := range f.width {
 			codec.Set(row, x, line[x], line[f.stride+x], line[2*f.stride+x])
 		}
-		return
-	}
-	for x := range f.width {
-		i := uint8(0)
-		for p := range f.planes {
-			i |= codec.Packed(line[p*f.stride:], x, f.bits) << p
+	case f.bits == 8:
+		f.palette.Fill(row, line[:f.width])
+	case f.planes == 1:
+		f.palette.FillBits(row, line, f.width)
+	default:
+		for x := range f.width {
+			i := uint8(0)
+			for p := range f.planes {
+				i |= codec.Packed(line[p*f.stride:], x, 1) << p
+			}
+			f.palette.Fill(row[4*x:], []uint8{i})
 		}
-		c := f.palette[i]
-		codec.Set(row, x, c[0], c[1], c[2])
 	}
 }
 

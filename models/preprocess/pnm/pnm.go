@@ -215,12 +215,10 @@ func decode(src []byte, bounds codec.Bounds, to codec.Canvas) *codec.Failure {
 // fromBits fills the pixels of a raw PBM, in which a bit that is set is black.
 func (f *file) fromBits(px codec.Pixels) {
 	stride := f.stride()
+	var colours codec.Colours
+	colours.Put(0, 255, 255, 255)
 	for y := range f.height {
-		row, line := px.Row(y), f.data[y*stride:][:stride]
-		for x := range f.width {
-			v := codec.Packed(line, x, 1) - 1
-			codec.Set(row, x, v, v, v)
-		}
+		colours.FillBits(px.Row(y), f.data[y*stride:], f.width)
 	}
 }
 

@@ -28,7 +28,7 @@ type file struct {
 	runs          bool // run-length encoded
 	topDown       bool
 	rightToLeft   bool
-	palette       [256][3]uint8
+	palette       codec.Colours // of grey, too
 	data          []byte
 }
 
@@ -81,6 +81,9 @@ func read(src []byte, bounds codec.Bounds) (*file, *codec.Failure) {
 	case !ok || kind > 11:
 		return nil, codec.Fail(codec.StatusUnsupported, "TGA of kind %d with %d bits a pixel", kind, depth)
 	}
+	if f.kind == grey {
+		f.greys()
+	}
 	at, fail := f.colours(src)
 	if fail != nil {
 		return nil, fail
@@ -103,6 +106,17 @@ func short() *codec.Failure {
 	return codec.Fail(codec.StatusTruncated, "fewer pixels than the header says")
 }
 
+// greys makes a palette of greys.
+func (f *file) greys() {
+	for i := range f.palette {
+		v := uint8(i)
+		if f.depth == 1 {
+			v = -v
+		}
+		f.palette.Put(i, v, v, v)
+	}
+}
+
 // colours reads the palette, if there is one, and returns where the pixels begin.
 func (f *file) colours(src []byte) (int, *codec.Failure) {
 	at := headerBytes + int(src[0])
@@ -120,8 +134,9 @@ func (f *file) colours(src []byte) (int, *codec.Failure) {
 		return 0, codec.Fail(codec.StatusTruncated, "ends within the palette")
 	}
 	for i := range n {
-		if first+i < len(f.palette) {
-			f.palette[first+i] = rgb(src[at+i*size:], depth)
+		if f.kind == mapped && first+i < len(f.palette) {
+			c := rgb(src[at+i*size:], depth)
+			f.palette.Put(first+i, c[0], c[1], c[2])
 		}
 	}
 	return at + n*size, nil
@@ -174,22 +189,25 @@ func decode(src []byte, bounds codec.Bounds, to codec.Canvas) *codec.Failure {
 
 // unpack writes the pixels of a row.
 func (f *file) unpack(row, line []uint8) {
-	for x := range f.width {
-		switch {
-		case f.depth >= 24:
-			b := line[x*f.depth/8:][:3]
+	size := f.pixelBytes()
+	switch {
+	case f.depth >= 24:
+		for x := range f.width {
+			b := line[x*size:][:3]
 			codec.Set(row, x, b[2], b[1], b[0])
-		case f.kind == colour:
+		}
+	case f.kind == colour:
+		for x := range f.width {
 			c := rgb(line[2*x:], f.depth)
 			codec.Set(row, x, c[0], c[1], c[2])
-		case f.kind == mapped:
-			c := f.palette[line[x]]
-			codec.Set(row, x, c[0], c[1], c[2])
-		case f.depth == 1:
-			v := -codec.Packed(line, x, 1)
-			codec.Set(row, x, v, v, v)
-		default: // grey, and its alpha
-			v := line[x*f.depth/8]
+		}
+	case f.depth == 1:
+		f.palette.FillBits(row, line, f.width)
+	case f.depth == 8:
+		f.palette.Fill(row, line[:f.width])
+	default: // grey, and its alpha
+		for x := range f.width {
+			v := line[2*x]
 			codec.Set(row, x, v, v, v)
 		}
 	}
@@ -227,9 +245,7 @@ func (r *runs) read(line []uint8) bool {
 			if len(r.src) < r.size {
 				return false
 			}
-			for i := range n {
-				line[i] = r.src[i%r.size]
-			}
+			fill(line[:n], r.src[:r.size])
 		} else {
 			if len(r.src) < n {
 				return false
@@ -243,6 +259,19 @@ func (r *runs) read(line []uint8) bool {
 		line = line[n:]
 	}
 	return true
+}
+
+// fill repeats a pixel.
+func fill(line, pixel []uint8) {
+	if len(pixel) == 1 {
+		for i := range line {
+			line[i] = pixel[0]
+		}
+		return
+	}
+	for n := copy(line, pixel); n < len(line); n *= 2 {
+		copy(line[n:], line[:n])
+	}
 }
 
 // need is codec.Decoder's Need: a row.
