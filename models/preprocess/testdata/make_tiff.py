@@ -15,6 +15,7 @@ import io
 import json
 import lzma as xz
 import os
+import random
 import struct
 import sys
 import warnings
@@ -484,6 +485,78 @@ for name, picture_of in ('jpeg', 'RGB'), ('jpeg-grey', 'L'), ('jpeg-cmyk', 'CMYK
         b = io.BytesIO()
         im.save(b, 'TIFF', compression='jpeg', quality=quality)
         shown(f'{name}-{quality}', b.getvalue(), 3)
+def jpeg_of(img, mode, **more):
+    b = io.BytesIO()
+    Image.fromarray(img.astype(np.uint8)).convert(mode).save(b, 'JPEG', **more)
+    return b.getvalue()
+
+
+def segments(file, kinds):
+    """The segments of a JPEG of these markers."""
+    out, at = [], 2
+    while True:
+        n = 2 + file[at + 2] * 256 + file[at + 3]
+        if file[at + 1] in kinds:
+            out.append(file[at:at + n])
+        if file[at + 1] == 0xda:
+            return out, file[at + n:]
+        at += n
+
+
+# JPEG in tiles and strips, with and without shared tables, and in planes.
+soft = np.stack([np.add.outer(np.arange(48) * 3, np.arange(64) * 2), np.add.outer(np.arange(48), np.arange(64) * 3), np.full((48, 64), 90)], -1) % 256
+for name, photo, mode, sub in (('ycbcr-420', 6, 'RGB', 2), ('ycbcr-444', 6, 'RGB', 0), ('grey', 1, 'L', 0), ('white', 0, 'L', 0), ('cmyk', 5, 'CMYK', 0)):
+    for tables in False, True:
+        for tiles in False, True:
+            blocks = [jpeg_of(soft[y:y + 16, x:x + 32], mode, quality=80, subsampling=sub) if tiles else
+                      jpeg_of(soft[y:y + 16], mode, quality=80, subsampling=sub)
+                      for y in range(0, 48, 16) for x in (range(0, 64, 32) if tiles else (0,))]
+            samples = dict(L=1, RGB=3, CMYK=4)[mode]
+            tags = {256: (LONG, [64 - 5 * tiles]), 257: (LONG, [48 - 3 * tiles]), 258: (SHORT, [8] * samples), 259: (SHORT, [7]), 262: (SHORT, [photo]),
+                    277: (SHORT, [samples])}
+            if photo == 6:
+                tags[530] = (SHORT, [2, 2] if sub else [1, 1])
+            if tables:
+                shared_tables, _ = segments(blocks[0], (0xdb, 0xc4))
+                tags[347] = (UNDEFINED, list(b'\xff\xd8' + b''.join(shared_tables) + b'\xff\xd9'))
+                blocks = [b'\xff\xd8' + b''.join(segments(b, (0xc0, 0xda))[0]) + segments(b, ())[1] for b in blocks]
+            if tiles:
+                tags[322], tags[323] = (LONG, [32]), (LONG, [16])
+            else:
+                tags[278] = (LONG, [16])
+            shown(f'jpeg-{name}-{tables:d}{tiles:d}', container('MM' if tables else 'II', tags, blocks, *((324, 325) if tiles else (273, 279))), 3)
+small = [jpeg_of(soft[:, :, c], 'L', quality=90) for c in range(3)]
+shown('jpeg-planes', container('II', {256: (LONG, [64]), 257: (LONG, [48]), 258: (SHORT, [8] * 3), 259: (SHORT, [7]), 262: (SHORT, [2]), 277: (SHORT, [3]),
+                                      278: (LONG, [48]), 284: (SHORT, [2])}, small, 273, 279), 3)
+# The old kind of JPEG: the tables in tags, a JPEG that a tag names, or a file in the strip.
+for sub in 0, 1, 2:
+    whole = jpeg_of(soft, 'RGB', quality=85, subsampling=sub)
+    head, rest = segments(whole, (0xdb, 0xc4))
+    tags = {256: (LONG, [64]), 257: (LONG, [48]), 258: (SHORT, [8] * 3), 259: (SHORT, [6]), 262: (SHORT, [6]), 277: (SHORT, [3]), 278: (LONG, [48]),
+            512: (SHORT, [1]), 530: (SHORT, [(1, 1), (2, 1), (2, 2)][sub])}
+    shown(f'oldjpeg-file-{sub}', container('II', {**tags, 513: (LONG, [8]), 514: (LONG, [len(whole)])}, [whole], 273, 279), 3)
+    tables = {}
+    for s in head:
+        body = s[4:]
+        while body:
+            n = 65 if s[1] == 0xdb else 17 + sum(body[1:17])
+            tables[s[1], body[0]] = body[1:n]
+            body = body[n:]
+    at, where, extra = 8 + len(rest) + (len(rest) & 1), {}, b''
+    for k, v in tables.items():
+        where[k] = at + len(extra)
+        extra += v + b'\0' * (len(v) & 1)
+    tags.update({519: (LONG, [where[0xdb, i] for i in (0, 1, 1)]), 520: (LONG, [where[0xc4, i] for i in (0, 1, 1)]),
+                 521: (LONG, [where[0xc4, 16 + i] for i in (0, 1, 1)])})
+    # container writes both blocks; the tags name the first.
+    both = container('II', {**tags, 999: (LONG, [0])}, [rest, extra], 273, 279)
+    for tag, first, size in (273, 8, 4), (279, len(rest), 4):
+        entry = struct.pack('<HHL', tag, LONG, 2)
+        i = both.index(entry)
+        both = both[:i] + struct.pack('<HHLL', tag, LONG, 1, first) + both[i + 12:]
+    shown(f'oldjpeg-tables-{sub}', both, 3)
+
+
 refused('colour-map-short', tiff(photo=3, samples=1, more={320: (SHORT, [1] * 300)}), 'ColorMap')
 refused('colour-map-none', tiff(photo=3, samples=1, drop=(320,)), 'ColorMap')
 refused('more-offsets', tiff(rows=5, more={278: (LONG, [100])}), 'StripOffsets')
@@ -505,6 +578,36 @@ for kind in 'shapes', 'noise', 'white', 'black', 'long':
                     b = io.BytesIO()
                     im.save(b, 'TIFF', compression=group, tiffinfo={262: photo, 266: fill, 278: 5, **({292: t4} if t4 else {})})
                     shown(f'{group}-{kind}-{photo}-{fill}-{t4}', b.getvalue())
+for photo in 0, 1:
+    for fill in 1, 2:
+        y, x = np.mgrid[0:11, 0:37]
+        b = io.BytesIO()
+        Image.fromarray((x // 5 + y // 3) % 3 == 0).save(b, 'TIFF', compression='tiff_ccitt', tiffinfo={262: photo, 266: fill, 278: 5})
+        shown(f'rle-{photo}-{fill}', b.getvalue())
+# Damaged CCITT data, of which libtiff makes white. Where it takes what is left of earlier rows, or of its memory, the
+# picture is corrupt.
+change = random.Random(35)
+for n in range(24):
+    w, h = change.choice([(37, 11), (64, 30), (200, 20)])
+    y, x = np.mgrid[0:h, 0:w]
+    a = (x // change.randint(2, 9) + y // change.randint(1, 4)) % change.randint(2, 4) == 0
+    group = ('group3', 'group4', 'tiff_ccitt')[n % 3]
+    b = io.BytesIO()
+    Image.fromarray(a).save(b, 'TIFF', compression=group, tiffinfo={278: h})
+    tags = Image.open(b).tag_v2
+    data = bytearray(b.getvalue())
+    for _ in range(2):
+        data[tags[273][0] + change.randrange(tags[279][0] // 2)] ^= 1 << change.randrange(8)
+    name = f'damaged-{group}-{n}'
+    if n in (3, 6, 9, 15):  # a mark is lost, and a row with it: libtiff repeats the first one
+        refused(name, bytes(data), 'the data end', 'corrupt')
+    elif n in (7, 13):
+        refused(name, bytes(data), 'the row above', 'corrupt')
+    else:
+        try:
+            shown(name, bytes(data))
+        except OSError:
+            pass
 b = io.BytesIO()
 pages = [Image.fromarray(picture(3, 8).astype(np.uint8)) for _ in range(2)]
 pages[0].save(b, 'TIFF', save_all=True, append_images=pages[1:])
@@ -522,7 +625,7 @@ if not found and os.path.exists('tiff.zip'):
 for name, data in sorted(found.items()):
     shown(name, data)
 
-KINDS = ('bits-', 'number-', 'signed-', 'float-', 'unsigned-', 'cmyk', 'ycbcr', 'lab', 'big-', 'large', 'wide', 'xz-', 'jpeg', 'cut-')
+KINDS = ('bits-', 'oldjpeg', 'damaged', 'rle', 'number-', 'signed-', 'float-', 'unsigned-', 'cmyk', 'ycbcr', 'lab', 'big-', 'large', 'wide', 'xz-', 'jpeg', 'cut-')
 for archive, kinds in ('tiff.zip', False), ('tiff-kinds.zip', True):
     of = [c for c in cases if (c['name'].startswith(KINDS) or c['name'].endswith((f'-{LZMA}', f'-{ZSTD}'))) == kinds]
     with zipfile.ZipFile(archive, 'w', zipfile.ZIP_DEFLATED, compresslevel=9) as z:

@@ -127,8 +127,9 @@ type faxDecoder struct {
 }
 
 var (
-	errFaxEnd  = errors.New("the data end")
-	errFaxRuns = errors.New("more runs than the row has pixels for")
+	errFaxEnd   = errors.New("the data end")
+	errFaxAbove = errors.New("a code for runs that the row above has not")
+	errFaxRuns  = errors.New("more runs than the row has pixels for")
 )
 
 // need makes n bits available, at most 32, with zeros after the end. It reports whether any
@@ -258,8 +259,6 @@ func (f *faxDecoder) decode() error {
 			return errFaxEnd
 		}
 		f.ended = true
-		f.runs, f.length, f.at = f.runs[:0], 0, 0
-		return f.mend()
 	case f.order == faxRLE && f.took%8 != 0:
 		f.align(8)
 	case f.order == faxWords && f.took%16 != 0:
@@ -386,15 +385,17 @@ func (f *faxDecoder) row(tables *[3][1 << faxCodeBits]faxCode) error {
 	// b1 is where, in the row above, the first run ends that is to the right of the runs of
 	// this row and has their colour; next is the run after it.
 	b1, next := int(f.above[0]), 1
+	past := false // the row above has no more runs
 	above := func() int {
 		if next >= len(f.above) {
+			past = true
 			return 0
 		}
 		next++
 		return int(f.above[next-1])
 	}
 	seek := func() {
-		for len(f.runs) > 0 && b1 <= f.at && b1 < f.width && next < len(f.above) {
+		for len(f.runs) > 0 && b1 <= f.at && b1 < f.width && !past {
 			b1 += above() + above()
 		}
 	}
@@ -406,9 +407,14 @@ func (f *faxDecoder) row(tables *[3][1 << faxCodeBits]faxCode) error {
 		switch {
 		case !ok:
 			return errFaxEnd
+		case past && mode != faxHorizontal && mode >= 0:
+			return errFaxAbove // libtiff takes what is left of earlier rows
 		case mode == faxPass:
 			seek()
 			b1 += above()
+			if past {
+				return errFaxAbove
+			}
 			f.length += b1 - f.at
 			f.at = b1
 			b1 += above()
@@ -424,14 +430,18 @@ func (f *faxDecoder) row(tables *[3][1 << faxCodeBits]faxCode) error {
 			}
 			seek()
 		case mode >= faxVertical && mode < faxVertical+4: // to the right
-			seek()
+			if seek(); past {
+				return errFaxAbove
+			}
 			if err := f.end(b1 - f.at + mode - faxVertical); err != nil {
 				return err
 			}
 			b1 += above()
 		case mode >= faxVertical && mode < faxExtension: // to the left
 			by := mode - faxVertical - 3
-			seek()
+			if seek(); past {
+				return errFaxAbove
+			}
 			if b1 < f.at+by {
 				return nil
 			}
