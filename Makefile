@@ -372,6 +372,17 @@ own-model-check: deps ## execute docs/own-model.md with PyTorch, timm, Keras and
 	done
 	ONNXRUNTIME_LIB='$(LIBRARY)' BATCHSCORE_OWN_MODEL='$(OWN_MODEL)' go test -count=1 -timeout 60m -run '^TestOwnModel$$' -v ./cmd/batchscore
 
+ZOO := $(CACHE)/zoo
+
+.PHONY: zoo-check
+zoo-check: deps ## add and run models of transformers, timm and packages without flags, and compare with their libraries (8 GB of disk)
+	@test -x '$(OWN_MODEL)/torch/bin/python' || python3 -m venv '$(OWN_MODEL)/torch'
+	@'$(OWN_MODEL)/torch/bin/pip' install --quiet --disable-pip-version-check --require-hashes -r cmd/batchscore/testdata/own-model/torch.txt
+	@'$(OWN_MODEL)/torch/bin/pip' install --quiet --disable-pip-version-check --require-hashes --no-deps --upgrade --target '$(ZOO)' \
+		-r cmd/batchscore/testdata/zoo/zoo.txt
+	ONNXRUNTIME_LIB='$(LIBRARY)' BATCHSCORE_ZOO_PYTHON='$(OWN_MODEL)/torch/bin/python' BATCHSCORE_ZOO_PACKAGES='$(ZOO)' \
+		go test -count=1 -timeout 60m -run '^TestZoo$$' -v ./cmd/batchscore
+
 .PHONY: chaos
 chaos: RANKS = 3
 chaos: deps ## disturb ranks, network and storage for CHAOS on a schedule (CHAOS_SEED, RANKS), and verify

@@ -328,3 +328,25 @@ func FuzzFiles(f *testing.F) {
 		}
 	})
 }
+
+// Each model of known.yaml has a digest of its own, and answers that a model could have.
+func TestKnown(t *testing.T) {
+	t.Parallel()
+	list, err := known()
+	if err != nil || len(list) < 7 {
+		t.Fatalf("%d models, %v", len(list), err)
+	}
+	seen := map[string]bool{}
+	for _, k := range list {
+		if err := k.Answers.Check(); err != nil {
+			t.Errorf("%s: %v", k.From, err)
+		}
+		if len(k.Digest) != len("sha256:")+64 || seen[k.Digest] || k.From == "" {
+			t.Errorf("%s: its digest is %q", k.From, k.Digest)
+		}
+		if a := k.Answers; a.Resize == nil || a.Fit == nil || a.BGR == nil || a.Scale == nil {
+			t.Errorf("%s: it is not said how images are prepared", k.From)
+		}
+		seen[k.Digest] = true
+	}
+}

