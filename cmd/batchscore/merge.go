@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -27,9 +28,14 @@ the same, byte for byte. "-o -" writes to standard output.
 An output that keeps rows of others, as run --after makes, is merged with all rows of its
 collection. --new-rows leaves out those that it keeps: the rest is what it has scored.
 
-FILE ends in .jsonl, .csv or .parquet, unless --format says what it holds. It appears
+FILE ends in .jsonl, .csv, .parquet or .npy, unless --format says what it holds. It appears
 whole or not at all. A file that exists and holds something else is replaced only with
 --force, or if you say so on the terminal; one that holds these rows is left as it is.
+
+Vectors, as rows of the answer embed have, can be written as .npy: a matrix of NumPy's that
+programs map into memory, with a row for each image, in manifest order. Where an image
+failed, all numbers of its row are NaN (-128 in a matrix of int8). The rows without the
+vectors, in the same order, are written next to it: to vectors.ids.jsonl for vectors.npy.
 
 With --absolute, rows have the full address of each image instead of its name below
 --images: an absolute path, or one that begins with az://. It is that of the job
@@ -60,7 +66,7 @@ type mergeFlags struct {
 func (f *mergeFlags) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.StringVarP(&f.file, "output", "o", "", "write to `FILE`: a local file, an object in object storage, or - for standard output (required)")
-	fs.StringVar(&f.format, "format", "", "write rows as `FORMAT`: jsonl, csv or parquet (default by the file's ending, else that of the parts)")
+	fs.StringVar(&f.format, "format", "", "write rows as `FORMAT`: jsonl, csv, parquet or npy (default by the file's ending, else that of the parts)")
 	fs.BoolVar(&f.absolute, "absolute", false, "give each image its full address instead of its name below --images")
 	fs.BoolVar(&f.newRows, "new-rows", false, "write only the rows of images that OUT has scored itself, not those that it keeps of other outputs")
 	fs.BoolVar(&f.force, "force", false, "replace the file if it exists and holds something else")
@@ -68,7 +74,7 @@ func (f *mergeFlags) register(cmd *cobra.Command) {
 		f.places.register(cmd)
 		f.places.registerCreate(cmd)
 	})
-	chooseOne(cmd, "format", asWords(row.Formats))
+	chooseOne(cmd, "format", asWords(mergeFormats()))
 }
 
 // run merges the output folder out. ask asks the user; nil if there is nobody to ask.
@@ -99,6 +105,9 @@ func (f *mergeFlags) run(ctx context.Context, stdout io.Writer, out string, ask 
 			return ctx.Err()
 		}
 	}
+	if err := f.writeIDs(ctx, to, st); err != nil {
+		return err
+	}
 	if err := to.write(ctx, &f.places, st); err != nil || isSpecial(f.file) {
 		return err
 	}
@@ -114,4 +123,33 @@ func (f *mergeFlags) run(ctx context.Context, stdout io.Writer, out string, ask 
 		rows = inc.New + inc.Changed + inc.Retried
 	}
 	return sayLine(stdout, fmt.Sprintf("%s has the rows of %s", printable.Text(f.file), images(rows)))
+}
+
+// writeIDs writes the rows without their vectors next to a matrix of vectors.
+func (f *mergeFlags) writeIDs(ctx context.Context, to oneFile, st store.Store) error {
+	if to.format != row.Npy {
+		return nil
+	}
+	job, err := output.ReadJob(ctx, st)
+	switch {
+	case errors.Is(err, store.ErrNotExist):
+		return nil // merging says so
+	case err != nil:
+		return err
+	case !row.HasVectors(job.Schema().Task):
+		return usagef("-o %s: %w: %s holds those of the task %s", f.file, row.ErrNoVector, st, job.Schema().Task.Name())
+	case isSpecial(f.file):
+		return nil
+	}
+	ids := to
+	ids.file, ids.format, ids.bare = idsOf(f.file), row.JSONL, true
+	return ids.write(ctx, &f.places, st)
+}
+
+// idsOf returns the name of the file of rows next to a matrix.
+func idsOf(file string) string {
+	if stem := len(file) - len(".npy"); stem > 0 && strings.EqualFold(file[stem:], ".npy") {
+		file = file[:stem]
+	}
+	return file + ".ids.jsonl"
 }

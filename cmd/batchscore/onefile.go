@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -30,6 +31,8 @@ type oneFile struct {
 	absolute bool
 	// newRows leaves out the rows that an output keeps of others.
 	newRows bool
+	// bare leaves out vectors.
+	bare bool
 	// replace is whether to replace a file that holds something else.
 	replace consent
 	// after is the place of the output that a run continues, empty if it continues none. A file
@@ -42,8 +45,12 @@ type oneFile struct {
 // fileFormat returns the format to write a file in: the one given, else the one that its
 // name ends in. It is empty for standard output, and for a device or a pipe.
 func fileFormat(flag, file, given string) (row.Format, error) {
+	formats := row.Formats
+	if flag == "-o" { // merge
+		formats = mergeFormats()
+	}
 	if given != "" {
-		return row.Format(given), oneOf("format", given, asWords(row.Formats))
+		return row.Format(given), oneOf("format", given, asWords(formats))
 	}
 	ending := filepath.Ext(file)
 	if file == "-" || ending == "" && isSpecial(file) {
@@ -56,7 +63,7 @@ func fileFormat(flag, file, given string) (row.Format, error) {
 		return "", usagef("%s %s: this is a folder: name a file in it", flag, file)
 	}
 	var known []string
-	for _, f := range row.Formats {
+	for _, f := range formats {
 		if strings.EqualFold(ending, "."+string(f)) {
 			return f, nil
 		}
@@ -71,6 +78,9 @@ func fileFormat(flag, file, given string) (row.Format, error) {
 	}
 	return "", usagef("%s %s: unknown ending %q: want %s%s", flag, file, ending, orList(known), didYouMean(ending, known))
 }
+
+// mergeFormats are those of one file of all rows.
+func mergeFormats() []row.Format { return append(slices.Clone(row.Formats), row.Npy) }
 
 // isSpecial reports whether a local file exists and is a device or a pipe.
 func isSpecial(file string) bool {
@@ -152,7 +162,7 @@ func (o *oneFile) heldBy(ctx context.Context, out store.Store, r io.Reader) (boo
 
 // options say how the rows are written.
 func (o *oneFile) options() output.MergeOptions {
-	return output.MergeOptions{Format: o.format, Absolute: o.absolute, OnlyNew: o.newRows}
+	return output.MergeOptions{Format: o.format, Absolute: o.absolute, OnlyNew: o.newRows, Bare: o.bare}
 }
 
 // mergeTo writes the rows of an output to w.

@@ -15,8 +15,11 @@ import (
 
 // MergeOptions say how Merge writes rows.
 type MergeOptions struct {
-	// Format is that of the file; empty is that of the parts.
+	// Format is that of the file; empty is that of the parts. row.Npy writes the vectors
+	// alone, see row.Schema.NewVectorWriter.
 	Format row.Format
+	// Bare leaves out the columns of vectors.
+	Bare bool
 	// Absolute gives each image its full address instead of its name. The address is
 	// that of the job record, so it does not depend on where the parts are merged.
 	Absolute bool
@@ -53,8 +56,8 @@ func (f *folder) merge(ctx context.Context, w io.Writer, opt MergeOptions) error
 		return unfinished(missing)
 	}
 	schema := f.job.Schema()
-	schema.Format = cmp.Or(opt.Format, schema.Format)
-	out, err := schema.NewWriter(w)
+	schema.Format, schema.Bare = cmp.Or(opt.Format, schema.Format), opt.Bare
+	out, err := f.writer(ctx, schema, w, opt)
 	if err != nil {
 		return err
 	}
@@ -75,6 +78,33 @@ func (f *folder) merge(ctx context.Context, w io.Writer, opt MergeOptions) error
 		return fmt.Errorf("merge: %w", err)
 	}
 	return nil
+}
+
+// writer returns what writes the rows.
+func (f *folder) writer(ctx context.Context, schema row.Schema, w io.Writer, opt MergeOptions) (row.Writer, error) {
+	if schema.Format != row.Npy {
+		return schema.NewWriter(w)
+	}
+	n := f.chunks.Entries
+	switch {
+	case f.job.Increments() && opt.OnlyNew:
+		n = 0
+		if err := f.everyRow(ctx, true, func(_ []shard.Entry, rows []row.Row) error { n += len(rows); return nil }); err != nil {
+			return nil, err
+		}
+	case f.job.Increments():
+		images, err := readCollection(ctx, f.st)
+		if err != nil {
+			return nil, err
+		}
+		n = images.Len()
+		images.Close()
+	}
+	out, err := schema.NewVectorWriter(w, n)
+	if err != nil {
+		return nil, fmt.Errorf("merge %s: %w", f.st, err)
+	}
+	return out, nil
 }
 
 // address gives rows the full addresses of their images.

@@ -60,13 +60,20 @@ var Detect Task = &task[Detection]{
 		if len(a.Boxes) == 0 {
 			return []string{"none", "-"}
 		}
-		return []string{boxesCaption(a), strconv.FormatFloat(float64(a.Boxes[0].Score), 'f', 4, 64)}
+		return []string{boxesText(a), strconv.FormatFloat(float64(a.Boxes[0].Score), 'f', 4, 64)}
 	},
-	caption: func(a *Detection) string { return boxesCaption(a) },
+	caption: func(a *Detection) string {
+		if len(a.Boxes) == 0 {
+			return "no box"
+		}
+		labels := 0
+		a.Labels(func(string) { labels++ })
+		return andMore(a.Boxes[0].Label, labels-1)
+	},
 }
 
-// boxesCaption says how many boxes of each label there are, such as "2 cat, 1 dog".
-func boxesCaption(a *Detection) string {
+// boxesText says how many boxes of each label there are, such as "2 cat, 1 dog".
+func boxesText(a *Detection) string {
 	text := ""
 	a.Labels(func(label string) {
 		n := 0
@@ -80,7 +87,7 @@ func boxesCaption(a *Detection) string {
 		}
 		text += strconv.Itoa(n) + " " + label
 	})
-	return cmp.Or(text, "no box")
+	return text
 }
 
 // checkBoxes returns an error if an answer contradicts itself or the settings.

@@ -48,7 +48,7 @@ var Embed Task = &task[Embedding]{
 	bind: func(t *task[Embedding], s models.Settings, numbers int) {
 		t.columns = embedColumns(s.Element == models.ElementInt8)
 		t.most = func(int) (int, int) { return numbers, vectorNumberMost }
-		t.fixed = map[string]int{"vector": numbers}
+		t.vectors = &vectors[Embedding]{dims: numbers, element: s.Element, of: func(a *Embedding) []float32 { return a.Vector }}
 		t.valid = func(a *Embedding) bool { return len(a.Vector) == numbers }
 		t.inRange = func(a *Embedding, _ models.Activation) error { return checkVector(a, s.Element) }
 		t.reserve = func(answers []Embedding, _ *binding) {
@@ -63,7 +63,7 @@ var Embed Task = &task[Embedding]{
 	describe: func(a *Embedding) string { return fmt.Sprintf("a vector of %d numbers", len(a.Vector)) },
 	headings: []string{"VECTOR"},
 	cells:    func(a *Embedding) []string { return []string{vectorCell(a.Vector)} },
-	caption:  func(a *Embedding) string { return fmt.Sprintf("a vector of %d numbers", len(a.Vector)) },
+	caption:  func(*Embedding) string { return "vector" },
 }
 
 // vectorNumberMost is how many bytes a number of a vector takes in a file at most.
@@ -194,4 +194,4 @@ func (h *heads) vector(name string) (int, error) {
 }
 
 // ErrNoVector means that the answers of an output are not vectors.
-var ErrNoVector = errors.New("it has no vectors that can be compared")
+var ErrNoVector = errors.New("it has no vectors")

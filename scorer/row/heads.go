@@ -111,8 +111,41 @@ func (h *heads) changed(change func(t Task) Task) Task {
 	return w
 }
 
-func (h *heads) marked() Task      { return h.changed(Task.marked) }
-func (h *heads) as(form Form) Task { return h.changed(func(t Task) Task { return t.as(form) }) }
+func (h *heads) marked() Task { return h.changed(Task.marked) }
+
+func (h *heads) as(form Form, bare bool) Task {
+	return h.changed(func(t Task) Task { return t.as(form, bare) })
+}
+
+// embedding returns the only head whose answers are vectors; nil if there is none, or more
+// than one.
+func (h *heads) embedding() (i int, t Task) {
+	for k := range h.parts {
+		switch dims, _ := h.parts[k].task.matrix(); {
+		case dims == 0:
+		case t != nil:
+			return 0, nil
+		default:
+			i, t = k, h.parts[k].task
+		}
+	}
+	return i, t
+}
+
+func (h *heads) matrix() (dims int, element models.Element) {
+	if _, t := h.embedding(); t != nil {
+		return t.matrix()
+	}
+	return 0, ""
+}
+
+func (h *heads) numbersOf(r *Row) []float32 {
+	i, t := h.embedding()
+	own := *r
+	own.Answer = h.each(r.Answer)[i]
+	return t.numbersOf(&own)
+}
+
 func (h *heads) prefixed(prefix string) Task {
 	return h.changed(func(t Task) Task { return t.prefixed(prefix) })
 }

@@ -52,7 +52,7 @@ func kinds() []kind {
 			csv: `"[{""class_id"":2,""label"":""cow"",""score"":0.75},{""class_id"":1,""label"":""dog"",""score"":0.5}]",2,` +
 				`cow,2,0.75,0.33333334`,
 			failed: `"labels":[],"label_count":null,"best":"","best_id":null,"best_score":null,"certainty":null`,
-			cells:  "cow, dog|0.7500", caption: "cow, dog",
+			cells:  "cow, dog|0.7500", caption: "cow and 1 more",
 		},
 		{
 			name: "no label", contract: labels, numbers: []float32{0.25, 0, 0},
@@ -62,20 +62,20 @@ func kinds() []kind {
 		},
 		{
 			name: "vector", contract: vector, numbers: []float32{3, 0, -4}, json: `"vector":[0.6,0.0,-0.8]`, csv: `"[0.6,0.0,-0.8]"`,
-			failed: `"vector":null`, cells: "0.6000 0.0000 -0.8000", caption: "a vector of 3 numbers",
+			failed: `"vector":null`, cells: "0.6000 0.0000 -0.8000", caption: "vector",
 		},
 		{
 			name: "float16", contract: half, numbers: []float32{0.1, 65504, 1e-9},
 			json: `"vector":[0.099975586,65504.0,0.0]`, csv: `"[0.099975586,65504.0,0.0]"`,
-			failed: `"vector":null`, cells: "0.1000 65504.0000 0.0000", caption: "a vector of 3 numbers",
+			failed: `"vector":null`, cells: "0.1000 65504.0000 0.0000", caption: "vector",
 		},
 		{
 			name: "int8", contract: whole, numbers: []float32{0.5, -127, 63.5}, json: `"vector":[0,-127,64],"scale":1.0`, csv: `"[0,-127,64]",1.0`,
-			failed: `"vector":null,"scale":null`, cells: "0.0000 -127.0000 64.0000", caption: "a vector of 3 numbers",
+			failed: `"vector":null,"scale":null`, cells: "0.0000 -127.0000 64.0000", caption: "vector",
 		},
 		{
 			name: "numbers", contract: raw, numbers: []float32{41.5, -2}, json: `"age":41.5,"beauty":-2.0`, csv: `41.5,-2.0`,
-			failed: `"age":null,"beauty":null`, cells: "41.5000|-2.0000", caption: "age 41.5000, beauty -2.0000",
+			failed: `"age":null,"beauty":null`, cells: "41.5000|-2.0000", caption: "numbers",
 		},
 		{
 			name: "boxes", contract: detector, numbers: []float32{10, 10, 60, 60, 0.5, 1, 0, 0, 0, 0, 0, 0, 50, 50, 90, 120, 0.75, 0},
@@ -87,7 +87,7 @@ func kinds() []kind {
 			csv: `"[{""class_id"":0,""label"":""cat"",""score"":0.75,""x"":100.0,""y"":50.0,""width"":80.0,""height"":50.0},` +
 				`{""class_id"":1,""label"":""dog"",""score"":0.5,""x"":20.0,""y"":0.0,""width"":100.0,""height"":70.0}]",2,200,100`,
 			failed: `"boxes":[],"box_count":null,"image_width":null,"image_height":null`,
-			cells:  "1 cat, 1 dog|0.7500", caption: "1 cat, 1 dog",
+			cells:  "1 cat, 1 dog|0.7500", caption: "cat and 1 more",
 		},
 	}
 }
@@ -370,5 +370,49 @@ func TestHalf(t *testing.T) {
 		if got := toHalf(v); got != want {
 			t.Errorf("toHalf(%v) = %#x, want %#x", v, got, want)
 		}
+	}
+}
+
+// TestMatrix: vectors are written as NumPy's format has them, and images that failed as NaN.
+func TestMatrix(t *testing.T) {
+	header := func(kind, shape string) string {
+		text := "{'descr': '" + kind + "', 'fortran_order': False, 'shape': " + shape + ", }"
+		text += strings.Repeat(" ", 117-len(text)) + "\n"
+		return "\x93NUMPY\x01\x00\x76\x00" + text
+	}
+	for _, test := range []struct {
+		kind int // of kinds
+		want string
+	}{
+		{kind: 2, want: header("<f4", "(2, 3)") + "\x9a\x99\x19\x3f\x00\x00\x00\x00\xcd\xcc\x4c\xbf" + strings.Repeat("\x00\x00\xc0\x7f", 3)},
+		{kind: 3, want: header("<f2", "(2, 3)") + "\x66\x2e\xff\x7b\x00\x00" + strings.Repeat("\x00\x7e", 3)},
+		{kind: 4, want: header("|i1", "(2, 3)") + "\x00\x81\x40" + strings.Repeat("\x80", 3)},
+		{kind: 5, want: header("<f4", "(2, 2)") + "\x00\x00\x26\x42\x00\x00\x00\xc0" + strings.Repeat("\x00\x00\xc0\x7f", 2)},
+	} {
+		k := kinds()[test.kind]
+		t.Run(k.name, func(t *testing.T) {
+			s := bound(t, &k.contract, JSONL)
+			rows := []Row{filled(t, s, &k.contract, k.numbers, k.at), {Path: "b", Status: "empty", Error: "no bytes"}}
+			var out strings.Builder
+			w, err := s.NewVectorWriter(&out, 2)
+			if err == nil {
+				err = errors.Join(w.Write(rows[:1]), w.Write(rows[1:]), w.Close())
+			}
+			if err != nil || out.String() != test.want {
+				t.Errorf("got %q, %v, want %q", out.String(), err, test.want)
+			}
+			w, _ = s.NewVectorWriter(&out, 3)
+			if err := errors.Join(w.Write(rows), w.Close()); err == nil {
+				t.Error("a matrix with too few rows was written")
+			}
+			s.Bare = true
+			if head := csvHeader(s.written()); strings.Contains(head, "vector") {
+				t.Errorf("without vectors the columns are %s", head)
+			}
+		})
+	}
+	labels := kinds()[0].contract
+	if _, err := bound(t, &labels, JSONL).NewVectorWriter(&strings.Builder{}, 1); !errors.Is(err, ErrNoVector) {
+		t.Errorf("labels as a matrix: %v", err)
 	}
 }

@@ -51,12 +51,26 @@ var MultiLabel Task = &task[Labelling]{
 	describe: func(a *Labelling) string { return fmt.Sprintf("class %d and %d labels", a.BestID, len(a.Labels)) },
 	headings: []string{"LABELS", "SCORE"},
 	cells: func(a *Labelling) []string {
-		return []string{cmp.Or(captionOf(a), "-"), strconv.FormatFloat(float64(a.BestScore), 'f', 4, 64)}
+		return []string{cmp.Or(labelsOf(a), "-"), strconv.FormatFloat(float64(a.BestScore), 'f', 4, 64)}
 	},
-	caption: func(a *Labelling) string { return cmp.Or(captionOf(a), "no label") },
+	caption: func(a *Labelling) string {
+		if len(a.Labels) == 0 {
+			return "no label"
+		}
+		return andMore(a.Labels[0].Label, len(a.Labels)-1)
+	},
 }
 
-func captionOf(a *Labelling) string {
+// andMore names the first of several labels, and how many more there are. Rows are counted by
+// it, so it does not name all.
+func andMore(label string, more int) string {
+	if more > 0 {
+		label += fmt.Sprintf(" and %d more", more)
+	}
+	return label
+}
+
+func labelsOf(a *Labelling) string {
 	var all []string
 	for _, c := range a.Labels {
 		all = append(all, c.Label)

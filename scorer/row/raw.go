@@ -2,7 +2,6 @@ package row
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -32,6 +31,7 @@ var Raw Task = &task[Measurement]{
 				answers[i].Values, all = all[:n:n], all[n:]
 			}
 		}
+		t.vectors = &vectors[Measurement]{dims: n, of: func(a *Measurement) []float32 { return a.Values }}
 		t.width = func(*models.Contract) int { return n }
 		t.most = func(int) (int, int) { return 1, n * rawMost }
 		t.headings = nil
@@ -46,7 +46,6 @@ var Raw Task = &task[Measurement]{
 			}
 			return all
 		}
-		t.caption = func(a *Measurement) string { return caption(s.Columns, a) }
 	},
 	fill: func(a *Measurement, _ *binding, numbers []float32, _ preprocess.Placement) error {
 		copy(a.Values, numbers)
@@ -55,7 +54,7 @@ var Raw Task = &task[Measurement]{
 	describe: func(a *Measurement) string { return fmt.Sprintf("%d numbers", len(a.Values)) },
 	headings: []string{"VALUES"},
 	cells:    func(a *Measurement) []string { return []string{vectorCell(a.Values)} },
-	caption:  func(a *Measurement) string { return vectorCell(a.Values) },
+	caption:  func(*Measurement) string { return "numbers" },
 }
 
 const (
@@ -64,11 +63,3 @@ const (
 	// shownValues is how many of the numbers a table shows.
 	shownValues = 4
 )
-
-func caption(columns []string, a *Measurement) string {
-	var all []string
-	for i, v := range a.Values[:min(len(a.Values), shownValues)] {
-		all = append(all, columns[i]+" "+strconv.FormatFloat(float64(v), 'f', 4, 64))
-	}
-	return strings.Join(slices.Clip(all), ", ")
-}

@@ -22,6 +22,8 @@ type Schema struct {
 	TopK int
 	// Simulated marks every row: no model computed it.
 	Simulated bool
+	// Bare leaves out the columns of vectors.
+	Bare bool
 }
 
 // Form is the version of how rows are written. A job keeps the one that it was begun
@@ -62,7 +64,7 @@ func (s Schema) Shown() Task {
 }
 
 // written returns the task with the columns that the rows have in their file.
-func (s Schema) written() Task { return s.Shown().as(s.Form) }
+func (s Schema) written() Task { return s.Shown().as(s.Form, s.Bare) }
 
 // CheckMark returns an error that names the first row whose label lacks the mark of
 // simulated jobs, or has it in a job that is not simulated. Rows of images that

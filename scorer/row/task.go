@@ -50,12 +50,16 @@ type rules interface {
 	eachLabel(answer any, count func(label string))
 	// marked returns the task whose columns the rows of a simulated job have.
 	marked() Task
-	// as returns the task with the columns that files of that form have.
-	as(form Form) Task
+	// as returns the task with the columns that files of that form have; without vectors
+	// where they are bare.
+	as(form Form, bare bool) Task
 	// prefixed returns the task with that text in front of the names of all columns.
 	prefixed(prefix string) Task
 	// bound returns the task for a model with such settings and that width.
 	bound(settings models.Settings, width int) Task
+	// matrix and numbersOf are those of the answers as vectors.
+	matrix() (dims int, element models.Element)
+	numbersOf(r *Row) []float32
 	// longest returns how many elements a list of an answer has at most, and how many
 	// bytes one of them takes in a file. topK is the limit of lists of the best classes.
 	longest(topK int) (elements, size int)
@@ -151,8 +155,8 @@ type task[A any] struct {
 	// bind changes the task for a model with such settings and that width; nil if none of
 	// it depends on them.
 	bind func(t *task[A], settings models.Settings, width int)
-	// fixed are the lengths of lists that all answers have, by column.
-	fixed map[string]int
+	// vectors are the answers as vectors; nil if they are none.
+	vectors *vectors[A]
 	// most returns what longest does; nil is a list of topK classes.
 	most func(topK int) (elements, size int)
 	// width returns how many numbers per image the model must give. Nil takes the
@@ -248,11 +252,11 @@ func (t *task[A]) longest(topK int) (elements, size int) {
 	return t.most(topK)
 }
 
-func (t *task[A]) as(form Form) Task {
+func (t *task[A]) as(form Form, bare bool) Task {
 	w := *t
 	w.form, w.columns = form, nil
 	for _, c := range t.columns {
-		if c.in(form) {
+		if c.in(form) && !(bare && c.kind() == Vector) {
 			w.columns = append(w.columns, c)
 		}
 	}

@@ -1,7 +1,10 @@
 package row
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
+	"io"
 	"math"
 	"reflect"
 	"slices"
@@ -10,6 +13,7 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
+	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/shard/jsonform"
 )
 
@@ -193,4 +197,113 @@ func fromHalf(h uint16) float32 {
 	}
 	f := float32(bits) / (1 << 24)
 	return math.Float32frombits(sign | math.Float32bits(f))
+}
+
+// Npy is NumPy's format of one matrix, which merge writes of vectors. Parts do not have it.
+const Npy Format = "npy"
+
+// vectors are what a task says of its vectors.
+type vectors[A any] struct {
+	dims    int
+	element models.Element
+	of      func(a *A) []float32 // nil for an image that failed
+}
+
+// NewVectorWriter returns a writer of a matrix [rows][numbers] in NumPy's format .npy, little
+// endian and in C order. Row i is that of row i of the output. Where an image failed, all its
+// numbers are NaN, or -128 in a matrix of int8, which no vector has. Writing another number of
+// rows is an error. Other tasks than Embed and Raw are ErrNoVector.
+func (s Schema) NewVectorWriter(w io.Writer, rows int) (Writer, error) {
+	dims, element := s.Task.matrix()
+	if dims == 0 {
+		return nil, fmt.Errorf("%w: they are those of the task %s", ErrNoVector, s.Task.Name())
+	}
+	kind := map[models.Element]string{models.ElementFloat16: "<f2", models.ElementInt8: "|i1"}[element]
+	if kind == "" {
+		kind = "<f4"
+	}
+	header := fmt.Sprintf("{'descr': '%s', 'fortran_order': False, 'shape': (%d, %d), }", kind, rows, dims)
+	const before = 10 // bytes of magic, version and length
+	header += strings.Repeat(" ", 63-(before+len(header))%64) + "\n"
+	n := &npyWriter{w: w, task: s.Task, dims: dims, element: element, left: rows}
+	n.buf.WriteString("\x93NUMPY\x01\x00")
+	n.buf.Write(binary.LittleEndian.AppendUint16(nil, uint16(len(header))))
+	n.buf.WriteString(header)
+	return n, nil
+}
+
+// npyWriter writes one matrix.
+type npyWriter struct {
+	w       io.Writer
+	task    Task
+	dims    int
+	element models.Element
+	left    int // rows that are to come
+	buf     bytes.Buffer
+	row     []byte
+}
+
+func (n *npyWriter) Write(rows []Row) error {
+	for i := range rows {
+		vector := n.task.numbersOf(&rows[i])
+		if len(vector) != n.dims && vector != nil {
+			return fmt.Errorf("a vector of %d numbers for image %q; the others have %d", len(vector), rows[i].Path, n.dims)
+		}
+		n.row = n.row[:0]
+		for k := range n.dims {
+			v, missing := float32(math.NaN()), vector == nil
+			if !missing {
+				v = vector[k]
+			}
+			switch {
+			case n.element == models.ElementInt8 && missing:
+				n.row = append(n.row, 0x80) // -128
+			case n.element == models.ElementInt8:
+				n.row = append(n.row, byte(int8(v)))
+			case n.element == models.ElementFloat16:
+				n.row = binary.LittleEndian.AppendUint16(n.row, toHalf(v))
+			default:
+				n.row = binary.LittleEndian.AppendUint32(n.row, math.Float32bits(v))
+			}
+		}
+		n.buf.Write(n.row)
+		n.left--
+	}
+	return n.flush()
+}
+
+func (n *npyWriter) flush() error {
+	_, err := n.w.Write(n.buf.Bytes())
+	n.buf.Reset()
+	return err
+}
+
+func (n *npyWriter) Close() error {
+	if n.left != 0 {
+		return fmt.Errorf("%d rows are missing in the matrix", n.left)
+	}
+	return n.flush()
+}
+
+// matrix returns how many numbers a vector has, and of which element they are; 0 if the
+// answers are not vectors.
+func (t *task[A]) matrix() (dims int, element models.Element) {
+	if t.vectors == nil {
+		return 0, ""
+	}
+	return t.vectors.dims, t.vectors.element
+}
+
+// numbersOf returns the vector of a row; nil if the image failed.
+func (t *task[A]) numbersOf(r *Row) []float32 {
+	if r.Status != StatusOK {
+		return nil
+	}
+	return t.vectors.of(t.of(r.Answer))
+}
+
+// HasVectors reports whether the answers of a task are vectors, as NewVectorWriter wants them.
+func HasVectors(t Task) bool {
+	dims, _ := t.matrix()
+	return dims > 0
 }
