@@ -178,6 +178,8 @@ func (m *Model) checkGraph() error {
 	case p.DType != m.DType || p.Layout != m.Layout:
 		return fmt.Errorf("contract and graph disagree on the input: %s %s in the contract, %s %s in the graph",
 			p.DType, p.Layout, m.DType, m.Layout)
+	case p.Augment != "":
+		return fmt.Errorf("its contract asks for several views of an image (%s), which is chosen for a run: --augment", p.Augment)
 	case (p.Grey != "") != m.Grey:
 		return fmt.Errorf("contract and graph disagree on the input: %d channels in the contract, shape %v in the graph", p.Channels(), m.InputShape)
 	case !fits(height, p.Height) || !fits(width, p.Width):

@@ -23,6 +23,9 @@ func Fits() []string { return spelled(preprocess.Fits()...) }
 // Positions returns where a picture may be in its padding, as flags and sidecars spell them.
 func Positions() []string { return spelled(preprocess.Center, preprocess.TopLeft) }
 
+// Augments returns the ways to score several views of an image, as flags spell them.
+func Augments() []string { return spelled(preprocess.Augments()...) }
+
 // Greys returns the ways to make one channel of three, as flags and sidecars spell them.
 func Greys() []string { return spelled(preprocess.GreyPillow, preprocess.GreyOpenCV) }
 

@@ -29,6 +29,7 @@ type jobFlags struct {
 	format           string
 	scaledDecode     bool
 	rawPreview       bool
+	augment          string
 	allFiles         bool
 	dependentRows    bool
 }
@@ -143,6 +144,9 @@ func (f *jobFlags) register(cmd *cobra.Command) {
 		fs.StringVar(&f.labels, "labels", "", "read the names of the classes, in the model's order, from `FILE`: one per line, JSON (such as config.json of"+
 			" Hugging Face), YAML, a numbered list, or a table with a header (default the labels in the model, else the numbers of the classes)")
 		f.contractFlags.register(cmd)
+		fs.StringVar(&f.augment, "augment", "", "score several `VIEWS` of each image and give the mean of their probabilities: flip (it and its mirror image),"+
+			" five-crop (the corners and the middle, with a fit that crops) or ten-crop (these and their mirror images)")
+		chooseOne(cmd, "augment", models.Augments())
 		fs.BoolVar(&f.dependentRows, "allow-dependent-rows", false, "accept a model whose scores for an image depend on the other images in its batch,"+
 			" or on chance; the job record and _SUCCESS say so")
 	})

@@ -52,19 +52,20 @@ func (e *runEngine) open(ctx context.Context) (scorer.Engine, error) {
 	}
 	var parts []joint.Part
 	for _, m := range e.models {
+		one := joint.Single(m.Model)
 		saturate, err := beganSaturating(ctx, e.out, m.Model, e.log)
 		if err != nil {
 			return nil, e.closeAll(parts, err)
 		}
 		real, g, err := openReal(ort.Options{
-			Provider: e.f.provider, Lanes: e.f.lanes(), Batch: e.f.batch.n,
+			Provider: e.f.provider, Lanes: e.f.lanes(), Batch: e.f.batch.n * m.Contract.Preprocess.Views(),
 			LocalRank: rankOnMachine(world), LocalSize: world.LocalSize, Unplaced: !world.Placed && world.Size > 1,
 			TF32: e.f.tf32, MemoryLimit: int64(e.f.gpuMemory) << 20 / int64(len(e.models)), Saturate: saturate, Logger: e.log,
-		}, m.Model, e.versions)
+		}, one, e.versions)
 		if err != nil {
 			return nil, e.closeAll(parts, err)
 		}
-		e.real, parts = append(e.real, real), append(parts, real)
+		e.real, parts = append(e.real, real), append(parts, joint.Views(real, &m.Contract))
 		e.gpu = cmp.Or(e.gpu, g)
 	}
 	if e.tuning != nil {
@@ -81,11 +82,11 @@ func (e *runEngine) open(ctx context.Context) (scorer.Engine, error) {
 func (e *runEngine) openSimulated(ctx context.Context) (scorer.Engine, error) {
 	var parts []joint.Part
 	for _, m := range e.models {
-		part, err := openSimulated(ctx, e.o.device, m.Model, e.o.world, e.log)
+		part, err := openSimulated(ctx, e.o.device, joint.Single(m.Model), e.o.world, e.log)
 		if err != nil {
 			return nil, e.closeAll(parts, err)
 		}
-		parts = append(parts, part)
+		parts = append(parts, joint.Views(part, &m.Contract))
 	}
 	return joint.Join(e.models, parts), nil
 }
@@ -134,7 +135,7 @@ func (e *runEngine) tryOut(ctx context.Context, batch int) error {
 			Msg("the last batch of every chunk is not full, and a GPU computes it as if it were: --chunk should be a multiple of --batch")
 	}
 	for i, m := range e.models {
-		if err := tryOut(ctx, e.real[i], m.Model, batch, e.f.dependentRows, e.decoder, e.log); err != nil {
+		if err := tryOut(ctx, e.real[i], joint.Single(m.Model), batch*m.Contract.Preprocess.Views(), e.f.dependentRows, e.decoder, e.log); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/joint"
 	"github.com/batchscore/batchscore/models/library"
+	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/scorer/output"
 )
 
@@ -60,6 +62,16 @@ func (f *jobFlags) openModels(answers models.Answers) (*modelSet, error) {
 		}
 		m.Contract.Preprocess.ScaledDecode = m.Contract.Preprocess.ScaledDecode || f.scaledDecode
 		m.Contract.Preprocess.RawPreview = m.Contract.Preprocess.RawPreview || f.rawPreview
+		if f.augment != "" {
+			a := preprocess.Augment(f.augment)
+			if err := oneOf("augment", f.augment, models.Augments()); err != nil {
+				return nil, err
+			}
+			if err := joint.Augmentable(&m.Contract, a); err != nil {
+				return nil, usage(fmt.Errorf("--augment %s: %w", f.augment, err))
+			}
+			m.Contract.Preprocess.Augment = a
+		}
 		s.all = append(s.all, joint.Model{Name: joint.Name(word), Model: m})
 	}
 	var err error

@@ -9,6 +9,8 @@ package preprocess
 // #cgo nocallback bs_blend
 // #cgo noescape bs_grey
 // #cgo nocallback bs_grey
+// #cgo noescape bs_mirror
+// #cgo nocallback bs_mirror
 // #cgo noescape bs_work_size
 // #cgo nocallback bs_work_size
 // #include "kernel.h"
@@ -33,8 +35,12 @@ type canvas struct {
 	// Of the image that was prepared last.
 	placement Placement
 	picture   codec.Pixels // its pixels
-	alpha     bool         // their fourth bytes are alpha
-	padded    bool         // it leaves a part of the tensor to the padding
+	geometry  geometry
+	resize    policy  // along both axes
+	across    axisKey // of the stored columns
+	down      axisKey // of the stored rows
+	alpha     bool    // their fourth bytes are alpha
+	padded    bool    // it leaves a part of the tensor to the padding
 
 	job    C.bs_job
 	h, v   axes
@@ -125,7 +131,7 @@ func (c *canvas) Prepare(width, height int, o codec.Orientation, scales []codec.
 		h.grows, v.grows = p.covers, p.covers
 		h.last, v.last = g.transpose, !g.transpose
 	}
-	j.h, j.v = *c.h.get(p, h), *c.v.get(p, v)
+	c.geometry, c.resize, c.across, c.down = g, p, h, v
 	rounds := c.spec.DType == Uint8 || p.bytes
 	j.half_even = cBool(p.area && rounds && areaHalvesToEven(inputsW, inputsH, g))
 	j.width, j.height = C.int32_t(width), C.int32_t(height)
@@ -143,8 +149,7 @@ func (c *canvas) Prepare(width, height int, o codec.Orientation, scales []codec.
 	px := c.pixels.need(storeAlign + size + C.BS_TAIL)
 	px = px[unaligned(c.pixels.pointer()):][:size]
 	j.pixels = (*C.uint8_t)(unsafe.SliceData(px))
-	c.work.need(int(C.bs_work_size(&c.job)))
-	j.work = (*C.uint8_t)(c.work.pointer())
+	c.aim(g.x, g.y)
 	c.picture = codec.Pixels{Bytes: px[:pitch*height], Pitch: pitch, Width: width, Height: height}
 	if surrounded {
 		c.surround(px, x, y, pictureW, pictureH)
@@ -219,10 +224,24 @@ func (c *canvas) render(dst []byte) {
 	if w, ok := greys[c.spec.Grey]; ok {
 		C.bs_grey(pixels, pitch, width, height, &w.weights[0], w.bits)
 	}
-	if c.padded {
-		C.bs_fill(&c.job, &c.pad[0], cBool(c.spec.PadZero), unsafe.Pointer(unsafe.SliceData(dst)))
+	windows := c.windows()
+	size := len(dst) / c.spec.Views()
+	for i, at := range windows {
+		if len(windows) > 1 {
+			c.aim(at[0], at[1])
+		}
+		row := unsafe.Pointer(unsafe.SliceData(dst[i*size:]))
+		if c.padded {
+			C.bs_fill(&c.job, &c.pad[0], cBool(c.spec.PadZero), row)
+		}
+		C.bs_render(&c.job, row)
 	}
-	C.bs_render(&c.job, unsafe.Pointer(unsafe.SliceData(dst)))
+	if c.spec.Augment == Flip || c.spec.Augment == TenCrop {
+		for i := range windows {
+			from, to := unsafe.SliceData(dst[i*size:]), unsafe.SliceData(dst[(len(windows)+i)*size:])
+			C.bs_mirror(&c.job, unsafe.Pointer(from), unsafe.Pointer(to))
+		}
+	}
 }
 
 func cBool(b bool) C.int32_t {
@@ -230,4 +249,30 @@ func cBool(b bool) C.int32_t {
 		return 1
 	}
 	return 0
+}
+
+// aim makes the window that begins at x, y of the resized image, in the stored orientation, the one
+// to render.
+func (c *canvas) aim(x, y int) {
+	h, v := c.across, c.down
+	h.offset, v.offset = x, y
+	c.job.h, c.job.v = *c.h.get(c.resize, h), *c.v.get(c.resize, v)
+	c.work.need(int(C.bs_work_size(&c.job)))
+	c.job.work = (*C.uint8_t)(c.work.pointer())
+}
+
+// windows returns where the windows of the views begin in the resized image, in the stored
+// orientation, without mirror images.
+func (c *canvas) windows() [][2]int {
+	g := &c.geometry
+	if c.spec.Augment != FiveCrop && c.spec.Augment != TenCrop {
+		return [][2]int{{g.x, g.y}}
+	}
+	u := g.upright
+	right, bottom := u.resizedW-u.w, u.resizedH-u.h
+	all := [][2]int{{0, 0}, {right, 0}, {0, bottom}, {right, bottom}, {u.x, u.y}}
+	for i, at := range all {
+		all[i][0], all[i][1] = g.stored(at[0], at[1])
+	}
+	return all
 }

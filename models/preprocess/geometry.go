@@ -33,17 +33,27 @@ func (s Spec) plan(width, height int, o codec.Orientation) geometry {
 	}
 	u := s.window(width, height)
 	g.upright = u
-	g.resizedW, g.resizedH, g.x, g.y, g.w, g.h = u.resizedW, u.resizedH, u.x, u.y, u.w, u.h
+	g.resizedW, g.resizedH, g.w, g.h = u.resizedW, u.resizedH, u.w, u.h
 	if g.transpose {
-		g.resizedW, g.resizedH, g.x, g.y, g.w, g.h = u.resizedH, u.resizedW, u.y, u.x, u.h, u.w
+		g.resizedW, g.resizedH, g.w, g.h = u.resizedH, u.resizedW, u.h, u.w
+	}
+	g.x, g.y = g.stored(u.x, u.y)
+	return g
+}
+
+// stored returns where a window that begins at x, y of the upright resized image begins in the
+// stored orientation.
+func (g *geometry) stored(x, y int) (sx, sy int) {
+	if g.transpose {
+		x, y = y, x
 	}
 	if g.flipX {
-		g.x = g.resizedW - g.w - g.x
+		x = g.resizedW - g.w - x
 	}
 	if g.flipY {
-		g.y = g.resizedH - g.h - g.y
+		y = g.resizedH - g.h - y
 	}
-	return g
+	return x, y
 }
 
 // window returns the window of an upright image of width x height pixels.

@@ -378,6 +378,23 @@ void bs_fill(const bs_job *job, const float pixel[3], int zero, void *dst) {
   }
 }
 
+// mirror reverses the pixels, of so many bytes, of lines.
+INLINE void mirror(const uint8_t *row, uint8_t *dst, size_t lines, size_t width,
+                   const size_t pixel) {
+  for (size_t y = 0; y < lines; y++, row += width * pixel, dst += width * pixel)
+    for (size_t x = 0; x < width; x++)
+      memcpy(dst + x * pixel, row + (width - 1 - x) * pixel, pixel);
+}
+
+void bs_mirror(const bs_job *job, const void *row, void *dst) {
+  const size_t channels = job->grey ? 1 : 3, w = (size_t)job->out_w;
+  const size_t h = (size_t)job->out_h, element = job->f32 ? 4 : 1;
+  if (job->chw || job->grey)
+    mirror(row, dst, channels * h, w, element);
+  else
+    mirror(row, dst, h, w, 3 * element);
+}
+
 // A sink takes the window's rows in order. It packs them at once, or keeps them
 // until they can be turned upright.
 typedef struct {

@@ -78,6 +78,9 @@ void bs_render(const bs_job *job, void *dst);
 // bs_fill makes the whole tensor row of one pixel; of 0 if zero is not 0.
 void bs_fill(const bs_job *job, const float pixel[3], int zero, void *dst);
 
+// bs_mirror writes the mirror image of a tensor row.
+void bs_mirror(const bs_job *job, const void *row, void *dst);
+
 // bs_blend blends RGBA pixels over a colour. Their fourth bytes become 255.
 void bs_blend(uint8_t *pixels, int64_t pitch, int32_t width, int32_t height,
               const uint8_t over[3]);

@@ -78,6 +78,11 @@ func (s Spec) canvasNeed(n codec.Need, shown *shown) int64 {
 		if s.Fit == SquarePad {
 			bytes += int64(width)*4 + storeAlign
 		}
+		axes := int64(1)
+		if s.Augment == FiveCrop || s.Augment == TenCrop {
+			axes = 3 // both ends and the middle
+		}
+		bytes += (axes - 1) * (p.axisNeed(inputsW, g.resizedW, g.w) + p.axisNeed(inputsH, g.resizedH, g.h))
 		bytes += p.axisNeed(inputsW, g.resizedW, g.w) + p.axisNeed(inputsH, g.resizedH, g.h)
 		bytes += s.workNeed(p, width, inputsH, g)
 		most = max(most, bytes)

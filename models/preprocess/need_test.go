@@ -37,6 +37,7 @@ func TestNeed_Canvas(t *testing.T) {
 				{Width: 299, Height: 100, Layout: HWC, DType: Float32, Resize: resize, Fit: CentralFraction, Fraction: 0.875, ScaledDecode: true},
 				{Width: 224, Height: 224, Layout: CHW, DType: Float32, Resize: resize, Fit: Letterbox, Grey: GreyPillow},
 				{Width: 224, Height: 96, Layout: CHW, DType: Float32, Resize: resize, Fit: SquarePad},
+				{Width: 96, Height: 64, Layout: CHW, DType: Float32, Resize: resize, Fit: StretchCrop, ResizeTo: 128, Augment: TenCrop},
 			} {
 				if s.Fit == SquarePad && max(size[0], size[1]) > 1000 {
 					continue // a square of gigabytes, which is refused before it is taken

@@ -24,6 +24,9 @@ type Grey string
 // Position says where a picture is that does not fill the model's input.
 type Position string
 
+// Augment says which views of an image a model sees.
+type Augment string
+
 // The values that a Spec may hold.
 const (
 	HWC Layout = "HWC"
@@ -110,6 +113,14 @@ const (
 	// GreyOpenCV is cv2.cvtColor's: 9798 red, 19235 green and 3735 blue, of 32768.
 	GreyOpenCV Grey = "opencv"
 
+	// Flip is the image and its mirror image.
+	Flip Augment = "flip"
+	// FiveCrop is the four corners of the resized image and what the fit cuts out, in the
+	// order of torchvision's FiveCrop. It needs a fit that crops.
+	FiveCrop Augment = "five-crop"
+	// TenCrop is FiveCrop, and then the mirror images of these, as torchvision's TenCrop.
+	TenCrop Augment = "ten-crop"
+
 	// Center puts a picture into the middle of its padding; the default.
 	Center Position = "center"
 	// TopLeft puts it into the corner.
@@ -146,10 +157,12 @@ type Spec struct {
 	// Background is the colour, red, green and blue of 0 to 255, over which transparent
 	// pixels are blended before the resize. Empty ignores transparency, as Pillow's
 	// convert("RGB") does: the colours that such pixels have are used.
-	Background []int `json:"background,omitempty"`
+	Background []int `json:"background_colour,omitempty"`
 	// Grey makes one channel of the pixels, before the resize; empty keeps three. With it,
 	// Mean, Std and Pad have one value.
 	Grey Grey `json:"grey,omitempty"`
+	// Augment makes a row of several views of an image, one after another; empty makes one.
+	Augment Augment `json:"augment,omitempty"`
 	// Fraction is the part of each side that is kept, above 0 and at most 1;
 	// CentralFraction only.
 	Fraction float64 `json:"fraction,omitempty"`
@@ -171,14 +184,30 @@ type Spec struct {
 	Std   []float32 `json:"std,omitempty"`
 }
 
-// RowBytes returns the size of one image in the tensor, in bytes.
+// RowBytes returns the size of all views of one image in the tensor, in bytes.
 func (s Spec) RowBytes() int {
-	n := s.Width * s.Height * s.Channels()
+	n := s.Width * s.Height * s.Channels() * s.Views()
 	if s.DType == Float32 {
 		n *= 4
 	}
 	return n
 }
+
+// Views returns how many views of an image a row has: 1, 2, 5 or 10.
+func (s Spec) Views() int {
+	switch s.Augment {
+	case Flip:
+		return 2
+	case FiveCrop:
+		return 5
+	case TenCrop:
+		return 10
+	}
+	return 1
+}
+
+// Augments returns all ways to make views.
+func Augments() []Augment { return []Augment{Flip, FiveCrop, TenCrop} }
 
 // Channels returns how many numbers of the tensor a pixel has: 3, or 1 with Grey.
 func (s Spec) Channels() int {

@@ -50,12 +50,18 @@ func (s Spec) Validate() error {
 	if _, ok := greys[s.Grey]; s.Grey != "" && !ok {
 		return bad("grey", "%q is neither pillow nor opencv", s.Grey)
 	}
+	switch {
+	case s.Augment != "" && !slices.Contains(Augments(), s.Augment):
+		return bad("augment", "%q is not flip, five-crop or ten-crop", s.Augment)
+	case (s.Augment == FiveCrop || s.Augment == TenCrop) && !s.Fit.Crops():
+		return bad("augment", "%s needs a fit that crops, not %s", s.Augment, s.Fit)
+	}
 	if n := len(s.Background); n != 0 && n != 3 {
-		return bad("background", "%d values, want none or 3", n)
+		return bad("background_colour", "%d values, want none or 3", n)
 	}
 	for _, v := range s.Background {
 		if v < 0 || v > 255 {
-			return bad("background", "%d is not in 0..255", v)
+			return bad("background_colour", "%d is not in 0..255", v)
 		}
 	}
 	if !finite(s.Scale) {

@@ -174,7 +174,7 @@ for file in ('png-alpha.png', 'png-grey-alpha.png', 'png-palette-transparent.png
     img = ImageOps.exif_transpose(Image.open(file)).convert('RGBA')
     over = Image.new('RGB', img.size, (255, 128, 10))
     over.paste(img, mask=img.getchannel('A'))
-    case('pillow', file, 'pillow-bilinear', 'stretch', over.resize((16, 11), Image.BILINEAR), background=[255, 128, 10])
+    case('pillow', file, 'pillow-bilinear', 'stretch', over.resize((16, 11), Image.BILINEAR), background_colour=[255, 128, 10])
 
 # Without a time stamp, so that the same tensors give the same file.
 with open('fits.bin.gz', 'wb') as f, gzip.GzipFile('', 'wb', 9, f, mtime=0) as z:
