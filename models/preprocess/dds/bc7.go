@@ -132,15 +132,18 @@ func bc7(to *block, src []byte) {
 	for s := range m.subsets {
 		a, b := &ends[2*s], &ends[2*s+1]
 		for i, w := range weights[colourBits] {
-			for c := range 3 {
+			for c := range 4 {
 				colours[s][i][c] = between(a[c], b[c], w)
 			}
 		}
 	}
 	for i := range to {
 		to[i] = colours[subset(m.subsets, partition, i)][first[i]]
-		if rotation > 0 { // there is one subset
-			to[i][rotation-1] = between(ends[0][3], ends[1][3], weights[alphaBits][second[i]])
+		if m.moreIndices > 0 { // and one subset
+			to[i][3] = between(ends[0][3], ends[1][3], weights[alphaBits][second[i]])
+		}
+		if rotation > 0 {
+			to[i][3], to[i][rotation-1] = to[i][rotation-1], to[i][3]
 		}
 	}
 }

@@ -8,17 +8,37 @@ type block [16][4]uint8
 // of565 returns the colour of 16 bits.
 func of565(v int) [4]uint8 {
 	r, g, b := v>>11, v>>5&63, v&31
-	return [4]uint8{uint8(r<<3 | r>>2), uint8(g<<2 | g>>4), uint8(b<<3 | b>>2)}
+	return [4]uint8{uint8(r<<3 | r>>2), uint8(g<<2 | g>>4), uint8(b<<3 | b>>2), 255}
 }
 
 // bc1 decodes a block of BC1.
 func bc1(to *block, src []byte) { colours(to, src, false) }
 
+// bc2 decodes a block of BC2: 4 bits of alpha for each pixel, and the colours.
+func bc2(to *block, src []byte) {
+	colours(to, src[8:], true)
+	alpha := binary.LittleEndian.Uint64(src)
+	for i := range to {
+		to[i][3] = uint8(alpha>>(4*i)&15) * 17
+	}
+}
+
+// bc3 decodes a block of BC3: the alpha as the grey of BC4, and the colours.
+func bc3(to *block, src []byte) {
+	colours(to, src[8:], true)
+	for i, v := range single(src, 0) {
+		to[i][3] = v
+	}
+}
+
 // colours decodes two colours, and for each pixel which of them, or of two between them, it has.
-// Unless there are always four colours, the order of the two says that there are three and black.
+// Unless there are always four colours, the order of the two says that there are three and a transparent black.
 func colours(to *block, src []byte, four bool) {
 	first, second := int(binary.LittleEndian.Uint16(src)), int(binary.LittleEndian.Uint16(src[2:]))
-	p := [4][4]uint8{of565(first), of565(second)}
+	p := [4][4]uint8{of565(first), of565(second), {3: 255}}
+	if first > second || four {
+		p[3][3] = 255
+	}
 	for c := range 3 {
 		a, b := int(p[0][c]), int(p[1][c])
 		if first > second || four {

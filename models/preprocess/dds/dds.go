@@ -19,14 +19,16 @@ type file struct {
 	width, height int
 	block         func(to *block, src []byte) // nil for pixels that are not in blocks
 	blockBytes    int
-	bytes         int // of a pixel
-	masks         [3]uint32
+	bytes         int       // of a pixel
+	masks         [4]uint32 // of red, green, blue and alpha
+	alpha         bool
 	palette       []byte // of 4 bytes a colour
 	data          []byte
 }
 
 // Bits of the flags of the header.
 const (
+	flagAlpha     = 0x1
 	flagFourCC    = 0x4
 	flagPalette   = 0x20
 	flagRGB       = 0x40
@@ -51,9 +53,12 @@ func read(src []byte, bounds codec.Bounds) (*file, *codec.Failure) {
 	}
 	switch {
 	case flags&flagRGB != 0 && (depth == 8 || depth == 16 || depth == 24 || depth == 32):
-		f.bytes, f.masks = depth/8, [3]uint32{at(92), at(96), at(100)}
+		f.bytes, f.masks = depth/8, [4]uint32{at(92), at(96), at(100)}
+		if f.alpha = flags&flagAlpha != 0; f.alpha {
+			f.masks[3] = at(104)
+		}
 	case flags&flagRGB == 0 && flags&flagLuminance != 0 && (depth == 8 || depth == 16):
-		f.bytes, f.masks = depth/8, [3]uint32{255, 255, 255}
+		f.bytes, f.masks, f.alpha = depth/8, [4]uint32{255, 255, 255, 255 << 8}, depth == 16
 	case flags&(flagRGB|flagLuminance) == 0 && flags&flagPalette != 0:
 		const size = 1024
 		if len(f.data) < size {
@@ -103,7 +108,7 @@ func (f *file) compressed(code string) *codec.Failure {
 		case 97, 98, 99:
 			form = "BC7"
 		case 27, 28, 29: // uncompressed
-			f.bytes, f.masks = 4, [3]uint32{0xff, 0xff00, 0xff0000}
+			f.bytes, f.masks, f.alpha = 4, [4]uint32{0xff, 0xff00, 0xff0000, 0xff000000}, true
 			return nil
 		default:
 			return codec.Fail(codec.StatusUnsupported, "DDS of the DXGI format %d", number)
@@ -112,9 +117,11 @@ func (f *file) compressed(code string) *codec.Failure {
 	f.blockBytes = 16
 	switch form {
 	case "DXT1":
-		f.block, f.blockBytes = bc1, 8
-	case "DXT3", "DXT5": // the alpha comes before the colours
-		f.block = func(to *block, src []byte) { colours(to, src[8:], true) }
+		f.block, f.blockBytes, f.alpha = bc1, 8, true
+	case "DXT3":
+		f.block, f.alpha = bc2, true
+	case "DXT5":
+		f.block, f.alpha = bc3, true
 	case "BC4U", "ATI1":
 		f.block, f.blockBytes = bc4, 8
 	case "BC5U", "ATI2":
@@ -122,7 +129,7 @@ func (f *file) compressed(code string) *codec.Failure {
 	case "BC5S":
 		f.block = func(to *block, src []byte) { bc5(to, src, 128) }
 	case "BC7":
-		f.block = bc7
+		f.block, f.alpha = bc7, true
 	default:
 		return codec.Fail(codec.StatusUnsupported, "DDS of the form %q", code)
 	}
@@ -138,6 +145,7 @@ func decode(src []byte, bounds codec.Bounds, to codec.Canvas) *codec.Failure {
 		return fail
 	}
 	px := to.Prepare(f.width, f.height, 1, nil)
+	f.alpha = f.alpha && codec.Alpha(to)
 	switch {
 	case f.block != nil:
 		f.blocks(px)
@@ -156,9 +164,13 @@ func decode(src []byte, bounds codec.Bounds, to codec.Canvas) *codec.Failure {
 
 // plain fills the pixels of colours in bits of their own.
 func (f *file) plain(px codec.Pixels) {
-	var tables [3][]uint8 // of colours of up to 8 bits
-	var shifts [3]int
-	for c, m := range f.masks {
+	var tables [4][]uint8 // of colours of up to 8 bits
+	var shifts [4]int
+	masks := f.masks[:3]
+	if f.alpha {
+		masks = f.masks[:]
+	}
+	for c, m := range masks {
 		if m == 0 {
 			continue
 		}
@@ -181,7 +193,7 @@ func (f *file) plain(px codec.Pixels) {
 				v |= uint32(b) << (8 * i)
 			}
 			at += f.bytes
-			for c, m := range f.masks {
+			for c, m := range masks {
 				s := v & m >> shifts[c]
 				switch {
 				case tables[c] != nil:
@@ -199,7 +211,10 @@ func (f *file) plain(px codec.Pixels) {
 // blocks fills the pixels of blocks of 4x4.
 func (f *file) blocks(px codec.Pixels) {
 	var b block
-	at := 0
+	at, used := 0, 3
+	if f.alpha {
+		used = 4
+	}
 	for y := 0; y < f.height; y += 4 {
 		for x := 0; x < f.width; x += 4 {
 			f.block(&b, f.data[at:at+f.blockBytes])
@@ -207,7 +222,7 @@ func (f *file) blocks(px codec.Pixels) {
 			for k := range min(4, f.height-y) {
 				row := px.Row(y + k)[4*x:]
 				for i := range min(4, f.width-x) {
-					copy(row[4*i:][:3], b[4*k+i][:3])
+					copy(row[4*i:][:used], b[4*k+i][:])
 				}
 			}
 		}

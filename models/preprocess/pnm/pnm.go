@@ -37,6 +37,7 @@ type file struct {
 	samples       int // of a pixel
 	most          int // the value that is white; 0 for floating-point numbers
 	order         binary.ByteOrder
+	alpha         bool // is wanted
 	data          []byte
 }
 
@@ -199,6 +200,7 @@ func decode(src []byte, bounds codec.Bounds, to codec.Canvas) *codec.Failure {
 		return fail
 	}
 	px := to.Prepare(f.width, f.height, 1, nil)
+	f.alpha = f.samples%2 == 0 && codec.Alpha(to)
 	switch {
 	case f.plain():
 		return f.fromText(px)
@@ -243,8 +245,13 @@ func (f *file) fromBytes(px codec.Pixels) {
 	}
 }
 
-// put fills a row with samples of 8 bits.
+// put fills a row with samples of 8 bits. The last of two or four is alpha.
 func (f *file) put(row, line []uint8) {
+	if f.alpha {
+		for x := range f.width {
+			row[4*x+3] = line[(x+1)*f.samples-1]
+		}
+	}
 	if f.samples < 3 {
 		for x := range f.width {
 			v := line[x*f.samples]

@@ -149,7 +149,11 @@ func decode(src []byte, bounds codec.Bounds, to codec.Canvas) *codec.Failure {
 	px := to.Prepare(f.width, f.height, 1, nil)
 	rows := f.rows()
 	line := make([]uint8, f.stride())
-	for c := range f.used() {
+	channels := f.used()
+	if (f.mode == rgb && f.channels == 4 || f.mode == grey && f.channels == 2) && codec.Alpha(to) {
+		channels++
+	}
+	for c := range channels {
 		for y := range f.height {
 			stored, ok := rows.next(len(line))
 			if !ok {
@@ -170,6 +174,12 @@ func decode(src []byte, bounds codec.Bounds, to codec.Canvas) *codec.Failure {
 // put writes a row of channel c.
 func (f *file) put(row []uint8, line []uint8, c int) {
 	step := max(f.depth/8, 1)
+	if c == f.used() { // alpha
+		for x := range f.width {
+			row[4*x+3] = line[x*step]
+		}
+		return
+	}
 	for x := range f.width {
 		p := row[4*x:][:4]
 		switch f.mode {

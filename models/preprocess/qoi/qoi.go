@@ -48,6 +48,9 @@ func decode(src []byte, bounds codec.Bounds, to codec.Canvas) *codec.Failure {
 		return fail
 	}
 	px := to.Prepare(width, height, 1, nil)
+	if src[12] == 4 {
+		codec.Alpha(to) // which is always filled
+	}
 	d := decoder{src: src[header:], pixel: [4]uint8{0, 0, 0, 255}}
 	for y := range height {
 		row := px.Row(y)

@@ -44,11 +44,17 @@ mapped = Image.fromarray(INDEX).convert('P')
 mapped.putpalette(PALETTE.tobytes())
 
 
-def add(name, body, reference=None):
-    """reference is an array; without it, it is what Pillow reads."""
+def add(name, body, reference=None, alpha=None):
+    """reference and alpha are arrays; without them, they are what Pillow reads."""
     if reference is None:
         with Image.open(io.BytesIO(body)) as im:
             reference = np.asarray(im.convert('RGB'))
+            if 'A' in im.getbands() and name != '16-bit.tga':  # whose header says that it has none
+                alpha = np.asarray(im.getchannel('A'))
+    if alpha is not None and not name.endswith(('.ico', '.cur', '.sgi', '.icns')):  # whose alpha is not read
+        out = io.BytesIO()
+        Image.fromarray(alpha).save(out, 'PNG', optimize=True)
+        files[name + '.alpha.png'] = out.getvalue()
     if reference.ndim == 2:
         reference = np.dstack([reference] * 3)
     out = io.BytesIO()
@@ -77,8 +83,8 @@ def pnm():
     add('two.ppm', saved(picture, 'PPM') * 2)
     head = b'P7\n# a comment\nWIDTH %d\nHEIGHT %d\nDEPTH %d\nMAXVAL %d\nTUPLTYPE X\nENDHDR\n'
     add('rgb.pam', head % (W, H, 3, 255) + RGB.tobytes(), RGB)
-    add('rgba.pam', head % (W, H, 4, 255) + RGBA.tobytes(), RGB)
-    add('grey-alpha.pam', head % (W, H, 2, 255) + np.dstack([GREY, ALPHA]).tobytes(), GREY)
+    add('rgba.pam', head % (W, H, 4, 255) + RGBA.tobytes(), RGB, ALPHA)
+    add('grey-alpha.pam', head % (W, H, 2, 255) + np.dstack([GREY, ALPHA]).tobytes(), GREY, ALPHA)
     add('bits.pam', head % (W, H, 1, 1) + BITS.tobytes(), BITS * 255)
     add('grey-16.pam', head % (W, H, 1, 65535) + GREY16.astype('>u2').tobytes(), GREY16 >> 8)
     up = np.flipud(RGB)
@@ -270,6 +276,7 @@ def qoi():
 
 for part in pnm, tga, pcx, sgi, sun, icons, dds, psd, programs, qoi:
     part()
+files['README'] = b'Pictures in many formats. NAME.ref.png has the pixels of NAME, and NAME.alpha.png its alpha.\n'
 with zipfile.ZipFile('formats.zip', 'w', zipfile.ZIP_DEFLATED) as z:
     for name, body in sorted(files.items()):
         z.writestr(zipfile.ZipInfo(name), body, zipfile.ZIP_DEFLATED, 9)

@@ -161,6 +161,7 @@ func decode(src []byte, bounds codec.Bounds, to codec.Canvas) *codec.Failure {
 		return fail
 	}
 	px := to.Prepare(f.width, f.height, 1, nil)
+	alpha := f.hasAlpha(src) && codec.Alpha(to)
 	stride := f.stride()
 	var line []uint8
 	r := runs{src: f.data, size: f.pixelBytes()}
@@ -180,11 +181,22 @@ func decode(src []byte, bounds codec.Bounds, to codec.Canvas) *codec.Failure {
 			to = f.height - 1 - y
 		}
 		f.unpack(px.Row(to), line)
+		if alpha {
+			size := f.pixelBytes()
+			for x := range f.width { // the last byte of a pixel
+				px.Row(to)[4*x+3] = line[(x+1)*size-1]
+			}
+		}
 		if f.rightToLeft {
 			mirror(px.Row(to))
 		}
 	}
 	return nil
+}
+
+// hasAlpha reports whether pixels have a byte of alpha, as the header says in a count of bits.
+func (f *file) hasAlpha(src []byte) bool {
+	return src[17]&15 == 8 && (f.kind == colour && f.depth == 32 || f.kind == grey && f.depth == 16)
 }
 
 // unpack writes the pixels of a row.

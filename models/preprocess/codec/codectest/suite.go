@@ -130,6 +130,7 @@ func ArchivedReferences(t *testing.T, f codec.Format, archive string) {
 				t.Fatal(err)
 			}
 			WantPixels(t, f, src, img.Bounds().Dx(), img.Bounds().Dy(), RGB(img))
+			wantAlpha(t, f, src, files[name+".alpha.png"])
 			d := New(t, f, codec.Config{})
 			for n := len(src) % 7; n < len(src)-7; n += 7 {
 				part := bytes.Clone(src[:n]) // so that a read past the end is one past the allocation
@@ -155,6 +156,42 @@ func ArchivedReferences(t *testing.T, f codec.Format, archive string) {
 	}
 	if found == 0 {
 		t.Errorf("no files of %s with references in %s", f.Name, archive)
+	}
+}
+
+// alphaCanvas wants alpha.
+type alphaCanvas struct {
+	Canvas
+	told bool
+}
+
+func (c *alphaCanvas) Alpha() bool {
+	c.told = true
+	return true
+}
+
+// wantAlpha tests that a picture has this alpha, the grey of a PNG, or none.
+func wantAlpha(t *testing.T, f codec.Format, src, reference []byte) {
+	t.Helper()
+	c := &alphaCanvas{}
+	if fail, err := New(t, f, codec.Config{}).Decode(src, Bounds, c); fail != nil || err != nil {
+		t.Fatal(fail, err)
+	}
+	if c.told != (reference != nil) {
+		t.Fatalf("the codec says that there is alpha: %t, want %t", c.told, reference != nil)
+	}
+	if reference == nil {
+		return
+	}
+	img, err := png.Decode(bytes.NewReader(reference))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := RGB(img)
+	for i := range c.Width * c.Height {
+		if got := c.Row(i / c.Width)[4*(i%c.Width)+3]; got != want[3*i] {
+			t.Fatalf("alpha of pixel %d is %d, want %d", i, got, want[3*i])
+		}
 	}
 }
 
