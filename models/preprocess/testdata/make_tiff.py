@@ -475,6 +475,8 @@ for pack in LZMA, ZSTD:
     shown(f'large-{pack}', tiff(pack=pack, rows=400, img=large))
     shown(f'wide-{pack}', tiff(pack=pack, rows=400, img=wide))
     refused(f'cut-{pack}', tiff(pack=pack, rows=H, sizes=[30]), 'block 0', 'corrupt')
+PACK['xz'] = lambda b: xz.compress(b, xz.FORMAT_XZ, xz.CHECK_CRC32, filters=[dict(id=xz.FILTER_DELTA, dist=3), dict(id=xz.FILTER_LZMA2, preset=6)])
+shown('xz-delta', tiff(pack='xz', rows=400, img=large, more={259: (SHORT, [LZMA])}))
 for name, more in (('store', dict(preset=0)), ('lc', dict(lc=0, lp=2, pb=0)), ('small', dict(dict_size=4096))):
     PACK['xz'] = lambda b: xz.compress(b, xz.FORMAT_XZ, xz.CHECK_CRC64 if name == 'lc' else xz.CHECK_NONE, filters=[dict(id=xz.FILTER_LZMA2, **more)])
     for kind, img in ('large', large), ('wide', wide):

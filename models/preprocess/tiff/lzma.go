@@ -1,5 +1,7 @@
 package tiff
 
+import "math/bits"
+
 // A rangeDecoder decodes bits by their probabilities.
 type rangeDecoder struct {
 	src         []uint8
@@ -14,6 +16,13 @@ const (
 
 // A probability is of the bit 0.
 type probability uint16
+
+// after returns the probability after a bit: of 0 where all bits of mask are set, and of 1 where
+// none is. It has no branch, as which bit comes cannot be predicted.
+func (p probability) after(mask uint32) probability {
+	v := int32(p)
+	return probability(v - (v-int32(mask&(2*lzmaHalf-1<<lzmaShift+1)))>>lzmaShift)
+}
 
 func (r *rangeDecoder) fill() {
 	if r.width < 1<<24 {
@@ -55,16 +64,12 @@ func (r *rangeDecoder) tree(p []probability, n int) uint32 {
 		}
 		q := &p[m]
 		bound := width >> 11 * uint32(*q)
-		if code < bound {
-			width = bound
-			*q += (2*lzmaHalf - *q) >> lzmaShift
-			m <<= 1
-		} else {
-			width -= bound
-			code -= bound
-			*q -= *q >> lzmaShift
-			m = m<<1 | 1
-		}
+		_, zero := bits.Sub32(code, bound, 0)
+		mask := -zero
+		width = bound&mask | (width-bound)&^mask
+		code -= bound &^ mask
+		*q = q.after(mask)
+		m = m<<1 | (zero ^ 1)
 	}
 	r.code, r.width = code, width
 	return m - 1<<n
@@ -199,18 +204,13 @@ func (m *lzmaModel) expand(r *rangeDecoder, out []uint8, stop, most, begins int,
 					like <<= 1
 					q := &p[same+like&same+v]
 					bound := width >> 11 * uint32(*q)
-					if code < bound {
-						width = bound
-						*q += (2*lzmaHalf - *q) >> lzmaShift
-						v <<= 1
-						same &^= like
-					} else {
-						width -= bound
-						code -= bound
-						*q -= *q >> lzmaShift
-						v = v<<1 | 1
-						same &= like
-					}
+					_, zero := bits.Sub32(code, bound, 0)
+					mask := -zero
+					width = bound&mask | (width-bound)&^mask
+					code -= bound &^ mask
+					*q = q.after(mask)
+					v = v<<1 | (zero ^ 1)
+					same &= like ^ mask
 				}
 			} else {
 				for v < 0x100 {
@@ -225,16 +225,12 @@ func (m *lzmaModel) expand(r *rangeDecoder, out []uint8, stop, most, begins int,
 					}
 					q := &p[v]
 					bound := width >> 11 * uint32(*q)
-					if code < bound {
-						width = bound
-						*q += (2*lzmaHalf - *q) >> lzmaShift
-						v <<= 1
-					} else {
-						width -= bound
-						code -= bound
-						*q -= *q >> lzmaShift
-						v = v<<1 | 1
-					}
+					_, zero := bits.Sub32(code, bound, 0)
+					mask := -zero
+					width = bound&mask | (width-bound)&^mask
+					code -= bound &^ mask
+					*q = q.after(mask)
+					v = v<<1 | (zero ^ 1)
 				}
 			}
 			r.code, r.width, r.src = code, width, src

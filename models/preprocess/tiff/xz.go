@@ -130,7 +130,16 @@ func (z *xzReader) filters(block []uint8) (int, error) {
 func (z *xzReader) read(dst []uint8) (int, error) {
 	n, err := z.lzma2.read(dst)
 	out := dst[:n]
-	if d := z.distance; d > 0 {
+	switch d := z.distance; {
+	case d == 0:
+	case d == 1:
+		v := z.last[0]
+		for i := range out {
+			v += out[i]
+			out[i] = v
+		}
+		z.last[0] = v
+	default:
 		for i := range out {
 			out[i] += z.last[(z.at-d)&255]
 			z.last[z.at&255] = out[i]
