@@ -38,9 +38,10 @@ func newDoctor() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor [--bug-report [FILE]]",
 		Short: "Report what this machine has for scoring, and what to install",
-		Long: `doctor looks for ONNX Runtime and its providers, the JPEG decoder, mpirun, cores, GPUs,
-registered models, free disk space and credentials for storage, whose values it does
-not show. It exits with code 78 if something is missing that scoring needs.
+		Long: `doctor looks for ONNX Runtime and its providers, the decoders of JPEG, HEIC, AVIF,
+JPEG XL and JPEG 2000, mpirun, cores, GPUs, registered models, free disk space and
+credentials for storage, whose values it does not show. It exits with code 78 if
+something is missing that scoring needs.
 
 With --device it also computes a small network on every GPU that this process may use,
 compares the result with the CPU's, and shows the GPU's name, memory, compute
@@ -106,7 +107,8 @@ func diagnose(w io.Writer, findings []finding) error {
 // examine returns what doctor reports.
 func examine() []finding {
 	list := append([]finding{{what: "batchscore", state: versionText()}}, onnxRuntime()...)
-	list = append(list, jpegDecoder(), gpuDecoder(), openMPI(), cores())
+	list = append(append(list, jpegDecoder(), gpuDecoder()), nativeDecoders()...)
+	list = append(list, openMPI(), cores())
 	list = append(append(list, memory()...), gpus())
 	if cache := os.Getenv("BATCHSCORE_CACHE"); cache != "" {
 		list = append(list, fetchedFiles(cache))

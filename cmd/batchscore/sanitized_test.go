@@ -14,6 +14,7 @@ var compiled = map[string]string{
 	"models/device/gpu/testdata":                    "models/device/gpu/gpu_test.go",
 	"models/ort/cudatest/lib":                       "models/ort/cudatest/build.go",
 	"models/ort/cudatest/testdata":                  "models/ort/cudatest/lib_test.go",
+	"models/preprocess/native/testdata/broken":      "models/preprocess/native/broken_test.go",
 	"models/preprocess/jpeg/nvimgcodec/standin/lib": "models/preprocess/jpeg/nvimgcodec/standin/standin.go",
 }
 

@@ -329,10 +329,34 @@ apt_install() {
 	done
 }
 
+# get_decoders adds the decoders of HEIC, AVIF, JPEG XL and JPEG 2000 to those that get_system
+# installs, where the distribution has them. Nothing fails without.
+get_decoders() {
+	local ldconfig=ldconfig found soname names name
+	have apt-cache || return 0
+	have ldconfig || ldconfig=/sbin/ldconfig
+	found=$("$ldconfig" -p 2>/dev/null) || return 0
+	while read -r soname names; do
+		[[ $found == *"$soname"* ]] && continue
+		for name in ${names//,/ }; do
+			[[ $(apt-cache policy "$name" 2>/dev/null) == *'Candidate: '[!\(]* ]] || continue
+			missing+=("$name") && words+=("$name ($soname)")
+			break
+		done
+	done <<'DECODERS'
+libheif.so.1 libheif1
+libde265.so.0 libheif-plugin-libde265
+libavif.so libavif16,libavif15,libavif13
+libjxl.so libjxl0.11,libjxl0.7
+libopenjp2.so.7 libopenjp2-7
+DECODERS
+}
+
 get_system() {
 	local -a missing=() words=()
 	have mpirun || { missing+=(openmpi-bin) && words+=("Open MPI (mpirun)"); }
 	turbojpeg_found || { missing+=('libturbojpeg0,libturbojpeg') && words+=("libjpeg-turbo (libturbojpeg.so.0)"); }
+	get_decoders
 	[ ${#missing[@]} = 0 ] && return
 	if ! have apt-get; then
 		have mpirun || die "mpirun is missing, and this system has no apt-get: install Open MPI by hand and put mpirun on PATH"

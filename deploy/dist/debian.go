@@ -145,8 +145,9 @@ func (r release) nfpm(root string, all tree) ([]byte, error) {
 		"name": "batchscore", "arch": r.arch, "platform": "linux", "version": r.version.debian, "version_schema": "none",
 		"section": "science", "priority": "optional", "maintainer": r.maintainer, "description": description,
 		"homepage": "https://github.com/batchscore/batchscore", "mtime": r.time.Format(time.RFC3339),
-		"depends":    []string{fmt.Sprintf("libc6 (>= %s)", r.glibc), "libstdc++6 (>= 5.2)", "libgcc-s1", "libturbojpeg0 | libturbojpeg", "ca-certificates"},
-		"recommends": []string{"openmpi-bin"},
+		"depends": []string{fmt.Sprintf("libc6 (>= %s)", r.glibc), "libstdc++6 (>= 5.2)", "libgcc-s1", "libturbojpeg0 | libturbojpeg", "ca-certificates"},
+		// The program loads them if they are there.
+		"recommends": []string{"openmpi-bin", "libheif1", "libavif16 | libavif15 | libavif13", "libjxl0.11 | libjxl0.7", "libopenjp2-7"},
 		"contents":   contents,
 		"deb":        map[string]any{"compression": "gzip"},
 	}, "", "  ")

@@ -42,6 +42,11 @@ apt-get -qq update
 # by which ranks are asked to drain before a pod ends.
 turbojpeg=libturbojpeg0
 apt-cache show "$turbojpeg" >/dev/null 2>&1 || turbojpeg=libturbojpeg
+# Decoders of HEIC, AVIF, JPEG XL and JPEG 2000, as the distribution has them.
+decoders=
+for package in libheif1 libheif-plugin-libde265 libavif16 libavif15 libavif13 libjxl0.11 libjxl0.7 libopenjp2-7; do
+	! apt-cache show "$package" >/dev/null 2>&1 || decoders="$decoders $package"
+done
 # Open MPI depends on hwloc's plugins, which tell of graphics cards and draw pictures of
 # machines, by 80 MB of libraries. mpirun needs none of them. A package in their place, with
 # nothing in it, says so to dpkg and to those who install more on top of this image.
@@ -57,8 +62,9 @@ Conflicts: libhwloc-plugins
 Description: stands in for the plugins of hwloc, which mpirun does not need here
 CONTROL
 dpkg-deb --root-owner-group --build "$stand_in" "$stand_in.deb" >/dev/null
+# shellcheck disable=SC2086 # the decoders are words
 apt-get -qq install --yes --no-install-recommends \
-	ca-certificates libstdc++6 "$turbojpeg" openmpi-bin openssh-client openssh-server procps "$stand_in.deb" >/dev/null
+	ca-certificates libstdc++6 "$turbojpeg" $decoders openmpi-bin openssh-client openssh-server procps "$stand_in.deb" >/dev/null
 apt-get -qq check
 rm -rf "$stand_in" "$stand_in.deb" /var/lib/apt/lists/* /var/cache/apt/*.bin /etc/apt/apt.conf.d/50batchscore-snapshot
 [ -z "$snapshot" ] || mv /tmp/sources "$sources"

@@ -77,6 +77,9 @@ func activity(pid int) (ticks uint64, sleeps bool) {
 // nothing else.
 func (h *helper) died() string {
 	_ = h.cmd.Wait() // what it returns is in the state
+	if report := h.stderr.String(); report != "" {
+		lastReport.Store(&report)
+	}
 	state, ok := h.cmd.ProcessState.Sys().(syscall.WaitStatus)
 	switch {
 	case h.idle:

@@ -69,7 +69,7 @@ static void answer(struct bs_reply *reply) {
 }
 
 // data returns how many bytes of private memory the process has mapped for writing, which
-// RLIMIT_DATA counts, and at least that much.
+// RLIMIT_DATA counts.
 static uint64_t data(int statm) {
   char text[128];
   ssize_t n = pread(statm, text, sizeof text - 1, 0);
@@ -78,20 +78,25 @@ static uint64_t data(int statm) {
     text[n] = 0;
     sscanf(text, "%*u %*u %*u %*u %*u %llu", &pages);
   }
-  return pages * 4096; // at least: where pages are larger, the kernel counts in its own
+  return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 // limit bounds what the next image may take. A process that can take no more memory gets
 // none, and one that runs longer gets SIGXCPU, which ends it.
 static void limit(int statm, const struct bs_request *r) {
   struct rusage used;
-  struct rlimit cpu = {RLIM_INFINITY, RLIM_INFINITY};
-  if (r->seconds > 0 && getrusage(RUSAGE_SELF, &used) == 0)
-    cpu.rlim_cur = (rlim_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) + 2 + r->seconds;
-  setrlimit(RLIMIT_CPU, &cpu);
-  if (!BS_SANITIZED) { // whose shadow memory is counted
-    uint64_t scale = (uint64_t)sysconf(_SC_PAGESIZE) / 4096;
-    struct rlimit memory = {data(statm) * (scale ? scale : 1) + r->memory + BS_SLACK, RLIM_INFINITY};
+  struct rlimit cpu;
+  if (getrlimit(RLIMIT_CPU, &cpu) == 0 && getrusage(RUSAGE_SELF, &used) == 0) {
+    cpu.rlim_cur = (rlim_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) + 1 + r->seconds;
+    if (cpu.rlim_max != RLIM_INFINITY && cpu.rlim_cur > cpu.rlim_max)
+      cpu.rlim_cur = cpu.rlim_max;
+    setrlimit(RLIMIT_CPU, &cpu);
+  }
+  struct rlimit memory;
+  if (!BS_SANITIZED && getrlimit(RLIMIT_DATA, &memory) == 0) { // a sanitizer's own memory would count
+    memory.rlim_cur = data(statm) + r->memory + BS_SLACK;
+    if (memory.rlim_max != RLIM_INFINITY && memory.rlim_cur > memory.rlim_max)
+      memory.rlim_cur = memory.rlim_max;
     setrlimit(RLIMIT_DATA, &memory);
   }
 }

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -40,6 +41,9 @@ type helper struct {
 	peak     uint64 // the most memory that it has had resident, in bytes
 	stderr   bytes.Buffer
 }
+
+// lastReport is the latest report of AddressSanitizer in a helper, for tests.
+var lastReport atomic.Pointer[string]
 
 // self is this program. The link leads to the file that runs even after it was replaced.
 const self = "/proc/self/exe"
