@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/output/agreement"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/telemetry/tracing"
@@ -76,6 +77,7 @@ func Run(ctx context.Context, o Options) (output.Success, error) {
 // ends, and its last goroutine closes its output. Every send also selects on ctx.
 func (w *worker) scoreChunks(ctx context.Context, taker *taker) error {
 	o, spec := &w.opt, w.opt.Contract.Preprocess
+	o.Decode.Libraries = agreement.OnLibraries(ctx, o.Out)
 	// While every lane runs one batch, as many again are being filled.
 	core := 2 * o.Sessions
 	most := o.mostAhead(spec.RowBytes())

@@ -45,7 +45,7 @@ func NewDecoder(spec Spec, opt Options) (*Decoder, error) {
 		if f.New == nil {
 			continue
 		}
-		if d.codecs[i], err = f.New(codec.Config{GoOnly: opt.ForcePortable, JPEG: opt.JPEG, Inner: d.inner}); err != nil {
+		if d.codecs[i], err = f.New(codec.Config{GoOnly: opt.ForcePortable, JPEG: opt.JPEG, Libraries: opt.Libraries, Inner: d.inner}); err != nil {
 			d.Close()
 			return nil, err
 		}

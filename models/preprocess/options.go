@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/batchscore/batchscore/models/preprocess/budget"
+	"github.com/batchscore/batchscore/models/preprocess/codec"
 )
 
 // Defaults of [Options].
@@ -40,6 +41,10 @@ type Options struct {
 	// JPEG is what decodes JPEG: "" for libjpeg-turbo where it is installed, or a
 	// device of jpeg.Device. It changes pixels.
 	JPEG string
+	// Libraries is asked before the first image that a native library other than
+	// libjpeg-turbo decodes. If it refuses, Decode returns its error, which is not about the
+	// image. Nil allows any library.
+	Libraries codec.Libraries
 }
 
 // DefaultMaxBytes is the default of MaxBytes for a MaxPixels: 9 bytes a pixel, so

@@ -41,11 +41,21 @@ type Config struct {
 	GoOnly bool
 	// JPEG is what decodes JPEG, as package jpeg names it; "" is the default.
 	JPEG string
+	// Libraries is asked before the first image that a library of its own decodes. Nil allows
+	// any library.
+	Libraries Libraries
 	// Inner returns the decoder of another format, for a picture inside this one's, such as
 	// a JPEG in a TIFF. name is its Format's; nil means that the format is not decoded. The
 	// decoder may be called when this one is, and is not closed. Inner itself may be nil,
 	// and is not called before New has returned.
 	Inner func(name string) Decoder
+}
+
+// Libraries says which native libraries may decode.
+type Libraries interface {
+	// Agree gets the name of a library and its identity, which is empty if it is not
+	// installed. An error ends the decode; it is not about the image.
+	Agree(name, identity string) error
 }
 
 // InnerDecoder returns the decoder of a picture inside another one, or nil.

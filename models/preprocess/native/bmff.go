@@ -307,6 +307,7 @@ func (s samples) bytes() float64 {
 // readPicture reads the boxes of a file up to the picture's.
 func readPicture(src []byte) (p picture, fail *codec.Failure) {
 	var m *meta
+	moving := false
 	err := boxes(src, func(kind string, body []byte, whole bool) (err error) {
 		if kind == "meta" && m == nil {
 			if !whole {
@@ -314,6 +315,7 @@ func readPicture(src []byte) (p picture, fail *codec.Failure) {
 			}
 			m, err = readMeta(body)
 		}
+		moving = moving || kind == "moov"
 		return err
 	})
 	switch {
@@ -321,8 +323,10 @@ func readPicture(src []byte) (p picture, fail *codec.Failure) {
 		return p, codec.Fail(codec.StatusCorrupt, "%v", err)
 	case m == nil && err != nil:
 		return p, codec.Fail(codec.StatusTruncated, "%v", err)
-	case m == nil:
+	case m == nil && moving:
 		return p, codec.Fail(codec.StatusUnsupported, "no still picture in it")
+	case m == nil:
+		return p, codec.Fail(codec.StatusTruncated, "ends before its picture")
 	case m.primary == 0:
 		return p, codec.Fail(codec.StatusCorrupt, "no primary picture")
 	case m.cut(m.primary, uint64(len(src))):

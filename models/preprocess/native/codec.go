@@ -25,8 +25,9 @@ type decoder struct {
 	format  string
 	library *Library
 	read    func(src []byte, bounds codec.Bounds) (header, *codec.Failure)
-	agree   func(library string) error // codec.Config.Library
+	agree   codec.Libraries
 	agreed  bool
+	goOnly  bool
 	helper  *helper
 }
 
@@ -34,7 +35,7 @@ type decoder struct {
 // image; it refuses one beyond the bounds.
 func format(name string, l *Library, read func([]byte, codec.Bounds) (header, *codec.Failure)) func(codec.Config) (codec.Decoder, error) {
 	return func(c codec.Config) (codec.Decoder, error) {
-		return &decoder{format: name, library: l, read: read}, nil
+		return &decoder{format: name, library: l, read: read, agree: c.Libraries, goOnly: c.GoOnly}, nil
 	}
 }
 
@@ -62,10 +63,20 @@ const attempts = 3
 
 // Decode implements codec.Decoder.
 func (d *decoder) Decode(src []byte, bounds codec.Bounds, to codec.Canvas) (*codec.Failure, error) {
-	if _, err := d.library.Identity(); err != nil {
-		if !IsMissing(err) {
+	if d.goOnly {
+		return codec.Fail(codec.StatusUnsupported, "%s is not decoded in Go", d.format), nil
+	}
+	identity, missing := d.library.Identity()
+	if missing != nil && !IsMissing(missing) {
+		return nil, missing
+	}
+	if d.agree != nil && !d.agreed {
+		if err := d.agree.Agree(d.library.Name, identity); err != nil {
 			return nil, err
 		}
+		d.agreed = true
+	}
+	if missing != nil {
 		return codec.Fail(codec.StatusUnsupported, "%s is not decoded: %s is not installed", d.format, d.library.Name), nil
 	}
 	h, fail := d.read(src, bounds)

@@ -1,6 +1,7 @@
 package native
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -58,5 +59,63 @@ func TestIdentity(t *testing.T) {
 		if err != nil || !strings.HasPrefix(id, prefix) {
 			t.Errorf("Identity() = %q, %v, want %s and more", id, err, prefix)
 		}
+	}
+}
+
+// agree is a codec.Libraries.
+type agree func(name, identity string) error
+
+func (a agree) Agree(name, identity string) error { return a(name, identity) }
+
+// TestLibraryIsAgreedOn tests that a decoder asks once, with what it decodes with, and that an
+// image without agreement has neither pixels nor a failure of its own.
+func TestLibraryIsAgreedOn(t *testing.T) {
+	need(t, HEIF)
+	src := codectest.File(t, "testdata", "grey.heic")
+	var asked []string
+	d := codectest.New(t, heic, codec.Config{Libraries: agree(func(name, identity string) error {
+		asked = append(asked, name+": "+identity)
+		return nil
+	})})
+	for range 2 {
+		if _, fail := codectest.DecodeWith(t, d, codectest.Bounds, src); fail != nil {
+			t.Fatal(fail)
+		}
+	}
+	if len(asked) != 1 || !strings.HasPrefix(asked[0], "libheif: libheif 1.") {
+		t.Errorf("asked for %q, want libheif once", asked)
+	}
+	refusal := errors.New("another release")
+	d = codectest.New(t, heic, codec.Config{Libraries: agree(func(string, string) error { return refusal })})
+	if fail, err := d.Decode(src, codectest.Bounds, &codectest.Canvas{}); fail != nil || !errors.Is(err, refusal) {
+		t.Errorf("Decode() = %v, %v, want %v", fail, err, refusal)
+	}
+	if reason := codectest.StatusOf(mustFail(t, codec.Config{GoOnly: true}, src)); reason != codec.StatusUnsupported {
+		t.Errorf("in Go only: %s", reason)
+	}
+}
+
+func mustFail(t *testing.T, c codec.Config, src []byte) *codec.Failure {
+	t.Helper()
+	_, fail := codectest.DecodeWith(t, codectest.New(t, heic, c), codectest.Bounds, src)
+	return fail
+}
+
+// TestPrefixes tests that a file that ends early is no other picture.
+func TestPrefixes(t *testing.T) {
+	for _, c := range []struct {
+		library *Library
+		format  codec.Format
+		file    string
+	}{
+		{library: HEIF, format: heic, file: "grey.heic"},
+		{library: AVIF, format: avif, file: "turned-6.avif"},
+		{library: JP2, format: jp2, file: "lossy.jp2"},
+		{library: JXL, format: jxl, file: "grey.jxl"},
+	} {
+		t.Run(c.file, func(t *testing.T) {
+			need(t, c.library)
+			codectest.Prefixes(t, c.format, codectest.File(t, "testdata", c.file))
+		})
 	}
 }

@@ -1,0 +1,92 @@
+// Package agreement keeps the ranks of a job from decoding images of one format with
+// different libraries. The first rank that meets an image of which a library of its own
+// makes the pixels records the library in the output; every rank compares. A job without
+// such images has no record.
+package agreement
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/store"
+)
+
+// A Decoder is the record, of the name Folder + library + ".json".
+type Decoder struct {
+	Library string `json:"library"`
+	// Identity is its name and release, with those of what it decodes with; empty if the
+	// rank that met the first image does not have it, so that the rows of such images have
+	// the status unsupported.
+	Identity string `json:"identity"`
+}
+
+// Folder is where the records are in an output.
+const Folder = output.Folder + "decoders/"
+
+// most is the most bytes of a record.
+const most = 1 << 16
+
+// Libraries implements codec.Libraries for a job. It asks the store once for each library. The
+// error for another library than the job's is output.ErrMismatch.
+type Libraries struct {
+	agree  func(Decoder) error
+	mu     sync.Mutex
+	agreed map[string]bool
+}
+
+// OnLibraries returns the Libraries of the job in out. It asks under ctx.
+func OnLibraries(ctx context.Context, out store.Store) *Libraries {
+	return &Libraries{agreed: map[string]bool{}, agree: func(d Decoder) error { return agree(ctx, out, d) }}
+}
+
+// Agree implements codec.Libraries. Any goroutine may call it.
+func (l *Libraries) Agree(name, identity string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.agreed[name] {
+		return nil
+	}
+	if err := l.agree(Decoder{Library: name, Identity: identity}); err != nil {
+		return err
+	}
+	l.agreed[name] = true
+	return nil
+}
+
+func agree(ctx context.Context, out store.Store, mine Decoder) error {
+	body, err := json.Marshal(mine)
+	if err != nil {
+		return err
+	}
+	name := Folder + mine.Library + ".json"
+	_, err = out.Create(ctx, name, append(body, '\n'))
+	if err == nil {
+		return nil
+	}
+	stored, _, readErr := store.ReadAll(ctx, out, name, most)
+	if readErr != nil {
+		return errors.Join(err, readErr)
+	}
+	var theirs Decoder
+	if err := json.Unmarshal(stored, &theirs); err != nil {
+		return fmt.Errorf("%s of %s: %w: the record is damaged: %w", name, out, output.ErrMismatch, err)
+	}
+	if theirs == mine {
+		return nil
+	}
+	return fmt.Errorf("the decoders of %s: %w: it has images that %s decodes, which is %s in the job and %s on this rank, so that rows would"+
+		" depend on the rank: install the same release everywhere, or use a new --out", out, output.ErrMismatch, mine.Library,
+		called(theirs.Identity), called(mine.Identity))
+}
+
+// called is how an identity is called in a message.
+func called(identity string) string {
+	if identity == "" {
+		return "not installed"
+	}
+	return identity
+}
