@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -11,7 +12,9 @@ import (
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/library"
+	"github.com/batchscore/batchscore/models/networks"
 	"github.com/batchscore/batchscore/models/origin"
+	"github.com/batchscore/batchscore/models/weights"
 )
 
 func newModelsAdd() *cobra.Command {
@@ -52,12 +55,15 @@ from people whose programs you would run.`,
 				return err
 			}
 			// Do not register a model that cannot be run.
-			m, answers, err := a.open(cmd, args[1])
+			file, from, err := a.build(cmd, args[1], filepath.Join(dir, args[0]+".onnx"), replace)
 			if err != nil {
 				return err
 			}
-			file, err := filepath.Abs(m.Path)
+			m, answers, err := a.open(cmd, file, from)
 			if err != nil {
+				return err
+			}
+			if file, err = filepath.Abs(m.Path); err != nil {
 				return err
 			}
 			e := library.Entry{Name: args[0], File: file, Digest: m.Digest, Task: task, Contract: answers}
@@ -94,10 +100,42 @@ type addition struct {
 	ask func(cmd *cobra.Command) func(q models.Question) (words string, ok bool)
 }
 
-// open opens the model at path with what comes with it, what the flags say, and what the
-// user answers. It returns all of these answers, too.
-func (a *addition) open(cmd *cobra.Command, path string) (*models.Model, models.Answers, error) {
-	found, err := origin.Read(path)
+// build builds the network whose weights are in a folder without a graph, as the file
+// out. It returns the model's path, and the folder whose files come with it if that is
+// another.
+func (a *addition) build(cmd *cobra.Command, path, out string, replace bool) (file, from string, err error) {
+	w := origin.WeightsIn(path)
+	if w == nil {
+		return path, "", nil
+	}
+	if _, err := os.Lstat(out); err == nil && !replace {
+		return "", "", config(fmt.Errorf("%w: %s exists; --replace replaces it", models.ErrModel, out))
+	}
+	source, err := weights.Open(cmd.Context(), w.File, weights.Options{})
+	if err != nil {
+		return "", "", config(err)
+	}
+	defer source.Close()
+	if err := os.MkdirAll(filepath.Dir(out), 0o777); err != nil {
+		return "", "", fmt.Errorf("models folder: %w", err)
+	}
+	if _, err := networks.BuildFile(cmd.Context(), out, networks.Options{
+		Network: networks.Network(w.Network), Variant: networks.Variant(w.Variant), Weights: source, Source: filepath.Base(w.File), ResizeTo: w.ResizeTo,
+	}); err != nil {
+		return "", "", config(err)
+	}
+	printf(cmd.ErrOrStderr(), "%s: built as %s of %s from %s\n", out, w.Network, w.Variant, w.File)
+	return out, filepath.Clean(path), nil
+}
+
+// open opens the model at path with what comes with it, also in the folder from, what the
+// flags say, and what the user answers. It returns all of these answers, too.
+func (a *addition) open(cmd *cobra.Command, path, from string) (*models.Model, models.Answers, error) {
+	read := origin.Read
+	if from != "" {
+		read = func(file string) (*origin.Found, error) { return origin.ReadWith(file, from) }
+	}
+	found, err := read(path)
 	if err != nil {
 		return nil, models.Answers{}, config(err)
 	}

@@ -58,6 +58,16 @@ func Read(path string) (*Found, error) {
 			return nil, err
 		}
 	}
+	dir := ""
+	if info.IsDir() {
+		dir = filepath.Clean(path)
+	}
+	return ReadWith(file, dir)
+}
+
+// ReadWith is Read for an ONNX file and a further folder, "" for none, whose files come
+// with it.
+func ReadWith(file, dir string) (*Found, error) {
 	f, err := onnxfile.Read(file)
 	if err != nil {
 		if kind := formats.DescribeFile(file); kind != "" && errors.Is(err, onnxfile.ErrNotONNX) {
@@ -66,10 +76,10 @@ func Read(path string) (*Found, error) {
 		return nil, err
 	}
 	r := newReader(file, f)
-	if root := filepath.Clean(path); info.IsDir() && root != r.dirs[0] {
-		r.dirs = append(r.dirs, root)
-	}
-	if filepath.Base(r.dirs[0]) == "onnx" && len(r.dirs) == 1 {
+	switch {
+	case dir != "" && dir != r.dirs[0]:
+		r.dirs = append(r.dirs, dir)
+	case dir == "" && filepath.Base(r.dirs[0]) == "onnx":
 		r.dirs = append(r.dirs, filepath.Dir(r.dirs[0])) // a folder of the hub has its ONNX files in onnx/
 	}
 	r.readAll()

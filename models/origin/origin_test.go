@@ -350,3 +350,53 @@ func TestKnown(t *testing.T) {
 		seen[k.Digest] = true
 	}
 }
+
+// Folders of weights alone are recognised if the network can be built.
+func TestWeightsIn(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, config, processor, file string
+		want                          Weights
+	}{
+		{
+			name: "timm", file: "model.safetensors",
+			config: `{"architecture": "resnet50", "pretrained_cfg": {"input_size": [3, 224, 224], "crop_pct": 0.95, "crop_mode": "center"}}`,
+			want:   Weights{Network: "resnet50", Variant: "timm", ResizeTo: 235},
+		},
+		{
+			name: "trained in TensorFlow", file: "pytorch_model.bin", config: `{"architecture": "tf_efficientnet_b0", "pretrained_cfg": {}}`,
+			want: Weights{Network: "efficientnet_b0", Variant: "tf"},
+		},
+		{
+			name: "transformers", file: "model.safetensors", config: `{"model_type": "vit", "hidden_size": 768, "num_hidden_layers": 12, "patch_size": 16}`,
+			want: Weights{Network: "vit_b_16", Variant: "transformers"},
+		},
+		{
+			name: "with a crop", file: "model.safetensors", config: `{"model_type": "resnet", "depths": [3, 4, 6, 3], "layer_type": "bottleneck"}`,
+			processor: `{"size": {"shortest_edge": 224}, "crop_pct": 0.875}`, want: Weights{Network: "resnet50", Variant: "transformers", ResizeTo: 256},
+		},
+		{name: "another size", file: "model.safetensors", config: `{"model_type": "vit", "hidden_size": 384, "num_hidden_layers": 12, "patch_size": 16}`},
+		{name: "another network", file: "model.safetensors", config: `{"architecture": "nfnet_f0", "pretrained_cfg": {}}`},
+		{name: "a graph", file: "model.onnx", config: `{"architecture": "resnet50", "pretrained_cfg": {}}`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			files := map[string]string{"config.json": c.config, c.file: ""}
+			if c.processor != "" {
+				files["preprocessor_config.json"] = c.processor
+			}
+			dir := folder(t, files)
+			got := WeightsIn(dir)
+			if c.want == (Weights{}) {
+				if got != nil {
+					t.Errorf("got %+v, want none", *got)
+				}
+				return
+			}
+			c.want.File = filepath.Join(dir, c.file)
+			if got == nil || *got != c.want {
+				t.Errorf("got %+v, want %+v", got, c.want)
+			}
+		})
+	}
+}
