@@ -28,6 +28,8 @@ func newModelsAdd() *cobra.Command {
 		Long: `add reads the model at PATH, an ONNX file or a folder with one, and what comes with it:
 config.json and preprocessor_config.json of Hugging Face, config.json of timm, an export
 of Custom Vision, the metadata of Ultralytics' YOLO, class_indices.json and other labels.
+In a folder of timm or Hugging Face with weights of a network that "models build" knows, and
+without an ONNX file, it writes model.onnx.
 Flags override what these say. On a terminal it asks what is still missing; elsewhere the
 error lists it. It writes the name, file, digest, task and answers to registry.yaml in the
 models folder. run finds the model there by --model NAME or by --task TASK. The file stays
@@ -136,6 +138,15 @@ func (a *addition) open(cmd *cobra.Command, path, from string) (*models.Model, m
 		read = func(file string) (*origin.Found, error) { return origin.ReadWith(file, from) }
 	}
 	found, err := read(path)
+	if err != nil {
+		built, buildErr := builtInFolder(cmd, path)
+		if buildErr != nil {
+			return nil, models.Answers{}, buildErr
+		}
+		if built {
+			found, err = origin.Read(path)
+		}
+	}
 	if err != nil {
 		return nil, models.Answers{}, config(err)
 	}

@@ -132,6 +132,8 @@ type Options struct {
 	// Pixels replaces how images are prepared; nil for what the variant's own tools do. Its size and
 	// its layout are those of the network.
 	Pixels *preprocess.Spec
+	// Bare leaves the contract out of the file, for a model whose folder says it.
+	Bare bool
 	// Name of the model in its contract; by default the network and the variant.
 	Name string
 	// Source says in the contract where the weights come from.
@@ -211,7 +213,7 @@ func Build(ctx context.Context, w io.Writer, o Options) (*models.Contract, error
 	if err != nil {
 		return nil, fmt.Errorf("build %s: %w", o.Network, err)
 	}
-	if err := b.describe(c); err != nil {
+	if err := b.describe(c, o.Bare); err != nil {
 		return nil, fmt.Errorf("build %s: %w", o.Network, err)
 	}
 	if _, err := b.WriteTo(graph.Until(ctx, w)); err != nil {
@@ -248,7 +250,7 @@ func BuildFile(ctx context.Context, out string, o Options) (*models.Contract, er
 			return err
 		}
 	}
-	if err := b.describe(c); err != nil {
+	if err := b.describe(c, o.Bare); err != nil {
 		return nil, fmt.Errorf("build %s: %w", o.Network, err)
 	}
 	if err := models.Save(out, write); err != nil {
@@ -320,8 +322,11 @@ func listed[T ~string](names []T) string {
 	return strings.Join(words, ", ")
 }
 
-// describe adds the contract to the graph's metadata.
-func (b *builder) describe(c *models.Contract) error {
+// describe adds the contract to the graph's metadata, unless the model is to be bare.
+func (b *builder) describe(c *models.Contract, bare bool) error {
+	if bare {
+		return nil
+	}
 	text, err := json.Marshal(c)
 	if err != nil {
 		return err

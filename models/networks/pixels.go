@@ -76,7 +76,7 @@ func pixels(o Options, digest string) (preprocess.Spec, error) {
 func usualResize(o Options, digest string) (int, error) {
 	size := int(designs[o.Network].size)
 	switch two, ok := twice[o.Network]; {
-	case o.Weights == nil: // whatever it is, the scores mean nothing
+	case o.Weights == nil || o.Bare: // whatever it is, the scores mean nothing, or the contract is not written
 	case o.Variant == Transformers || o.Variant == Timm || o.Variant == TF && o.Network != EfficientNetLite0:
 		return 0, bad("to how many pixels is the shortest side resized before the crop of %d? Weights of %s differ in that: say --resize-to,"+
 			" which is size.shortest_edge in the preprocessor_config.json of transformers, or in timm %d divided by crop_pct of config.json,"+

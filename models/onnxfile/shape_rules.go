@@ -23,7 +23,7 @@ func init() {
 		"MatMul": matMul(0, 1), "MatMulInteger": matMul(0, 1), "QLinearMatMul": matMul(0, 3),
 		"QLinearAdd": broadcast(0, 3), "QLinearMul": broadcast(0, 3),
 		"Concat": concat, "Flatten": flatten, "Reshape": reshape, "Transpose": transpose,
-		"Squeeze": squeeze, "Unsqueeze": unsqueeze, "Pad": pad,
+		"Squeeze": squeeze, "Unsqueeze": unsqueeze, "Pad": pad, "Gather": gather,
 		"Constant": constant, "Shape": shapeOf,
 	}
 	for _, op := range []string{"ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceL2"} {
@@ -270,6 +270,15 @@ func transpose(s *Shapes, n *Node) []int64 {
 		shape[i] = in[from]
 	}
 	return shape
+}
+
+func gather(s *Shapes, n *Node) []int64 {
+	in, index := s.in(n, 0), s.in(n, 1)
+	at := axis(n.Int("axis", 0), len(in))
+	if in == nil || index == nil || at < 0 {
+		return nil
+	}
+	return slices.Concat(in[:at], index, in[at+1:])
 }
 
 func squeeze(s *Shapes, n *Node) []int64 {
