@@ -48,7 +48,7 @@ deps: ## fetch ONNX Runtime, the model, sample images and Azurite; install missi
 .PHONY: test-deps
 test-deps: deps ## fetch in addition what the tests of GPU code need, on x86-64 (580 MB; installs python3-pip)
 	@deploy/deps/fetch.sh cudatest nvimgcodec
-	@deploy/deps/fetch.sh monitoring
+	@deploy/deps/fetch.sh monitoring imagenet
 
 # CUDA=cuda12 or CUDA=cuda13 fetches the libraries for another machine than this one.
 .PHONY: deps-gpu
@@ -333,7 +333,7 @@ nightly-check: ## measure nights that continue one another: a million images, a 
 
 .PHONY: metrics-check
 metrics-check: deps ## check alerts and dashboard with promtool, Grafana's schema, and a Prometheus and an Alertmanager that watch runs (minutes)
-	@deploy/deps/fetch.sh monitoring
+	@deploy/deps/fetch.sh monitoring imagenet
 	go test -count=1 -tags grafana -v ./deploy/monitoring
 	ONNXRUNTIME_LIB='$(LIBRARY)' BATCHSCORE_METRICS_CHECK=1 \
 		go test -count=1 -timeout 20m -run '^TestMonitored$$' -v ./cmd/batchscore

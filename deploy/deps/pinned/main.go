@@ -100,6 +100,7 @@ func list(root string) ([]pin, error) {
 		{"deploy/deps/nvimgcodec.txt", wheels("shipped for GPUs")},
 		{"deploy/deps/notices.txt", wheels("notices of packages")},
 		{"deploy/deps/cudatest.txt", wheels("tests")},
+		{"deploy/deps/imagenet.txt", wheels("tests")},
 		{"models/preprocess/corpus/requirements.txt", wheels("tests")},
 		{"scorer/output/testdata/readers/requirements.txt", wheels("tests")},
 		{"Makefile", tools},
