@@ -14,7 +14,7 @@ const (
 	StatusTruncated   Status = "truncated"     // ends before its last pixel
 	StatusCorrupt     Status = "corrupt"       // cannot be decoded
 	StatusTooLarge    Status = "too_large"     // beyond the bounds on pixels, bytes or scans
-	StatusPanic       Status = "decoder_panic" // the decoder panicked; recovered
+	StatusPanic       Status = "decoder_panic" // the decoder panicked, or its process ended
 )
 
 // Failures returns every Status but StatusOK.
