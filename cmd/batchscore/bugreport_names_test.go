@@ -173,6 +173,7 @@ const recordTexts = `activation after augment boot_id checksum collection comput
 	digest dtype end failed_digest files fit outputs
 	format gone_digest gpu_kinds gpus grey host id images
 	images_place int8 job jpeg_decoder label labels labels_digest labels_file layout manifest max_errors model model_digest name nothing of onnxruntime output
+	columns detector element units
 	output_name parts pid_namespace place position precision preprocess preprocess_digest previous
 	previous_job resize retry see stage statuses task uuid versions`
 

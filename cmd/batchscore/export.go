@@ -237,6 +237,24 @@ func parseRange(flag, text string, given bool) (*export.Range, error) {
 	return &r, nil
 }
 
+// takes returns an error if the format has no place for answers of a task, or the flags are
+// about others.
+func (f *exportImages) takes(st store.Store, task row.Task) error {
+	switch {
+	case task.Name() == row.Classify.Name():
+		return nil
+	case task.Name() != row.Detect.Name():
+		return config(fmt.Errorf("export takes answers of the task %s, and of %s with --to coco; those of %s are of the task %s; 'batchscore merge' writes them",
+			row.Classify.Name(), row.Detect.Name(), st, task.Name()))
+	case f.format.Name != "coco":
+		return config(fmt.Errorf("%s has no boxes, and the answers of %s are of the task %s: export them with --to coco, or write them with 'batchscore merge'",
+			f.format.Name, st, task.Name()))
+	case f.truth != "" || f.disagree != "":
+		return usagef("--truth and --disagree compare labels of whole images, and the answers of %s are boxes", st)
+	}
+	return nil
+}
+
 // run exports images of the output in the place called out.
 func (f *exportImages) run(ctx context.Context, stdout, stderr io.Writer, out string) error {
 	st, err := f.places.open("OUT", out)
@@ -247,9 +265,8 @@ func (f *exportImages) run(ctx context.Context, stdout, stderr io.Writer, out st
 	if err != nil {
 		return err
 	}
-	if job.Schema().Task.Name() != row.Classify.Name() {
-		return config(fmt.Errorf("export takes answers of the task %s, and those of %s are of the task %s; 'batchscore merge' writes them",
-			row.Classify.Name(), st, job.Schema().Task.Name()))
+	if err := f.takes(st, job.Schema().Task); err != nil {
+		return err
 	}
 	if f.served && f.options.URLs == "" && !isLocal(job.ImagesPlace()) {
 		return usagef("--served is for images in a folder, and these are in %s", job.ImagesPlace())

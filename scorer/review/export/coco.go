@@ -22,7 +22,7 @@ const (
 )
 
 var cocoFormat = Format{
-	Name: "coco", What: "COCO: annotations of whole images, and the model's classes as results",
+	Name: "coco", What: "COCO: annotations of whole images or a detector's boxes, and what the model says as results",
 	Needs: Sizes,
 	New:   func() Writer { return &cocoWriter{} },
 }
@@ -32,7 +32,8 @@ const firstUnknownCategory = 1_000_000
 
 // cocoWriter writes annotations and results as the API of COCO reads them. A label is an
 // annotation whose box is the whole image. The annotations are the truth, if there is one, and
-// else the labels of the model; the results are all classes that rows list.
+// else the labels of the model; the results are all classes that rows list. A detector's boxes
+// are both.
 //
 // The id of a category is the number of the model's class and 1, because some tools take 0 for the
 // background. It is that of the lowest where classes have the same label: tools want categories of
@@ -50,10 +51,10 @@ type cocoWriter struct {
 
 // cocoAnnotation is an annotation until it is written.
 type cocoAnnotation struct {
-	image         uint32
-	category      int32
-	width, height int32
-	score         float32 // NaN for a truth
+	image    uint32
+	category int32
+	box      [4]float32 // left, top, width and height
+	score    float32    // NaN for a truth
 }
 
 type cocoInfo struct {
@@ -74,18 +75,18 @@ type cocoBox struct {
 	ID       int64      `json:"id"`
 	Image    uint32     `json:"image_id"`
 	Category int32      `json:"category_id"`
-	Box      [4]int32   `json:"bbox"`
-	Area     int64      `json:"area"`
+	Box      [4]float32 `json:"bbox"`
+	Area     float64    `json:"area"`
 	Crowd    int        `json:"iscrowd"`
 	Outline  []int      `json:"segmentation"`
 	Score    *jsonScore `json:"score,omitempty"`
 }
 
 type cocoResult struct {
-	Image    int64     `json:"image_id"`
-	Category int32     `json:"category_id"`
-	Box      [4]int    `json:"bbox"`
-	Score    jsonScore `json:"score"`
+	Image    int64      `json:"image_id"`
+	Category int32      `json:"category_id"`
+	Box      [4]float32 `json:"bbox"`
+	Score    jsonScore  `json:"score"`
 }
 
 type cocoCategory struct {
@@ -109,6 +110,9 @@ func (w *cocoWriter) Begin(c Collection, to Folder) error {
 	w.c, w.categories = c, map[string]int32{}
 	unknown := int32(firstUnknownCategory)
 	for i, label := range c.Labels {
+		if label == "" && c.ClassIDs[i] < 0 {
+			continue // of images without a box
+		}
 		if id := c.ClassIDs[i]; id >= 0 {
 			w.categories[label] = int32(id) + 1
 			continue
@@ -145,13 +149,16 @@ func (w *cocoWriter) Add(_ context.Context, it *Item) error {
 	w.n++
 	w.images.add(cocoImage{ID: w.n, FileName: validText(it.Entry.Path), Width: it.Width, Height: it.Height,
 		URL: validText(w.c.Address(it)), PathBase64: exactName(it.Entry.Path)})
-	a := cocoAnnotation{image: uint32(w.n), width: int32(it.Width), height: int32(it.Height)}
+	a := cocoAnnotation{image: uint32(w.n), box: [4]float32{0, 0, float32(it.Width), float32(it.Height)}}
+	if found, ok := it.Row.Answer.(*row.Detection); ok && found != nil && it.Row.Status == row.StatusOK {
+		w.boxes(found, a)
+	}
 	if answer, ok := it.Row.Answer.(*row.Classification); ok && answer != nil && it.Row.Status == row.StatusOK {
-		w.result(it, row.Class{ClassID: answer.ClassID, Label: answer.Label, Score: answer.Score})
+		w.result(row.Class{ClassID: answer.ClassID, Label: answer.Label, Score: answer.Score}, a.box)
 		for i, c := range answer.TopK {
 			// The best class, and one of several with the same label, is written once.
 			if !slices.ContainsFunc(append(answer.TopK[:i:i], row.Class{Label: answer.Label}), func(b row.Class) bool { return b.Label == c.Label }) {
-				w.result(it, c)
+				w.result(c, a.box)
 			}
 		}
 		if !w.c.HasTruth {
@@ -166,9 +173,20 @@ func (w *cocoWriter) Add(_ context.Context, it *Item) error {
 	return w.fail()
 }
 
-// result writes one class that the model gives an image.
-func (w *cocoWriter) result(it *Item, c row.Class) {
-	w.results.add(cocoResult{w.n, w.category(c.Label, c.ClassID), [4]int{0, 0, it.Width, it.Height}, jsonScore(c.Score)})
+// result writes one class that the model gives an image, or a part of it.
+func (w *cocoWriter) result(c row.Class, box [4]float32) {
+	w.results.add(cocoResult{w.n, w.category(c.Label, c.ClassID), box, jsonScore(c.Score)})
+}
+
+// boxes writes those that a detector has found, as results and as annotations.
+func (w *cocoWriter) boxes(found *row.Detection, a cocoAnnotation) {
+	for i := range found.Boxes {
+		b := &found.Boxes[i]
+		a.box = [4]float32{b.X, b.Y, b.Width, b.Height}
+		w.result(b.Class, a.box)
+		a.category, a.score = w.category(b.Label, b.ClassID), b.Score
+		w.annotations = append(w.annotations, a)
+	}
 }
 
 // category returns the id of a label: that of its class unless the label has one already.
@@ -185,8 +203,8 @@ func (w *cocoWriter) End() error {
 	boxes := jsonList{jsonWriter: w.images.jsonWriter}
 	boxes.text("\n],\"annotations\":[")
 	for i, a := range w.annotations {
-		box := cocoBox{ID: int64(i) + 1, Image: a.image, Category: a.category, Box: [4]int32{0, 0, a.width, a.height},
-			Area: int64(a.width) * int64(a.height), Outline: []int{}}
+		box := cocoBox{ID: int64(i) + 1, Image: a.image, Category: a.category, Box: a.box,
+			Area: float64(a.box[2]) * float64(a.box[3]), Outline: []int{}}
 		if score := jsonScore(a.score); !math.IsNaN(float64(a.score)) {
 			box.Score = &score
 		}

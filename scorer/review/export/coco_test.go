@@ -59,7 +59,7 @@ func TestCOCO(t *testing.T) {
 			label = fmt.Sprintf("class %d", id)
 		}
 		a, image := all.Annotations[i], all.Images[i]
-		if names[a.Category] != label || *a.Score != jsonScore(score) || a.Box != [4]int32{0, 0, 40, 30} ||
+		if names[a.Category] != label || *a.Score != jsonScore(score) || a.Box != [4]float32{0, 0, 40, 30} ||
 			a.Area != 1200 || a.Image != uint32(i+1) || a.ID != int64(i+1) {
 			t.Errorf("%q: annotation %+v of category %q", it.Entry.Path, a, names[a.Category])
 		}

@@ -37,8 +37,8 @@ type Item struct {
 	Body []byte
 }
 
-// Label returns the label of the image and its score. It is false for an image that
-// failed.
+// Label returns the label of the image and its score: those of the best box of a detector,
+// and an empty label if it has none. It is false for an image that failed.
 func (it *Item) Label() (label string, score float32, ok bool) {
 	label, _, score, ok = it.class()
 	return label, score, ok
@@ -46,6 +46,13 @@ func (it *Item) Label() (label string, score float32, ok bool) {
 
 // class is Label with the number of the class.
 func (it *Item) class() (label string, id int, score float32, ok bool) {
+	if d, ok := it.Row.Answer.(*row.Detection); ok && it.Row.Status == row.StatusOK {
+		if len(d.Boxes) == 0 {
+			return "", -1, 0, true
+		}
+		best := &d.Boxes[0]
+		return best.Label, best.ClassID, best.Score, true
+	}
 	a, ok := it.Row.Answer.(*row.Classification)
 	if !ok || a == nil || it.Row.Status != row.StatusOK {
 		return "", -1, 0, false

@@ -57,7 +57,11 @@ func (s *Selection) matches(it *Item) bool {
 		if !ok {
 			return false
 		}
-		margin, known := it.Row.Answer.(*row.Classification).Margin()
+		a, classified := it.Row.Answer.(*row.Classification)
+		if !classified {
+			return false
+		}
+		margin, known := a.Margin()
 		if !known || !s.Margin.has(margin) {
 			return false
 		}
@@ -182,8 +186,7 @@ func makePlan(ctx context.Context, r *Request) (*plan, error) {
 
 // see notes the classes of a row.
 func (p *plan) see(it *Item) {
-	a, ok := it.Row.Answer.(*row.Classification)
-	if !ok || a == nil || it.Row.Status != row.StatusOK {
+	if it.Row.Status != row.StatusOK {
 		return
 	}
 	note := func(label string, id int) {
@@ -195,9 +198,16 @@ func (p *plan) see(it *Item) {
 			p.classes[was.label] = modelClass{was.label, id}
 		}
 	}
-	note(a.Label, a.ClassID)
-	for _, c := range a.TopK {
-		note(c.Label, c.ClassID)
+	switch a := it.Row.Answer.(type) {
+	case *row.Classification:
+		note(a.Label, a.ClassID)
+		for _, c := range a.TopK {
+			note(c.Label, c.ClassID)
+		}
+	case *row.Detection:
+		for i := range a.Boxes {
+			note(a.Boxes[i].Label, a.Boxes[i].ClassID)
+		}
 	}
 }
 
