@@ -331,6 +331,10 @@ view-check: ## measure how much 50 readers of a live page change the rate of its
 nightly-check: ## measure nights that continue one another: a million images, a year, and a collection that grows (minutes)
 	BATCHSCORE_NIGHTLY_CHECK=1 go test -count=1 -timeout 60m -run '^TestNightly' -v ./bench
 
+.PHONY: joint-check
+joint-check: deps ## measure that two models in one pass cost at most 1.05 times what they cost apart, less one decoding (a minute)
+	ONNXRUNTIME_LIB='$(LIBRARY)' BATCHSCORE_JOINT_CHECK=1 go test -count=1 -timeout 20m -run '^TestJoint$$' -v ./bench
+
 .PHONY: metrics-check
 metrics-check: deps ## check alerts and dashboard with promtool, Grafana's schema, and a Prometheus and an Alertmanager that watch runs (minutes)
 	@deploy/deps/fetch.sh monitoring imagenet

@@ -20,7 +20,7 @@ import (
 const photoPixels = 680_000
 
 // photographs returns files with the sample photographs, resized to photoPixels.
-func photographs(b *testing.B) []string {
+func photographs(b testing.TB) []string {
 	b.Helper()
 	given, err := measure.ReadFolder(filepath.Join(cache(), "images", "photos"))
 	if err != nil {
