@@ -73,7 +73,7 @@ code 0. If images cannot be read, the exit code is 3.
 // exportImages say which images to export, and how.
 type exportImages struct {
 	places              placeFlags
-	to, file            string
+	to, file, head      string
 	images              recordedImages
 	status, where       string
 	labels              []string
@@ -113,6 +113,7 @@ func (f *exportImages) register(cmd *cobra.Command) {
 		fs.Uint64Var(&f.seed, "seed", 0, "choose the images of a sample by this `SEED`; another one gives another sample")
 	})
 	groupFlags(cmd, "Truth", func() {
+		registerHead(fs, &f.head)
 		fs.StringVar(&f.truth, "truth", "", "write the labels in `FILE` too (a table, or the export of an annotation tool), or folder-names")
 		fs.StringVar(&f.truthColumns, "truth-columns", "", "the `COLUMNS` of --truth that hold the image and its label, as in file,class (default by their names)")
 	})
@@ -261,9 +262,13 @@ func (f *exportImages) run(ctx context.Context, stdout, stderr io.Writer, out st
 	if err != nil {
 		return err
 	}
+	ctx = output.ForHead(ctx, f.head)
 	job, err := output.ExistingJob(ctx, st)
+	if err == nil {
+		err = oneAnswer(&job)
+	}
 	if err != nil {
-		return err
+		return explainHead(err)
 	}
 	if err := f.takes(st, job.Schema().Task); err != nil {
 		return err

@@ -81,6 +81,25 @@ func TestSeveralModels(t *testing.T) {
 	}
 	must(t, 0, "verify", filepath.Join(dir, "pieces"))
 	says(t, must(t, 0, "show", filepath.Join(dir, "both"), "--where", "age_2_score>=0", "--sort", "kind_margin"), "KIND_LABEL", "AGE_2_SCORE")
+	for name, prefix := range map[string]string{"kind": "kind", "age": "age_2"} {
+		var texts []string
+		for out, head := range map[string][]string{name: nil, "both": {"--head", prefix}} {
+			file := filepath.Join(dir, out+"-"+name+".csv")
+			must(t, 0, slices.Concat([]string{"export", filepath.Join(dir, out), "--to", "csv", "-o", file}, head)...)
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			texts = append(texts, string(text))
+			must(t, 0, slices.Concat([]string{"report", filepath.Join(dir, out), "--no-pictures", "-o", file + ".html"}, head)...)
+		}
+		if texts[0] != texts[1] || texts[0] == "" {
+			t.Errorf("--head %s exports\n%s\nand not the same as the model alone\n%s", prefix, texts[0], texts[1])
+		}
+	}
+	says(t, must(t, 64, "export", filepath.Join(dir, "both"), "--to", "csv", "-o", filepath.Join(dir, "x.csv")), "say --head kind or --head age_2")
+	says(t, must(t, 64, "report", filepath.Join(dir, "both"), "--json", "--head", "x"), `have no answer "x"; they have kind, age_2`)
+	says(t, must(t, 64, "report", filepath.Join(dir, "kind"), "--json", "--head", "kind"), "leave out --head")
 	says(t, must(t, 10, run("both", "--model", age, "--model", kind)...), "the job has kind.onnx+age-2.onnx", "this command has age-2.onnx+kind.onnx")
 	says(t, must(t, 10, run("both", "--model", kind)...), "the job has kind.onnx+age-2.onnx")
 	must(t, 0, run("next", "--model", kind, "--model", age, "--after", filepath.Join(dir, "both"))...)

@@ -72,6 +72,7 @@ The same output and flags make the same page, byte for byte.
 	fs := cmd.Flags()
 	fs.StringVarP(&f.file, "output", "o", "", "write the page to `FILE`, which ends in .html or .htm: "+
 		"a local file, an object in object storage, or - for standard output")
+	registerHead(fs, &f.head)
 	fs.StringVar(&f.truth, "truth", "", "compare the labels with those in `FILE` (CSV, Parquet, or the export of an annotation tool), or with folder-names")
 	fs.StringVar(&f.truthColumns, "truth-columns", "", "the `COLUMNS` of --truth that hold the image and its label, as in file,class (default by their names)")
 	fs.StringVar(&f.against, "against", "", "compare the rows with those of the output in `PLACE`")
@@ -112,6 +113,7 @@ condition is about 'missing'.
 type reportFlags struct {
 	places                             placeFlags
 	file, truth, truthColumns, against string
+	head                               string
 	images                             recordedImages
 	json, noPictures, noVerify         bool
 	perGallery                         int
@@ -163,9 +165,13 @@ func (f *reportFlags) run(ctx context.Context, stdout, stderr io.Writer, out str
 	if err != nil {
 		return err
 	}
+	ctx = output.ForHead(ctx, f.head)
 	job, err := output.ExistingJob(ctx, st)
+	if err == nil {
+		err = oneAnswer(&job)
+	}
 	if err != nil {
-		return err
+		return explainHead(err)
 	}
 	opt := review.Options{PerGallery: f.perGallery, Seed: f.seed, Threshold: f.threshold, Sample: sampledSides}
 	var known *truth.Set

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/joint"
@@ -102,4 +104,27 @@ func (s *modelSet) record(job *output.Job) {
 		}
 	}
 	job.Model = strings.Join(names, "+")
+}
+
+// registerHead adds the flag for the answer that a command is about.
+func registerHead(fs *pflag.FlagSet, head *string) {
+	fs.StringVar(head, "head", "", "of rows with several answers, take that of the model or output called `NAME`")
+}
+
+// oneAnswer returns an error if a command that is about one answer was given rows with
+// several.
+func oneAnswer(job *output.Job) error {
+	names := job.HeadNames()
+	if len(names) == 0 {
+		return nil
+	}
+	return usagef("its rows have several answers: say --head %s", strings.Join(names, " or --head "))
+}
+
+// explainHead makes a wrong --head wrong usage.
+func explainHead(err error) error {
+	if errors.Is(err, output.ErrNoHead) {
+		return usage(err)
+	}
+	return err
 }

@@ -441,11 +441,7 @@ func headNames(j *Job) string {
 	if len(j.Heads) == 0 {
 		return "one"
 	}
-	var names []string
-	for _, h := range j.Heads {
-		names = append(names, h.Name)
-	}
-	return strings.Join(names, ", ")
+	return strings.Join(j.HeadNames(), ", ")
 }
 
 func headText(h *JobHead) string {

@@ -42,7 +42,7 @@ func openFolder(ctx context.Context, st store.Store) (*folder, error) {
 
 // openSettled is openFolder without the listing of the parts.
 func openSettled(ctx context.Context, st store.Store) (*folder, error) {
-	job, err := ExistingJob(ctx, st)
+	job, err := existingJob(ctx, st)
 	if err != nil {
 		return nil, err
 	}
@@ -91,9 +91,33 @@ func (f *folder) Close() {
 // ExistingJob returns the record of a place that should be an output folder. If
 // there is none, the error says so and wraps store.ErrNotExist. A damaged record is
 // ErrMismatch.
+//
+// In a context of ForHead it is the record of a job with that answer alone.
 func ExistingJob(ctx context.Context, st store.Store) (Job, error) {
+	job, err := existingJob(ctx, st)
+	if name := headIn(ctx); err == nil && name != "" {
+		_, err = job.keepHead(st, name)
+	}
+	return job, err
+}
+
+// existingJob is ExistingJob with all answers.
+func existingJob(ctx context.Context, st store.Store) (Job, error) {
 	job, err := ReadJob(ctx, st)
 	return job, notOutput(ctx, st, err)
+}
+
+type headKey struct{}
+
+// ForHead returns a context in which ExistingJob, Rows and Results take an output whose rows
+// have several answers for one whose rows have that head's only. An empty name chooses none.
+func ForHead(ctx context.Context, name string) context.Context {
+	return context.WithValue(ctx, headKey{}, name)
+}
+
+func headIn(ctx context.Context) string {
+	name, _ := ctx.Value(headKey{}).(string)
+	return name
 }
 
 // notOutput says of the error of a missing record that the place is not an output folder,
@@ -343,8 +367,18 @@ func results(ctx context.Context, st store.Store, onlyNew bool, fn func(shard.En
 		return err
 	}
 	defer f.Close()
+	head := -1
+	if name := headIn(ctx); name != "" {
+		job := f.job
+		if head, err = job.keepHead(st, name); err != nil {
+			return err
+		}
+	}
 	return f.undisturbed(ctx, f.everyRow(ctx, onlyNew, func(entries []shard.Entry, rows []row.Row) error {
 		for i, r := range rows {
+			if head >= 0 {
+				r.Answer = row.AnswerOf(r.Answer, head)
+			}
 			if err := fn(entries[i], r); err != nil {
 				return err
 			}

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -430,6 +431,33 @@ func (j *Job) severalHeads() (row.Task, error) {
 	}
 	return row.Several(list)
 }
+
+// HeadNames returns the names of the answers of a row that has several; nil if it has one.
+func (j *Job) HeadNames() []string {
+	var names []string
+	for _, h := range j.Heads {
+		names = append(names, h.Name)
+	}
+	return names
+}
+
+// keepHead makes the record that of a job with one of its answers, and returns which.
+func (j *Job) keepHead(st store.Store, name string) (int, error) {
+	i := slices.IndexFunc(j.Heads, func(h JobHead) bool { return h.Name == name })
+	switch {
+	case len(j.Heads) == 0:
+		return i, fmt.Errorf("%w: rows of %s have one answer, which has no name: leave out --head", ErrNoHead, st)
+	case i < 0:
+		return i, fmt.Errorf("%w: rows of %s have no answer %q; they have %s", ErrNoHead, st, name, strings.Join(j.HeadNames(), ", "))
+	}
+	h := j.Heads[i]
+	j.Task, j.Settings, j.Width, j.Activation, j.TopK, j.Heads = h.Task, h.Settings, h.Width, h.Activation, h.TopK, nil
+	j.OutputName = strings.Join(h.Outputs, ", ")
+	return i, nil
+}
+
+// ErrNoHead means that rows have no answer of a name.
+var ErrNoHead = errors.New("no such answer")
 
 // checkHeads returns an error if the record has heads that no job has.
 func (j *Job) checkHeads() error {

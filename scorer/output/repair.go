@@ -130,7 +130,7 @@ func (r *repair) run(ctx context.Context) error {
 
 // open reads the records that cannot be created again.
 func (r *repair) open(ctx context.Context) (err error) {
-	if r.job, err = ExistingJob(ctx, r.st); err != nil {
+	if r.job, err = existingJob(ctx, r.st); err != nil {
 		if errors.Is(err, ErrMismatch) {
 			return fmt.Errorf("this cannot be repaired: %w", err)
 		}

@@ -107,7 +107,7 @@ func (v *verifier) damaged(name string, err error) bool {
 // allow the parts to be checked; the report then says why.
 func (v *verifier) open(ctx context.Context) (bool, error) {
 	var err error
-	if v.job, err = ExistingJob(ctx, v.st); err != nil {
+	if v.job, err = existingJob(ctx, v.st); err != nil {
 		if v.damaged(jobName, err) {
 			return false, nil
 		}

@@ -92,6 +92,14 @@ func (h *heads) each(answer any) []any {
 	return make([]any, len(h.parts))
 }
 
+// AnswerOf returns the answer of one head of a row with several, counted from 0.
+func AnswerOf(answer any, head int) any {
+	if a, ok := answer.(*answerOfHeads); ok {
+		return a.answers[head]
+	}
+	return nil
+}
+
 // rows calls use with each part and the row as that part sees it.
 func (h *heads) rows(r *Row, use func(p *headTask, r *Row)) {
 	own := *r
