@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -12,9 +11,7 @@ import (
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/library"
-	"github.com/batchscore/batchscore/models/networks"
 	"github.com/batchscore/batchscore/models/origin"
-	"github.com/batchscore/batchscore/models/weights"
 )
 
 func newModelsAdd() *cobra.Command {
@@ -29,7 +26,7 @@ func newModelsAdd() *cobra.Command {
 config.json and preprocessor_config.json of Hugging Face, config.json of timm, an export
 of Custom Vision, the metadata of Ultralytics' YOLO, class_indices.json and other labels.
 In a folder of timm or Hugging Face with weights of a network that "models build" knows, and
-without an ONNX file, it writes model.onnx.
+without an ONNX file, it builds the network as NAME.onnx in the models folder.
 Flags override what these say. On a terminal it asks what is still missing; elsewhere the
 error lists it. It writes the name, file, digest, task and answers to registry.yaml in the
 models folder. run finds the model there by --model NAME or by --task TASK. The file stays
@@ -57,7 +54,7 @@ from people whose programs you would run.`,
 				return err
 			}
 			// Do not register a model that cannot be run.
-			file, from, err := a.build(cmd, args[1], filepath.Join(dir, args[0]+".onnx"), replace)
+			file, from, err := builtOf(cmd, args[1], filepath.Join(dir, args[0]+".onnx"), replace)
 			if err != nil {
 				return err
 			}
@@ -102,34 +99,6 @@ type addition struct {
 	ask func(cmd *cobra.Command) func(q models.Question) (words string, ok bool)
 }
 
-// build builds the network whose weights are in a folder without a graph, as the file
-// out. It returns the model's path, and the folder whose files come with it if that is
-// another.
-func (a *addition) build(cmd *cobra.Command, path, out string, replace bool) (file, from string, err error) {
-	w := origin.WeightsIn(path)
-	if w == nil {
-		return path, "", nil
-	}
-	if _, err := os.Lstat(out); err == nil && !replace {
-		return "", "", config(fmt.Errorf("%w: %s exists; --replace replaces it", models.ErrModel, out))
-	}
-	source, err := weights.Open(cmd.Context(), w.File, weights.Options{})
-	if err != nil {
-		return "", "", config(err)
-	}
-	defer source.Close()
-	if err := os.MkdirAll(filepath.Dir(out), 0o777); err != nil {
-		return "", "", fmt.Errorf("models folder: %w", err)
-	}
-	if _, err := networks.BuildFile(cmd.Context(), out, networks.Options{
-		Network: networks.Network(w.Network), Variant: networks.Variant(w.Variant), Weights: source, Source: filepath.Base(w.File), ResizeTo: w.ResizeTo,
-	}); err != nil {
-		return "", "", config(err)
-	}
-	printf(cmd.ErrOrStderr(), "%s: built as %s of %s from %s\n", out, w.Network, w.Variant, w.File)
-	return out, filepath.Clean(path), nil
-}
-
 // open opens the model at path with what comes with it, also in the folder from, what the
 // flags say, and what the user answers. It returns all of these answers, too.
 func (a *addition) open(cmd *cobra.Command, path, from string) (*models.Model, models.Answers, error) {
@@ -138,15 +107,6 @@ func (a *addition) open(cmd *cobra.Command, path, from string) (*models.Model, m
 		read = func(file string) (*origin.Found, error) { return origin.ReadWith(file, from) }
 	}
 	found, err := read(path)
-	if err != nil {
-		built, buildErr := builtInFolder(cmd, path)
-		if buildErr != nil {
-			return nil, models.Answers{}, buildErr
-		}
-		if built {
-			found, err = origin.Read(path)
-		}
-	}
 	if err != nil {
 		return nil, models.Answers{}, config(err)
 	}

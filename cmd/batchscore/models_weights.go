@@ -2,51 +2,51 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
+	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/networks"
 	"github.com/batchscore/batchscore/models/weights"
 	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 )
 
-// builtInFolder writes model.onnx into a folder of timm or transformers that has weights but no
-// ONNX file, and reports whether it has. A folder of a network that cannot be built is
-// left as it is.
-func builtInFolder(cmd *cobra.Command, dir string) (bool, error) {
-	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return false, nil //nolint:nilerr // the caller has an error about it
-	}
-	for _, sub := range []string{".", "onnx"} {
-		entries, err := os.ReadDir(filepath.Join(dir, sub))
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			return false, err
-		}
-		for _, e := range entries {
-			if filepath.Ext(e.Name()) == ".onnx" {
-				return false, nil
-			}
+// builtOf builds the network whose weights are in a folder of timm or transformers without an
+// ONNX file, as the file out. It returns the model's path, and the folder whose files come with it
+// if that is another. Any other path it returns as it is.
+func builtOf(cmd *cobra.Command, path, out string, replace bool) (file, from string, err error) {
+	for _, pattern := range []string{"*.onnx", "onnx/*.onnx"} {
+		entries, err := fs.Glob(os.DirFS(path), pattern)
+		if err == nil && len(entries) > 0 {
+			return path, "", nil
 		}
 	}
-	file, network, variant, err := networks.Folder(dir)
+	source, network, variant, err := networks.Folder(path)
 	if errors.Is(err, networks.ErrNoNetwork) {
-		return false, nil
+		return path, "", nil
 	}
 	if err != nil {
-		return false, err
+		return "", "", err
 	}
-	source, err := weights.Open(cmd.Context(), file, weights.Options{})
+	if _, err := os.Lstat(out); err == nil && !replace {
+		return "", "", config(fmt.Errorf("%w: %s exists; --replace replaces it", models.ErrModel, out))
+	}
+	w, err := weights.Open(cmd.Context(), source, weights.Options{})
 	if err != nil {
-		return false, config(err)
+		return "", "", config(err)
 	}
-	defer source.Close()
-	out := filepath.Join(dir, "model.onnx")
-	o := networks.Options{Network: network, Variant: variant, Weights: source, Source: filepath.Base(file), Bare: true}
+	defer w.Close()
+	if err := os.MkdirAll(filepath.Dir(out), 0o777); err != nil {
+		return "", "", fmt.Errorf("models folder: %w", err)
+	}
+	o := networks.Options{Network: network, Variant: variant, Weights: w, Source: filepath.Base(source), Bare: true}
 	if _, err := networks.BuildFile(cmd.Context(), out, o); err != nil {
-		return false, err
+		return "", "", config(err)
 	}
-	_, err = printf(cmd.ErrOrStderr(), "%s: built from %s as %s of %s\n", printable.Line(out), printable.Line(filepath.Base(file)), network, variant)
-	return true, err
+	printf(cmd.ErrOrStderr(), "%s: built from %s as %s of %s\n", printable.Line(out), printable.Line(filepath.Base(source)), network, variant)
+	return out, filepath.Clean(path), nil
 }

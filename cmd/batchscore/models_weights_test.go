@@ -58,13 +58,15 @@ func TestModelsAddBuildsWeights(t *testing.T) {
 	r := must(t, 0, "models", "add", "small", dir, "--models", registry)
 	says(t, r, "built from model.safetensors as mobilenet_v3_small of timm", "224x224 pixels, 16 classes")
 	says(t, must(t, 0, "models", "inspect", "small", "--models", registry), "pillow-bicubic", "shortest side of 256", "logits")
-	// The model that is there now is taken as it is.
-	if r := must(t, 0, "models", "add", "again", dir, "--models", registry); strings.Contains(r.stderr, "built from") {
-		t.Errorf("it is built again: %s", r.stderr)
+	if r := must(t, 78, "models", "add", "small", dir, "--models", registry); !strings.Contains(r.stderr, "--replace replaces it") {
+		t.Errorf("built again: %s", r.stderr)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "model.onnx")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a file was written into the folder: %v", err)
 	}
 	other := timmFolder(t, "beit_base_patch16_224")
 	must(t, 78, "models", "add", "other", other, "--models", registry)
-	if _, err := os.Stat(filepath.Join(other, "model.onnx")); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(registry, "other.onnx")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a model is there: %v", err)
 	}
 }
