@@ -19,6 +19,9 @@ import (
 // ONNX file, as the file out. It returns the model's path, and the folder whose files come with it
 // if that is another. Any other path it returns as it is.
 func builtOf(cmd *cobra.Command, path, out string, replace bool) (file, from string, err error) {
+	if info, err := os.Stat(path); err != nil || !info.IsDir() {
+		return path, "", nil //nolint:nilerr // what reads the model has an error about it
+	}
 	for _, pattern := range []string{"*.onnx", "onnx/*.onnx"} {
 		entries, err := fs.Glob(os.DirFS(path), pattern)
 		if err == nil && len(entries) > 0 {
