@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// altered writes fetch.sh, and pins.sh next to it, in a tree of the test, with lines before
+// altered writes fetch.sh, and what it reads next to it, in a tree of the test, with lines before
 // the one that begins with a text.
 func altered(t *testing.T, before, lines string) (script string) {
 	t.Helper()
@@ -21,7 +21,7 @@ func altered(t *testing.T, before, lines string) (script string) {
 	}
 	script = filepath.Join(tree, "deploy/deps/fetch.sh")
 	write(t, script, strings.Replace(text, "\n"+before, "\n"+lines+"\n"+before, 1))
-	for _, file := range []string{"pins.sh", "nvimgcodec.txt"} {
+	for _, file := range []string{"pins.sh", "distribution.sh", "nvimgcodec.txt"} {
 		write(t, filepath.Join(filepath.Dir(script), file), read(t, file))
 	}
 	return script
@@ -30,7 +30,7 @@ func altered(t *testing.T, before, lines string) (script string) {
 // TestDefaultParts: without a part, the script fetches nothing that takes Python or is
 // large. The README's machine has no Python.
 func TestDefaultParts(t *testing.T) {
-	names := regexp.MustCompile(`(?m)^get_(\w+)\(\) \{`).FindAllStringSubmatch(read(t, "fetch.sh"), -1)
+	names := regexp.MustCompile(`(?m)^get_(\w+)\(\) \{`).FindAllStringSubmatch(read(t, "fetch.sh")+read(t, "distribution.sh"), -1)
 	var replaced strings.Builder
 	for _, name := range names {
 		fmt.Fprintf(&replaced, "get_%[1]s() { echo 'part %[1]s'; }\n", name[1])

@@ -44,6 +44,10 @@ var groups = []struct {
 		note: "From the Getty's Open Content Program. Fetched for the demo and not in the images.",
 	},
 	{
+		title: "EfficientNet-Lite0, trained, and the names of ImageNet's classes (Apache-2.0)", prefixes: []string{"efficientnet-lite0-", "@tensorflow-models/"},
+		note: "Fetched for the tests only and not in the images. The licences are in the packages.",
+	},
+	{
 		title: "A checker of web pages (MPL-2.0)", prefixes: []string{"axe-core"},
 		note: "Fetched for the tests only, which run it. Nobody passes it on.",
 	},
@@ -53,8 +57,10 @@ var groups = []struct {
 const others = `A photograph of tests (models/preprocess/webp/testdata/cat.webp; public domain: CC0 1.0)
 Chelsea, a cat, by Stefan van der Walt, from scikit-image; a part of it, and not in the images.
 
-Packages of the distribution, in the images and where apt-get installs them: libjpeg-turbo (IJG, BSD-3-Clause, Zlib), Open MPI
-(BSD-3-Clause), OpenSSH (BSD), procps (GPL-2.0, programs of their own) and the base system. Their licences are in /usr/share/doc of the image.
+Packages of the distribution, in the images and where apt-get installs them: libjpeg-turbo (IJG, BSD-3-Clause, Zlib),
+libheif and libde265 (LGPL-3.0), libavif and OpenJPEG (BSD-2-Clause), libjxl (BSD-3-Clause), and what these need, each loaded at run time as
+it is; Open MPI (BSD-3-Clause), OpenSSH (BSD), procps (GPL-2.0, programs of their own) and the base system. Their licences are in
+/usr/share/doc of the image.
 This software is based in part on the work of the Independent JPEG Group.
 
 Azurite and what it depends on (MIT, mostly), and the tools of the tests, are fetched for the tests only. Nobody passes them on.
