@@ -87,6 +87,7 @@ it is the only other decoder.`,
 			if pillow != nil {
 				versions["pillow"] = pillow.Version
 			}
+			nativeVersions(versions, given)
 			run := result.Run{Provenance: provenance(seed, versions)}
 			for _, size := range sizes {
 				pictures := given

@@ -1,6 +1,10 @@
 package main
 
 import (
+	"cmp"
+	"strings"
+
+	"github.com/batchscore/batchscore/bench/measure"
 	"github.com/batchscore/batchscore/models/preprocess/native"
 )
 
@@ -21,4 +25,17 @@ func nativeDecoders() (list []finding) {
 		list = append(list, f)
 	}
 	return list
+}
+
+// nativeVersions adds the libraries that decode some of the pictures to the versions of what
+// takes part.
+func nativeVersions(versions map[string]string, pictures []measure.Picture) {
+	for _, l := range native.Libraries() {
+		for _, p := range pictures {
+			if versions[l.Name] == "" && p.Format != "" && strings.Contains(strings.ToLower(l.Decodes), p.Format) {
+				identity, _ := l.Identity() // without it, the picture is not decoded
+				versions[l.Name] = cmp.Or(identity, "not installed")
+			}
+		}
+	}
 }

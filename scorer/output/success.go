@@ -1,9 +1,12 @@
 package output
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/batchscore/batchscore/deploy/shellquote"
@@ -325,6 +328,9 @@ func Finish(ctx context.Context, st store.Store, job Job, m *shard.Manifest, opt
 	if was.success != nil && was.success.Generation() >= was.Complete {
 		return *was.success, nil
 	}
+	if opt.Versions, err = withDecoders(ctx, st, opt.Versions); err != nil {
+		return Success{}, err
+	}
 	c := job.Chunks(m.Len())
 	done, err := Done(ctx, st, &job, c)
 	if err != nil {
@@ -401,6 +407,52 @@ func Finish(ctx context.Context, st store.Store, job Job, m *shard.Manifest, opt
 	s, err = parseSuccess(st, stored)
 	s.Mine = how == created
 	return s, err
+}
+
+// A Decoder is the record of a library that makes the pixels of some format, of the name
+// DecodersFolder + Library + ".json". A job without images of such formats has none.
+type Decoder struct {
+	Library string `json:"library"`
+	// Identity is its name and release, with those of what it decodes with; empty if the
+	// rank that met the first image does not have it, so that the rows of such images have
+	// the status unsupported.
+	Identity string `json:"identity"`
+}
+
+// DecodersFolder is where the records of decoders are in an output.
+const DecodersFolder = Folder + "decoders/"
+
+// MaxDecoder is the most bytes of such a record.
+const MaxDecoder = 1 << 12
+
+// withDecoders returns versions with the libraries of the job's records of decoders.
+func withDecoders(ctx context.Context, st store.Store, versions map[string]string) (map[string]string, error) {
+	const most = 64 // several times the libraries that there are
+	var names []string
+	err := st.List(ctx, DecodersFolder, func(o store.Object) error {
+		if names = append(names, o.Name); len(names) > most {
+			return fmt.Errorf("%s of %s: %w: there are more than %d records", DecodersFolder, st, ErrMismatch, most)
+		}
+		return nil
+	})
+	if err != nil || len(names) == 0 {
+		return versions, err
+	}
+	if versions = maps.Clone(versions); versions == nil {
+		versions = map[string]string{}
+	}
+	for _, name := range names {
+		body, _, err := store.ReadAll(ctx, st, name, MaxDecoder)
+		if err != nil {
+			return nil, err
+		}
+		var d Decoder
+		if err := json.Unmarshal(body, &d); err != nil || name != DecodersFolder+d.Library+".json" {
+			return nil, fmt.Errorf("%s of %s: %w: the record is damaged", name, st, ErrMismatch)
+		}
+		versions[d.Library] = cmp.Or(d.Identity, "not installed")
+	}
+	return versions, nil
 }
 
 // newSuccess returns a Success with everything that does not depend on the rows.

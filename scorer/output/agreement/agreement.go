@@ -15,32 +15,17 @@ import (
 	"github.com/batchscore/batchscore/scorer/store"
 )
 
-// A Decoder is the record, of the name Folder + library + ".json".
-type Decoder struct {
-	Library string `json:"library"`
-	// Identity is its name and release, with those of what it decodes with; empty if the
-	// rank that met the first image does not have it, so that the rows of such images have
-	// the status unsupported.
-	Identity string `json:"identity"`
-}
-
-// Folder is where the records are in an output.
-const Folder = output.Folder + "decoders/"
-
-// most is the most bytes of a record.
-const most = 1 << 16
-
 // Libraries implements codec.Libraries for a job. It asks the store once for each library. The
 // error for another library than the job's is output.ErrMismatch.
 type Libraries struct {
-	agree  func(Decoder) error
+	agree  func(output.Decoder) error
 	mu     sync.Mutex
 	agreed map[string]bool
 }
 
 // OnLibraries returns the Libraries of the job in out. It asks under ctx.
 func OnLibraries(ctx context.Context, out store.Store) *Libraries {
-	return &Libraries{agreed: map[string]bool{}, agree: func(d Decoder) error { return agree(ctx, out, d) }}
+	return &Libraries{agreed: map[string]bool{}, agree: func(d output.Decoder) error { return agree(ctx, out, d) }}
 }
 
 // Agree implements codec.Libraries. Any goroutine may call it.
@@ -50,28 +35,28 @@ func (l *Libraries) Agree(name, identity string) error {
 	if l.agreed[name] {
 		return nil
 	}
-	if err := l.agree(Decoder{Library: name, Identity: identity}); err != nil {
+	if err := l.agree(output.Decoder{Library: name, Identity: identity}); err != nil {
 		return err
 	}
 	l.agreed[name] = true
 	return nil
 }
 
-func agree(ctx context.Context, out store.Store, mine Decoder) error {
+func agree(ctx context.Context, out store.Store, mine output.Decoder) error {
 	body, err := json.Marshal(mine)
 	if err != nil {
 		return err
 	}
-	name := Folder + mine.Library + ".json"
+	name := output.DecodersFolder + mine.Library + ".json"
 	_, err = out.Create(ctx, name, append(body, '\n'))
 	if err == nil {
 		return nil
 	}
-	stored, _, readErr := store.ReadAll(ctx, out, name, most)
+	stored, _, readErr := store.ReadAll(ctx, out, name, output.MaxDecoder)
 	if readErr != nil {
 		return errors.Join(err, readErr)
 	}
-	var theirs Decoder
+	var theirs output.Decoder
 	if err := json.Unmarshal(stored, &theirs); err != nil {
 		return fmt.Errorf("%s of %s: %w: the record is damaged: %w", name, out, output.ErrMismatch, err)
 	}

@@ -21,7 +21,7 @@ func TestOnLibraries(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	body, _, err := store.ReadAll(t.Context(), out, agreement.Folder+"libheif.json", 1<<10)
+	body, _, err := store.ReadAll(t.Context(), out, output.DecodersFolder+"libheif.json", 1<<10)
 	if want := `{"library":"libheif","identity":"libheif 1.15.1"}` + "\n"; err != nil || string(body) != want {
 		t.Errorf("the record is %q (%v), want %q", body, err, want)
 	}
