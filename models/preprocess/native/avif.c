@@ -7,7 +7,7 @@
 #include <string.h>
 
 // From avif.h.
-enum { FORMAT_RGBA = 1, RESULT_OK = 0 };
+enum { BILINEAR = 4, FORMAT_RGBA = 1, RESULT_OK = 0 };
 
 // layout is where fields are, in units of 4 bytes.
 struct layout {
@@ -101,6 +101,8 @@ static enum bs_status decode(struct bs_picture *p) {
   avif.rgb_defaults(rgb, image);
   rgb[2] = 8; // bits
   rgb[3] = FORMAT_RGBA;
+  if (image[2] > 8)
+    rgb[4] = BILINEAR; // of chroma: by default some releases repeat that of more bits
   memcpy(rgb + layout->rgb_pixels, &p->pixels, sizeof p->pixels);
   rgb[layout->rgb_pixels + 2] = stride;
   if ((result = avif.to_rgb(image, rgb)) != RESULT_OK)

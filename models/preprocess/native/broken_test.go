@@ -33,9 +33,9 @@ func broken(t *testing.T) (d *decoder, src []byte) {
 // do is what the library is to do with an image.
 func do(src []byte, what byte) []byte { return append(bytes.Clone(src), what) }
 
-// TestBrokenLibrary tests that whatever a library does costs one image: the next one has the
+// TestFault53_BrokenLibrary tests that whatever a library does costs one image: the next one has the
 // pixels that it has alone.
-func TestBrokenLibrary(t *testing.T) {
+func TestFault53_BrokenLibrary(t *testing.T) {
 	t.Setenv("BATCHSCORE_SECRET", "s")
 	keep := seconds
 	seconds = func(header) int { return 20 }
@@ -61,6 +61,7 @@ func TestBrokenLibrary(t *testing.T) {
 		{name: "another size", what: 'W', want: "corrupt: 61x40 pixels, and its header says 60x40"},
 		{name: "16 GB of memory", what: 'M', want: "corrupt: libheif: out of memory", asan: "-"},
 		{name: "files, sockets and processes", what: 'E', want: "corrupt: libheif: 0 escapes"},
+		{name: "memory that it has not written", what: 'R', want: "corrupt: libheif: 0 of an earlier image"},
 		{name: "a crash after other images only", what: 'S'},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -97,9 +98,9 @@ func TestBrokenLibrary(t *testing.T) {
 	}
 }
 
-// TestKilledHelper tests that an image whose helper somebody kills, again and again, is not
+// TestFault53_KilledHelper tests that an image whose helper somebody kills, again and again, is not
 // blamed: the machine is, and the run ends.
-func TestKilledHelper(t *testing.T) {
+func TestFault53_KilledHelper(t *testing.T) {
 	d, src := broken(t)
 	fail, err := d.Decode(do(src, 'K'), codectest.Bounds, &codectest.Canvas{})
 	if fail != nil || err == nil || !strings.Contains(err.Error(), "its helper was killed 3 times") {

@@ -32,21 +32,24 @@ var (
 )
 
 // TestReferences compares with Pillow's plugins. Releases of the libraries round a step
-// otherwise.
+// otherwise; those in the folder near more of them: samples of 10 and 12 bits, what JPEG XL
+// makes of the coefficients of a JPEG, and JPEG 2000's YCC, which Pillow converts itself.
 func TestReferences(t *testing.T) {
 	for _, c := range []struct {
 		library *Library
 		format  codec.Format
 		most    int
+		near    int // in the folder of that name
 	}{
-		{library: HEIF, format: heic, most: 1},
-		{library: AVIF, format: avif, most: 2},
-		{library: JXL, format: jxl, most: 1},
-		{library: JP2, format: jp2, most: 0},
+		{library: HEIF, format: heic, most: 1, near: 3},
+		{library: AVIF, format: avif, most: 2, near: 4},
+		{library: JXL, format: jxl, most: 1, near: 3},
+		{library: JP2, format: jp2, most: 0, near: 1},
 	} {
 		t.Run(c.format.Name, func(t *testing.T) {
 			need(t, c.library)
 			codectest.References(t, c.format, "testdata", c.most)
+			codectest.References(t, c.format, "testdata/near", c.near)
 		})
 	}
 }

@@ -1,10 +1,15 @@
 """Writes small pictures in the formats of native libraries, and their pixels as Pillow and its plugins decode them.
 
-Needs Pillow 13, pillow-heif 1.8, pillow-jxl-plugin 1.4 and numpy.
+Needs Pillow 13, pillow-heif 1.8, pillow-jxl-plugin 1.4, numpy and OpenCV; avifenc of libavif 0.11, cjxl of libjxl 0.7 and opj_compress.
 """
 
+import io
 import os
+import struct
+import subprocess
+import tempfile
 
+import cv2
 import numpy as np
 import pillow_heif
 import pillow_jxl  # noqa: F401, registers itself
@@ -37,6 +42,25 @@ def save(name, im, **options):
     reference(name)
 
 
+def deep(width, height):
+    """A picture of 16 bits, none so large that Pillow rounds it to 256 and keeps 0."""
+    a = np.asarray(picture(width, height)).astype(np.int32) * 257 + 3 * np.arange(width)[None, :, None]
+    return a.clip(0, 65279).astype("<u2")
+
+
+def deep_png(width=73, height=59):
+    """The name of a PNG of 16 bits, for programs."""
+    name = os.path.join(tempfile.mkdtemp(), "deep.png")
+    cv2.imwrite(name, deep(width, height)[..., ::-1])
+    return name
+
+
+def run(name, *command):
+    """Writes a file by a program, whose last argument it is."""
+    subprocess.run([*command, os.path.join(FOLDER, name)], check=True, capture_output=True)
+    reference(name)
+
+
 def heic():
     save("420.heic", picture(73, 59), quality=60)
     save("422.heic", picture(64, 48), quality=70, chroma=422)
@@ -45,6 +69,15 @@ def heic():
     save("grey.heic", picture(60, 40).convert("L"), quality=70)
     save("limited.heic", picture(64, 48), quality=70, full_range_flag=0)
     save("lossless.heic", picture(64, 48), quality=-1, chroma=444, matrix_coefficients=0)
+    pillow_heif.options.GRID_TILE_SIZE = 64
+    save("grid.heic", picture(150, 100), quality=50)
+    pillow_heif.options.GRID_TILE_SIZE = 0
+    turned("turned-{}.heic")  # by irot and imir
+    for bits in (10, 12):
+        pillow_heif.options.SAVE_HDR_TO_12_BIT = bits == 12
+        f = pillow_heif.from_bytes(mode="RGB;16", size=(73, 59), data=deep(73, 59).tobytes())
+        f.save(os.path.join(FOLDER, "near/%dbit.heic" % bits), quality=70)
+        reference("near/%dbit.heic" % bits)
 
 
 def turned(name):
@@ -63,6 +96,22 @@ def avif():
     frames = [picture(48 , 32), picture(48, 32).rotate(180)]
     save("animated.avif", frames[0], quality=70, save_all=True, append_images=frames[1:])
     turned("turned-{}.avif")
+    quality = ("-s", "8", "--min", "20", "--max", "30")
+    for bits in (10, 12):
+        for chroma in (420, 444):
+            run("near/%dbit-%d.avif" % (bits, chroma), "avifenc", "-d", str(bits), "-y", str(chroma), *quality, deep_png())
+    tiles = os.path.join(tempfile.mkdtemp(), "tiles.png")
+    picture(128, 128).save(tiles)
+    run("grid.avif", "avifenc", "-s", "8", "--min", "40", "--max", "50", "--grid", "2x2", tiles)
+
+
+def recoded(name, im, **options):
+    """Writes a JPEG XL with the coefficients of a JPEG."""
+    jpeg = os.path.join(tempfile.mkdtemp(), "a.jpg")
+    im.save(jpeg, quality=85, **options)
+    with Image.open(jpeg) as im:
+        im.save(os.path.join(FOLDER, name), lossless_jpeg=True)
+    reference(name)
 
 
 def jxl():
@@ -70,6 +119,52 @@ def jxl():
     save("lossless.jxl", picture(64, 48), lossless=True)
     save("alpha.jxl", picture(64, 48, alpha=True), quality=80)
     save("grey.jxl", picture(60, 40).convert("L"), quality=80)
+    run("16bit.jxl", "cjxl", "-d", "2", deep_png())
+    whole = os.path.join(tempfile.mkdtemp(), "whole.png")
+    picture(73, 59).save(whole)
+    run("prog.jxl", "cjxl", "-d", "1", "--progressive", whole)
+    recoded("near/jpeg.jxl", picture(73, 59), subsampling=2)
+    exif = Image.Exif()
+    exif[274] = 6
+    recoded("near/turned-6.jxl", picture(40, 24), exif=exif.tobytes())
+
+
+def sixteen():
+    """16 bits. Of grey, Pillow's convert keeps no picture: the reference is rounded as Pillow rounds those of colour."""
+    y, x = np.mgrid[0:40, 0:60]
+    Image.fromarray((x * 1000 + y * 37).astype("<u2")).save(os.path.join(FOLDER, "16bit.jp2"))
+    with Image.open(os.path.join(FOLDER, "16bit.jp2")) as im:
+        upper = Image.fromarray(((np.asarray(im).astype(np.int32) + 128) >> 8).clip(0, 255).astype(np.uint8))
+    upper.convert("RGB").save(os.path.join(FOLDER, "16bit.jp2.ref.png"))
+    run("16bit-rgb.jp2", "opj_compress", "-n", "3", "-i", deep_png(40, 24), "-o")
+
+
+def palette(name):
+    """Puts a palette into the header of a grey picture of indices."""
+    def box(kind, body):
+        return struct.pack(">I", 8 + len(body)) + kind + body
+
+    def boxes(b):
+        while b:
+            n = struct.unpack(">I", b[:4])[0] or len(b)
+            yield b[4:8], b[8:n]
+            b = b[n:]
+
+    p = picture(60, 40).quantize(64)
+    f = io.BytesIO()
+    Image.frombytes("L", p.size, p.tobytes()).save(f, "JPEG2000")
+    colours = bytes((p.getpalette() + [0] * 192)[:192])
+    out = b""
+    for kind, body in boxes(f.getvalue()):
+        if kind == b"jp2h":
+            srgb = box(b"colr", bytes([1, 0, 0]) + struct.pack(">I", 16))
+            body = b"".join(srgb if k == b"colr" else box(k, b) for k, b in boxes(body))
+            body += box(b"pclr", struct.pack(">HB", 64, 3) + bytes([7, 7, 7]) + colours)
+            body += box(b"cmap", b"".join(struct.pack(">HBB", 0, 1, i) for i in range(3)))
+        out += box(kind, body)
+    with open(os.path.join(FOLDER, name), "wb") as file:
+        file.write(out)
+    reference(name)
 
 
 def jp2():
@@ -79,6 +174,11 @@ def jp2():
     save("alpha.jp2", picture(64, 48, alpha=True))
     save("grey.jp2", picture(60, 40).convert("L"))
     save("stream.j2k", picture(50, 34))
+    save("near/ycc.jp2", picture(64, 48).convert("YCbCr"))
+    save("cmyk.jp2", picture(64, 48).convert("CMYK"))
+    save("la.jp2", picture(64, 48, alpha=True).convert("LA"))
+    sixteen()
+    palette("palette.jp2")
 
 
 heic()

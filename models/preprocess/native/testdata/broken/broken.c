@@ -17,9 +17,13 @@ struct heif_error {
 
 static const struct heif_error ok = {0, 0, "ok"};
 static int last, images, wide;
-static uint8_t *pixels;
+static uint8_t *pixels, *volatile small;
 
-const char *heif_get_version(void) { return "1.99.0"; }
+#ifndef RELEASE
+#define RELEASE "1.99.0"
+#endif
+
+const char *heif_get_version(void) { return RELEASE; }
 void *heif_context_alloc(void) { return &last; }
 void heif_context_free(void *context) { (void)context; }
 void heif_image_handle_release(const void *handle) { (void)handle; }
@@ -97,6 +101,13 @@ struct heif_error heif_decode_image(const void *handle, void **image, int space,
       memset(p, 1, 1 << 20);
     }
     break;
+  case 'R': // memory that was freed, of a size that the C library keeps a list of
+    memset(small = malloc(400), 7, 400);
+    free(small);
+    small = malloc(400);
+    snprintf(message, sizeof message, "%d of an earlier image", small[200] == 7);
+    free(small);
+    return (struct heif_error){2, 0, message};
   case 'E':
     snprintf(message, sizeof message, "%d escapes", escapes());
     return (struct heif_error){2, 0, message};
