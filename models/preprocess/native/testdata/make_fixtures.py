@@ -181,7 +181,49 @@ def jp2():
     palette("palette.jp2")
 
 
+def large():
+    """Pictures of 2.6 megapixels that take few bytes, without references: for what decoding takes."""
+    width, height = 2560, 1024
+    y, x = np.mgrid[0:height, 0:width]
+    flat = Image.fromarray(np.stack([x // 320 * 30, y // 256 * 60, x // 640 * 60], -1).astype(np.uint8))
+    clear = flat.copy()
+    clear.putalpha(Image.fromarray((x // 320 * 30).astype(np.uint8)))
+    bits = np.asarray(flat).astype("<u2") * 257
+    png = os.path.join(tempfile.mkdtemp(), "flat.png")
+    cv2.imwrite(png, bits[..., ::-1])
+
+    def save(name, im, **options):
+        im.save(os.path.join(FOLDER, "large", name), **options)
+
+    def run(name, *command):
+        subprocess.run([*command, os.path.join(FOLDER, "large", name)], check=True, capture_output=True)
+
+    os.makedirs(os.path.join(FOLDER, "large"), exist_ok=True)
+    save("420.heic", flat, quality=10)
+    save("444.heic", flat, quality=10, chroma=444)
+    save("alpha.heic", clear, quality=10)
+    pillow_heif.options.SAVE_HDR_TO_12_BIT = False
+    pillow_heif.from_bytes(mode="RGB;16", size=flat.size, data=bits.tobytes()).save(os.path.join(FOLDER, "large/10bit.heic"), quality=10)
+    pillow_heif.options.GRID_TILE_SIZE = 512
+    save("grid.heic", flat, quality=10)
+    pillow_heif.options.GRID_TILE_SIZE = 0
+    save("420.avif", flat, quality=20)
+    save("444.avif", flat, quality=20, subsampling="4:4:4")
+    save("alpha.avif", clear, quality=20)
+    run("10bit.avif", "avifenc", "-d", "10", "-y", "444", "-s", "8", "--min", "40", "--max", "50", png)
+    save("lossy.jxl", flat, quality=30)
+    save("lossless.jxl", flat, lossless=True)
+    save("alpha.jxl", clear, quality=30)
+    run("progressive.jxl", "cjxl", "-d", "4", "--progressive", png)
+    save("grey.jp2", flat.convert("L"))
+    save("rgb.jp2", flat)
+    save("alpha.jp2", clear)
+    save("lossy.jp2", flat, irreversible=True, quality_mode="rates", quality_layers=[400])
+    save("tiles.jp2", flat, tile_size=(512, 512))
+
+
 heic()
 avif()
 jxl()
 jp2()
+large()
