@@ -42,13 +42,16 @@ func (p *picture) orientation() codec.Orientation {
 
 // trackSize returns the size of the pictures of the first track that has any.
 func trackSize(src []byte) (width, height int, ok bool) {
-	within := map[string]bool{"moov": true, "trak": true, "mdia": true, "minf": true, "stbl": true}
+	within := []string{"moov", "trak", "mdia", "minf", "stbl"} // each of them in the one before
+	depth := 0
 	var look func(kind string, body []byte, whole bool) error
 	look = func(kind string, body []byte, whole bool) error {
 		switch {
-		case within[kind]:
+		case depth < len(within) && kind == within[depth]:
+			depth++
 			_ = boxes(body, look) // the library tells what is damaged
-		case kind == "stsd" && !ok:
+			depth--
+		case depth == len(within) && kind == "stsd" && !ok:
 			f := fields{b: body}
 			f.full()
 			f.uint(4)

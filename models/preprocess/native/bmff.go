@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"math/bits"
 	"slices"
 
 	"github.com/batchscore/batchscore/models/preprocess/codec"
@@ -15,6 +16,7 @@ import (
 var (
 	errCut    = errors.New("ends within a box")
 	errDamage = errors.New("a box that cannot be read")
+	errMany   = errors.New("more items, references or properties than a picture has")
 )
 
 // boxes calls yield with each box in b, until it returns an error. The last one may be
@@ -77,12 +79,18 @@ func (f *fields) full() (version byte, flags uint32) {
 	return byte(v >> 24), uint32(v & 0xffffff)
 }
 
-type extent struct{ offset, length uint64 }
+// What is kept of a file's boxes is bounded, since a few bytes of it may stand for more memory.
+// Pictures have one item for each tile of theirs, and few properties.
+const (
+	mostItems      = 1 << 17 // and references between them
+	mostProperties = 1 << 15 // as many as an index of 15 bits tells apart
+	mostOfItem     = 255     // properties
+)
 
 type item struct {
 	kind       string
-	extents    []extent // in the file
-	properties []int    // in the order in which they apply
+	end        uint64 // of its data in the file: where the last of its extents ends
+	properties []int  // in the order in which they apply
 }
 
 type property struct {
@@ -97,11 +105,13 @@ type meta struct {
 	properties []property
 	parts      map[uint32][]uint32 // the items of which one is made
 	auxiliary  map[uint32][]uint32 // such as the alpha of one
+	references int                 // in parts and auxiliary
 }
 
+// item returns an item, or nil for one more than mostItems.
 func (m *meta) item(id uint32) *item {
 	i := m.items[id]
-	if i == nil {
+	if i == nil && len(m.items) < mostItems {
 		i = &item{}
 		m.items[id] = i
 	}
@@ -128,7 +138,7 @@ func readMeta(body []byte) (*meta, error) {
 		case "iinf":
 			return m.readInfos(&f)
 		case "iloc":
-			m.readLocations(&f)
+			return m.readLocations(&f)
 		case "iprp":
 			return m.readProperties(f.b)
 		case "iref":
@@ -160,12 +170,16 @@ func (m *meta) readInfos(f *fields) error {
 		}
 		id := uint32(f.uint(size))
 		f.uint(2)
-		m.item(id).kind = string(f.bytes(4))
+		i := m.item(id)
+		if i == nil {
+			return errMany
+		}
+		i.kind = string(f.bytes(4))
 		return nil
 	})
 }
 
-func (m *meta) readLocations(f *fields) {
+func (m *meta) readLocations(f *fields) error {
 	version, _ := f.full()
 	sizes := f.uint(2)
 	offset, length, base, index := int(sizes>>12), int(sizes>>8&15), int(sizes>>4&15), int(sizes&15)
@@ -182,16 +196,32 @@ func (m *meta) readLocations(f *fields) {
 			method = f.uint(2) & 15
 		}
 		f.uint(2)
-		start := f.uint(base)
-		for e := f.uint(2); e > 0 && !f.short; e-- {
+		start, extents := f.uint(base), f.uint(2)
+		if index+offset+length == 0 { // they take no bytes, and are all the same
+			extents = min(extents, 1)
+		}
+		if extents == 0 || method != 0 {
+			f.bytes(int(extents) * (index + offset + length))
+			continue
+		}
+		i := m.item(id)
+		if i == nil {
+			return errMany
+		}
+		for ; extents > 0 && !f.short; extents-- {
 			f.uint(index)
 			at, long := start+f.uint(offset), f.uint(length)
-			if method == 0 && !f.short {
-				i := m.item(id)
-				i.extents = append(i.extents, extent{at, long})
+			if end, carry := bits.Add64(at, long, 0); carry > 0 {
+				i.end = math.MaxUint64
+			} else if !f.short {
+				i.end = max(i.end, end)
 			}
 		}
 	}
+	if f.short {
+		return errDamage
+	}
+	return nil
 }
 
 func (m *meta) readProperties(b []byte) error {
@@ -199,6 +229,9 @@ func (m *meta) readProperties(b []byte) error {
 		switch kind {
 		case "ipco":
 			return boxes(body, func(kind string, body []byte, whole bool) error {
+				if len(m.properties) == mostProperties {
+					return errMany
+				}
 				m.properties = append(m.properties, property{kind, body})
 				return nil
 			})
@@ -211,10 +244,16 @@ func (m *meta) readProperties(b []byte) error {
 					size = 4
 				}
 				i := m.item(uint32(f.uint(size)))
+				if i == nil {
+					return errMany
+				}
 				for a := f.uint(1); a > 0 && !f.short; a-- {
 					index := int(f.uint(1) & 0x7f)
 					if flags&1 != 0 {
 						index = index<<8 | int(f.uint(1))
+					}
+					if len(i.properties) == mostOfItem {
+						return errMany
 					}
 					i.properties = append(i.properties, index-1)
 				}
@@ -234,6 +273,9 @@ func (m *meta) readReferences(f *fields) error {
 		from := uint32(f.uint(size))
 		for n := f.uint(2); n > 0 && !f.short; n-- {
 			to := uint32(f.uint(size))
+			if m.references++; m.references > mostItems {
+				return errMany
+			}
 			switch kind {
 			case "dimg":
 				m.parts[from] = append(m.parts[from], to)
@@ -257,10 +299,8 @@ func (m *meta) cut(id uint32, size uint64) bool {
 			continue
 		}
 		seen[id] = true
-		for _, e := range i.extents {
-			if e.offset > size || e.length > size-e.offset {
-				return true
-			}
+		if i.end > size {
+			return true
 		}
 		todo = append(append(todo, m.parts[id]...), m.auxiliary[id]...)
 	}
@@ -319,7 +359,7 @@ func readPicture(src []byte) (p picture, fail *codec.Failure) {
 		return err
 	})
 	switch {
-	case m == nil && errors.Is(err, errDamage), m != nil && errors.Is(err, errDamage):
+	case errors.Is(err, errDamage), errors.Is(err, errMany):
 		return p, codec.Fail(codec.StatusCorrupt, "%v", err)
 	case m == nil && err != nil:
 		return p, codec.Fail(codec.StatusTruncated, "%v", err)
