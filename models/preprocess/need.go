@@ -78,16 +78,19 @@ func (s Spec) canvasNeed(n codec.Need, shown *shown) int64 {
 		if s.Fit == SquarePad {
 			bytes += int64(width)*4 + storeAlign
 		}
-		axes := int64(1)
-		if s.Augment == FiveCrop || s.Augment == TenCrop {
-			axes = 3 // both ends and the middle
-		}
-		bytes += (axes - 1) * (p.axisNeed(inputsW, g.resizedW, g.w) + p.axisNeed(inputsH, g.resizedH, g.h))
-		bytes += p.axisNeed(inputsW, g.resizedW, g.w) + p.axisNeed(inputsH, g.resizedH, g.h)
+		bytes += s.tables(inputsW, g.w)*p.axisNeed(inputsW, g.resizedW, g.w) + s.tables(inputsH, g.h)*p.axisNeed(inputsH, g.resizedH, g.h)
 		bytes += s.workNeed(p, width, inputsH, g)
 		most = max(most, bytes)
 	}
 	return most
+}
+
+// tables returns how many tables of an axis are kept at once.
+func (s Spec) tables(inputs, n int) int64 {
+	if s.Augment != FiveCrop && s.Augment != TenCrop || max(inputs, n) >= largeAxis {
+		return 1
+	}
+	return 3 // both ends and the middle
 }
 
 // taps returns the most weights of an output.

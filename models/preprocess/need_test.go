@@ -50,6 +50,9 @@ func TestNeed_Canvas(t *testing.T) {
 						c := newCanvas(s)
 						c.use(kernels)
 						c.Prepare(size[0], size[1], o, scales)
+						if s.Augment != "" { // the tables of the other views
+							c.render(make([]byte, s.RowBytes()))
+						}
 						most = max(most, c.held())
 						c.free()
 					}

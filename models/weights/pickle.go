@@ -524,6 +524,14 @@ func (u *unpickler) object(op byte) error {
 	if !ok1 || !ok2 {
 		return errors.New("a call of something other than a name")
 	}
+	if len(args) > 0 {
+		if list, ok := args[0].(*pyList); ok {
+			// Its elements are copied, and one list may be the argument of many calls.
+			if u.steps += len(list.items); u.steps > maxInstructions {
+				return fmt.Errorf("its calls copy more than %d elements", maxInstructions)
+			}
+		}
+	}
 	made, err := call(name, args)
 	u.push(made)
 	return err
