@@ -19,11 +19,12 @@ import (
 func Find(src []byte) (preview []byte, o codec.Orientation) {
 	o = 1
 	var most int64
+	left := mostSegments
 	take := func(at uint64) {
 		if at >= uint64(len(src)) {
 			return
 		}
-		if pixels := pixelsOf(src[at:]); pixels > most {
+		if pixels := pixelsOf(src[at:], &left); pixels > most {
 			most, preview = pixels, src[at:]
 		}
 	}
@@ -38,7 +39,7 @@ func Find(src []byte) (preview []byte, o codec.Orientation) {
 	if preview != nil || dng { // whose tiles may be JPEGs
 		return preview, o
 	}
-	for at := 0; ; {
+	for at := 0; left > 0; {
 		next := bytes.Index(src[at:], []byte("\xff\xd8\xff"))
 		if next < 0 {
 			return preview, o
@@ -47,7 +48,12 @@ func Find(src []byte) (preview []byte, o codec.Orientation) {
 		take(uint64(at))
 		at++
 	}
+	return preview, o
 }
+
+// mostSegments is how many segments of JPEGs are looked at in a file. Files have fewer than
+// 1,000, but a segment may have the beginnings of further JPEGs in it, and each of those too.
+const mostSegments = 1 << 20
 
 // byteOrder returns the byte order of a TIFF, or of a file that differs from one in its number.
 func byteOrder(src []byte) (binary.ByteOrder, bool) {
@@ -89,6 +95,7 @@ func (d *directories) walk() {
 	for n := 0; len(left) > 0 && n < most; n++ {
 		at := left[0]
 		left = append(left[1:], d.read(at)...)
+		left = left[:min(len(left), most)]
 	}
 }
 
@@ -175,13 +182,14 @@ func (d *directories) values(e []byte) (values []uint64) {
 }
 
 // pixelsOf returns how many pixels a JPEG has, or 0 for what is not a JPEG with samples of 8 bits
-// in codes with loss: those without loss are the sensor's.
-func pixelsOf(b []byte) int64 {
+// in codes with loss: those without loss are the sensor's. It looks at no more segments than are
+// left, and takes those that it has looked at from them.
+func pixelsOf(b []byte, left *int) int64 {
 	if len(b) < 4 || b[0] != 0xff || b[1] != 0xd8 {
 		return 0
 	}
 	pixels := int64(0)
-	for at := 2; at+4 <= len(b) && b[at] == 0xff; {
+	for at := 2; at+4 <= len(b) && b[at] == 0xff && *left > 0; *left-- {
 		marker, size := b[at+1], int(binary.BigEndian.Uint16(b[at+2:]))
 		body := b[at+4:]
 		if size < 2 || size-2 > len(body) {

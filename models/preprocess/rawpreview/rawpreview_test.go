@@ -24,9 +24,24 @@ func TestPixels(t *testing.T) {
 		{name: "a segment beyond the end", src: []byte("\xff\xd8\xff\xe0\xff\xff")},
 		{name: "nothing"},
 	} {
-		if got := pixelsOf(c.src); got != c.want {
+		left := mostSegments
+		if got := pixelsOf(c.src, &left); got != c.want {
 			t.Errorf("%s: %d pixels, want %d", c.name, got, c.want)
 		}
+	}
+}
+
+// TestWorkIsBounded tests files whose segments have the beginning of another JPEG in them each,
+// which take minutes where all are followed.
+func TestWorkIsBounded(t *testing.T) {
+	chain := bytes.Repeat([]byte("\xff\xe0\x00\x04\xff\xd8"), 1<<20)
+	first := append([]byte("FUJIFILMCCD-RAW "), jpeg(0xc0, 3, 3)...)
+	if preview, _ := Find(append(first, append([]byte("\xff\xd8"), chain...)...)); !bytes.HasPrefix(preview, jpeg(0xc0, 3, 3)) {
+		t.Error("the preview before them is not found")
+	}
+	left := 1000
+	if pixels := pixelsOf(append([]byte("\xff\xd8"), chain...), &left); pixels != 0 || left != 0 {
+		t.Errorf("%d pixels, and %d segments are left, want 0 and 0", pixels, left)
 	}
 }
 
