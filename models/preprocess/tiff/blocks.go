@@ -107,6 +107,26 @@ func (t *picture) partBytes(w int) int {
 // coded returns how many bytes the lines of the blocks in row j of the grid have.
 func (t *picture) coded(j int) int { return t.lines(t.rows(j)) * t.lineBytes() }
 
+// checkWork bounds the coded bytes of all blocks: many of them may be the same place in the
+// file, and coded bytes may decode to nothing. Blocks that are equal, of which some writers
+// store one, are within the bound: such a block is small for the pixels that it codes.
+func (t *picture) checkWork() {
+	const small = 256
+	if t.fail != nil || t.compression == uncompressed {
+		return
+	}
+	n, work := t.planes()*t.across*t.down, int64(0)
+	most := small*int64(n) + codec.MaxPasses*int64(len(t.src))
+	for i := range n {
+		data, _ := t.block(i) // a failure is found later
+		work += int64(len(data))
+		most += codec.MaxPasses * int64(t.coded(i/t.across%t.down))
+	}
+	if work > most {
+		t.refuse(codec.Fail(codec.StatusTooLarge, "%d blocks with %d coded bytes in a file of %d bytes", n, work, len(t.src)))
+	}
+}
+
 // checkBlocks checks that the file holds every block, before memory is taken for pixels.
 func (t *picture) checkBlocks() *codec.Failure {
 	if t.compression == oldJPEG {
@@ -168,6 +188,9 @@ func (t *picture) block(i int) ([]byte, *codec.Failure) {
 		count = need // by the size of the picture: the counts are not used
 	case count == 0:
 		count = left // as libtiff estimates it
+		if t.inner == nil && t.compression != jpeg && t.compression != webP && t.compression != oldJPEG {
+			count = min(count, 256+codec.MaxPasses*need) // no coding takes more
+		}
 	}
 	return t.src[offset:][:count], nil
 }

@@ -129,6 +129,7 @@ func (d *decoder) walkHead(src []byte, bounds codec.Bounds) (*picture, *codec.Fa
 	}
 	t.readMeaning()
 	t.readBlocks(bounds)
+	t.checkWork()
 	if dir.fail != nil {
 		return nil, dir.fail
 	}
