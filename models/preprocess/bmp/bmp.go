@@ -276,6 +276,8 @@ func find(src []byte, bounds codec.Bounds) (*header, []byte, *codec.Failure) {
 		// Add the first header, which a clipboard leaves out.
 		const first, most = "BM\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", 4096 // more than other headers and a palette
 		head, left = append([]byte(first), src[:min(len(src), most)]...), len(first)
+	} else if !isBMP(src) { // in an icon
+		return nil, nil, codec.Fail(codec.StatusUnsupported, "a bitmap whose header is not that of a BMP")
 	}
 	b, fail := read(head)
 	if fail != nil {

@@ -121,7 +121,10 @@ func plainBMP(src []byte) ([]byte, *codec.Failure) {
 		return nil, codec.Fail(codec.StatusCorrupt, "the picture is neither PNG nor BMP")
 	}
 	b := bytes.Clone(src)
-	height := int32(binary.LittleEndian.Uint32(b[8:])) / 2
+	width, height := int32(binary.LittleEndian.Uint32(b[4:])), int32(binary.LittleEndian.Uint32(b[8:]))/2
+	if width <= 0 || height == 0 {
+		return nil, codec.Fail(codec.StatusCorrupt, "size of %dx%d", width, height)
+	}
 	binary.LittleEndian.PutUint32(b[8:], uint32(height))
 	binary.LittleEndian.PutUint16(b[12:], 1) // planes, which some writers leave out
 	return b, nil
