@@ -9,7 +9,7 @@ import (
 
 // Format is the entry of Sun raster in the table of formats.
 var Format = codec.Format{
-	Name: "Sun raster", Extensions: "ras sun", Signatures: []string{"\x59\xa6\x6a\x95"},
+	Name: "Sun raster", Extensions: "ras sun sr im1 im8", Signatures: []string{"\x59\xa6\x6a\x95"},
 	New: codec.Stateless(decode, need),
 }
 
