@@ -104,7 +104,8 @@ func exitCode(err error, sig os.Signal) int {
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, output.ErrIncomplete),
 		errors.Is(err, scorer.ErrPaused), errors.Is(err, deploy.ErrUnreachable),
 		errors.Is(err, deploy.ErrRankFailed), errors.Is(err, nvimgcodec.ErrFailed),
-		errors.Is(err, models.ErrDevice), errors.Is(err, models.ErrOutOfMemory), diskFull(err):
+		errors.Is(err, models.ErrDevice), errors.Is(err, models.ErrOutOfMemory), diskFull(err),
+		errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
 		return 75
 	}
 	return 1

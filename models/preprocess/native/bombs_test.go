@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/batchscore/batchscore/models/preprocess/codec/codectest"
 )
@@ -73,5 +74,21 @@ func TestBoxesTakeLittleMemory(t *testing.T) {
 				t.Errorf("a file of %d bytes takes %d of memory, more than %d", len(c.src), took, most)
 			}
 		})
+	}
+}
+
+// TestHelperEndsWithItsParent tests that a helper whose library never returns ends when the
+// other end of its pipe is closed, as it is when the process that started it is killed.
+func TestHelperEndsWithItsParent(t *testing.T) {
+	d, src := broken(t)
+	h, err := d.library.start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.close()
+	time.AfterFunc(200*time.Millisecond, func() { _ = h.requests.Close() })
+	o, err := h.decode(task{src: do(src, 'P'), width: 60, height: 40, memory: 1 << 20, seconds: 20})
+	if want := "ended with exit status 0"; err != nil || o.died != want {
+		t.Errorf("%q, %v, want %q", o.died, err, want)
 	}
 }

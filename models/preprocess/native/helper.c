@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -118,6 +120,23 @@ static void give_up(void) {
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); // no dump of memory, whatever handles them
 }
 
+// watch ends the process when the one that started it has ended, which closes the pipe.
+static void *watch(void *unused) {
+  struct pollfd requests = {.fd = BS_REQUESTS};
+  for (;;)
+    if (ppoll(&requests, 1, NULL, NULL) > 0)
+      _exit(0);
+  return unused;
+}
+
+static void start_watch(void) {
+  pthread_attr_t small;
+  pthread_t thread;
+  pthread_attr_init(&small);
+  pthread_attr_setstacksize(&small, 256 << 10);
+  pthread_create(&thread, &small, watch, NULL); // without it the process ends after its image
+}
+
 static void *load(const char *files, char *text) {
   char list[1024];
   snprintf(list, sizeof list, "%s", files);
@@ -150,8 +169,10 @@ static void helper(const char *name, const char *files) {
   void *library = load(files, reply.text);
   if (library != NULL && l->open(library, reply.text))
     reply.status = BS_OK;
-  if (reply.status == BS_OK)
+  if (reply.status == BS_OK) {
     reply.sealed = (uint32_t)bs_seal();
+    start_watch(); // sealed too
+  }
   answer(&reply);
   if (reply.status != BS_OK)
     _exit(0);

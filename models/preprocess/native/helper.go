@@ -67,17 +67,17 @@ func (l *Library) start() (_ *helper, err error) {
 	}()
 	fd, err := unix.MemfdCreate("batchscore-"+l.Name, unix.MFD_CLOEXEC)
 	if err != nil {
-		return nil, fmt.Errorf("memory to share with a decode helper: %w", err)
+		return nil, advised(fmt.Errorf("memory to share with a decode helper: %w", err))
 	}
 	h.shared = os.NewFile(uintptr(fd), "shared memory")
 	in, requests, err := os.Pipe()
 	if err != nil {
-		return nil, err
+		return nil, advised(err)
 	}
 	h.requests, theirs = requests, append(theirs, in)
 	replies, out, err := os.Pipe()
 	if err != nil {
-		return nil, err
+		return nil, advised(err)
 	}
 	h.replies, theirs = replies, append(theirs, out)
 
@@ -104,7 +104,7 @@ func (l *Library) start() (_ *helper, err error) {
 		_ = f.Close()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("a decode helper for %s: %w", l.Name, err)
+		return nil, advised(fmt.Errorf("a decode helper for %s: %w", l.Name, err))
 	}
 	h.cmd = cmd
 	var r C.struct_bs_reply
@@ -117,6 +117,14 @@ func (l *Library) start() (_ *helper, err error) {
 	}
 	h.identity, h.sealed = text, r.sealed != 0
 	return h, nil
+}
+
+// advised adds to the error of a process that has too many files open what helps.
+func advised(err error) error {
+	if errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) {
+		return fmt.Errorf("%w: raise the limit of open files (ulimit -n), or lower --decoders, and run again", err)
+	}
+	return err
 }
 
 // close ends the helper and frees what it shares.

@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #if defined(__x86_64__)
 #define BS_ARCH AUDIT_ARCH_X86_64
@@ -49,13 +50,12 @@ int bs_seal(void) {
       ALLOW(__NR_rt_sigprocmask),
       ALLOW(__NR_rt_sigreturn),
       ALLOW(__NR_sigaltstack),
-      ALLOW(__NR_tgkill),
       ALLOW(__NR_getpid),
       ALLOW(__NR_gettid),
       ALLOW(__NR_getrusage),
       ALLOW(__NR_setrlimit),
       ALLOW(__NR_getrlimit),
-      ALLOW(__NR_prlimit64),
+      ALLOW(__NR_ppoll),
       ALLOW(__NR_sched_yield),
       ALLOW(__NR_sched_getaffinity),
       ALLOW(__NR_set_robust_list),
@@ -68,6 +68,17 @@ int bs_seal(void) {
       ALLOW(__NR_sysinfo),
       ALLOW(__NR_uname),
       ALLOW(__NR_restart_syscall),
+      // Signals and limits of this process only.
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_tgkill, 0, 4),
+      LOAD(args[0]),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)getpid(), 0, 1),
+      RETURN(SECCOMP_RET_ALLOW),
+      RETURN(SECCOMP_RET_ERRNO | EPERM),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_prlimit64, 0, 4),
+      LOAD(args[0]),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 1),
+      RETURN(SECCOMP_RET_ALLOW),
+      RETURN(SECCOMP_RET_ERRNO | EPERM),
       // clone3 has its flags in memory, where they cannot be looked at: the C library
       // then calls clone, which may make threads and no processes.
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_clone3, 0, 1),
