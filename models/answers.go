@@ -194,6 +194,9 @@ func (m *merged) add(g Given) {
 	if m.Name == "" {
 		m.Name = g.Name
 	}
+	if m.Detector != nil && !m.Detector.Suppresses() {
+		g.Overlap, g.Agnostic = nil, nil // of the detector that a weaker origin took it for
+	}
 	mine, its := reflect.ValueOf(&m.Answers).Elem(), reflect.ValueOf(g.Answers)
 	for i := range its.NumField() {
 		have, v := mine.Field(i), its.Field(i)

@@ -120,6 +120,30 @@ func TestSeveralModels(t *testing.T) {
 	}
 }
 
+// An answer that is not made of one row of classes says which output it is, so that no other output
+// continues the job, nor keeps its rows.
+func TestOneOutputOfSeveral(t *testing.T) {
+	needRuntime(t)
+	in, dir := pictures(t, 6), t.TempDir()
+	model := graphtest.WriteSeveral(t, 0, 1)
+	run := func(out, output string, args ...string) []string {
+		return slices.Concat([]string{"run", "--provider", "cpu", "--images", in, "--out", filepath.Join(dir, out), "--model", model,
+			"--resize", "pillow-bilinear", "--fit", "stretch", "--bgr=false", "--output-name", output}, args)
+	}
+	area, best := graphtest.MapOutput+":embed", graphtest.BestOutput+":embed"
+	must(t, 75, run("area", area, "--chunk", "2", "--batch", "2", "--budget-images", "2")...)
+	says(t, must(t, 10, run("area", best)...), "outputs that the answer is made of: the job has "+graphtest.MapOutput+", this command has "+graphtest.BestOutput)
+	must(t, 0, run("area", area)...)
+	says(t, must(t, 10, run("area", best)...), "the job has "+graphtest.MapOutput)
+	must(t, 0, run("alone", best)...)
+	says(t, must(t, 0, run("after", best, "--after", filepath.Join(dir, "area"))...), "no row of", graphtest.MapOutput+" there, "+graphtest.BestOutput+" here")
+	alone, _ := answersIn(t, filepath.Join(dir, "alone"))
+	if after, _ := answersIn(t, filepath.Join(dir, "after")); !bytes.Equal(after, alone) {
+		t.Errorf("after rows of another output:\n%s\nwant\n%s", after, alone)
+	}
+	says(t, must(t, 10, run("area", best, "--retry", "failed")...), "the job has "+graphtest.MapOutput)
+}
+
 // Models that cannot share a decoding, or a name, are refused before anything is written.
 func TestSeveralModelsThatDoNotGoTogether(t *testing.T) {
 	in, out := pictures(t, 2), filepath.Join(t.TempDir(), "out")

@@ -70,18 +70,45 @@ func (r *reader) readUltralytics() {
 func (r *reader) detector(a *models.Answers) {
 	a.Task, a.Resize, a.Fit = to(models.Detect), to(preprocess.OpenCVLinear), to(preprocess.Letterbox)
 	a.Pad, a.Overlap = []float32{114, 114, 114}, to[float32](0.7)
-	n := int64(len(a.Labels))
-	shape := r.file.Outputs[0].Shape
+	if len(r.file.Outputs) == 1 && len(r.file.Outputs[0].Shape) == 3 {
+		a.Detector = r.arrangement(int64(len(a.Labels)), r.file.Outputs[0].Shape, a)
+	}
 	switch {
-	case len(shape) != 3 || len(r.file.Outputs) != 1:
-	case shape[1] == 4+n:
-		a.Detector = to(models.YOLOv8)
-	case shape[2] == 5+n:
-		a.Detector = to(models.YOLOv5)
-	case shape[2] == 6:
-		a.Detector, a.Overlap = to(models.Boxes), nil
+	case a.Detector == nil:
+		r.note("its outputs are none of the arrangements of boxes here, or could be several")
+	case *a.Detector == models.Boxes:
+		a.Overlap = nil
 	}
-	if a.Detector == nil {
-		r.note("its outputs are none of the arrangements of boxes here")
+}
+
+// arrangement returns how the boxes of n classes are arranged in an output of that shape,
+// [1,rows,columns]; nil if that is not certain. A graph that suppresses boxes itself gives 6
+// numbers of each, as many as the older arrangement has for a single class: the metadata tells
+// them apart, or the number of boxes.
+func (r *reader) arrangement(n int64, shape []int64, a *models.Answers) *models.Detector {
+	args, _ := r.file.Lookup("args")
+	end2end, _ := r.file.Lookup("end2end")
+	width, height := int64(r.width), int64(r.height)
+	if a.Width != nil {
+		width = int64(*a.Width)
 	}
+	if a.Height != nil {
+		height = int64(*a.Height)
+	}
+	cells := int64(0)
+	for _, stride := range []int64{8, 16, 32} {
+		cells += (width / stride) * (height / stride)
+	}
+	rows, columns := shape[1], shape[2]
+	switch {
+	case columns == 6 && (end2end == "True" || strings.Contains(args, "'nms': True")):
+		return to(models.Boxes)
+	case rows == 4+n && columns != 6, rows == 4+n && columns == cells:
+		return to(models.YOLOv8)
+	case columns == 5+n && columns != 6, columns == 5+n && rows == 3*cells && cells > 0:
+		return to(models.YOLOv5)
+	case columns == 6 && (n != 1 || rows > 0 && cells > 0):
+		return to(models.Boxes)
+	}
+	return nil
 }

@@ -176,6 +176,8 @@ func (c *comparison) compareModels(have, want *Job) {
 	model(difference{what: "--activation", have: unnamed(have.Activation), want: unnamed(want.Activation), give: flagged("--activation", have.Activation)})
 	model(difference{what: "--output-name", have: unnamed(have.OutputName), want: unnamed(want.OutputName),
 		give: flagged("--output-name", have.OutputName), leave: unless(have.OutputName, "--output-name")})
+	model(difference{what: "outputs that the answer is made of", have: outputNames(have), want: outputNames(want),
+		do: "give the --output-name, or the output_names of model.yaml, that the job has"})
 	model(decoder(have.JPEGDecoder, want.JPEGDecoder))
 	if have.LabelsDigest == want.LabelsDigest {
 		return
@@ -191,6 +193,15 @@ func (c *comparison) compareModels(have, want *Job) {
 		d.have = short(have.LabelsDigest)
 	}
 	model(d)
+}
+
+// outputNames returns the outputs of Job.Outputs, for people.
+func outputNames(j *Job) string {
+	var names []string
+	for _, name := range j.Outputs {
+		names = append(names, shellquote.Quote(name))
+	}
+	return unnamed(strings.Join(names, ", "))
 }
 
 // settingsText describes what a task was told; empty if nothing.
@@ -304,6 +315,7 @@ var pixelFields = []struct{ name, none string }{
 	{"augment", "none"},
 	{"orientation", "upright"},
 	{"scaled_decode", "false"},
+	{"raw_preview", "false"},
 	{"scale", "1"},
 	{"mean", "0,0,0"},
 	{"std", "1,1,1"},

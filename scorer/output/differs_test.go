@@ -1,6 +1,7 @@
 package output
 
 import (
+	"errors"
 	"reflect"
 	"slices"
 	"strings"
@@ -11,13 +12,15 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/row"
+	"github.com/batchscore/batchscore/scorer/store/mem"
 )
 
 // recordedJob is a job as a record has it.
 func recordedJob() Job {
 	return Job{Images: "az://acme/photos", Files: listing.Pictures, Max: 100, Model: "m.onnx", ModelDigest: "sha256:m",
 		PreprocessDigest: "sha256:p", LabelsDigest: "sha256:l", LabelsFile: "labels.txt", Preprocess: &preprocess.Spec{Width: 8, Height: 8},
-		Task: "classify", Activation: "softmax", OutputName: "probs", JPEGDecoder: "libjpeg-turbo", Precision: "", Int8: ExactInt8, Device: "cpu",
+		Task: "classify", Activation: "softmax", OutputName: "probs", Outputs: []string{"map_a"},
+		JPEGDecoder: "libjpeg-turbo", Precision: "", Int8: ExactInt8, Device: "cpu",
 		Batch: 4, Chunk: 100, MaxPixels: 1000, MaxBytes: 2000, MaxMemory: 3000, Decoding: 2, TopK: 5, Format: row.JSONL, RowForm: row.Newest,
 		ClaimForm: claimForm, PartForm: partForm, MaxErrors: "10%", ID: "a", Created: time.Unix(1, 0)}
 }
@@ -38,8 +41,10 @@ var rowFields = map[string]struct {
 	"Settings":         {change: func(j *Job) { j.Settings = &models.Settings{Normalize: true} }, says: "settings of the task"},
 	"Heads": {change: func(j *Job) { j.Heads = []JobHead{{Name: "kind"}, {Name: "look", Task: "embed"}} },
 		says: "answers of a row: one there, kind, look here"},
-	"Activation":    {change: func(j *Job) { j.Activation = "sigmoid" }, says: "--activation: softmax there, sigmoid here"},
-	"OutputName":    {change: func(j *Job) { j.OutputName = "logits" }, says: "--output-name: probs there, logits here"},
+	"Activation": {change: func(j *Job) { j.Activation = "sigmoid" }, says: "--activation: softmax there, sigmoid here"},
+	"OutputName": {change: func(j *Job) { j.OutputName = "logits" }, says: "--output-name: probs there, logits here"},
+	"Outputs": {change: func(j *Job) { j.Outputs = []string{"map_b"} },
+		says: "outputs that the answer is made of: map_a there, map_b here"},
 	"JPEGDecoder":   {change: func(j *Job) { j.JPEGDecoder = "go" }, says: "JPEG decoder: libjpeg-turbo there, go here"},
 	"Precision":     {change: func(j *Job) { j.Precision = TF32 }, says: "precision: the model's own there, tf32 here"},
 	"Int8":          {change: func(j *Job) { j.Int8 = "" }, says: "sums of 8-bit products"},
@@ -100,6 +105,81 @@ func TestEveryFieldIsComparedOrNot(t *testing.T) {
 	}
 	if n := reflect.TypeFor[Job]().NumField(); len(rowFields)+len(otherFields) != n {
 		t.Errorf("%d fields are in the lists, and a job has %d", len(rowFields)+len(otherFields), n)
+	}
+}
+
+// contractOthers are the fields of a contract that rows do not depend on by themselves.
+var contractOthers = map[string]string{
+	"Name": "for people", "Classes": "follows from the outputs and labels", "HeadName": "recorded in Heads, where there are some",
+	"TransformInput": "says what the graph does", "Source": "for people", "SourceDigest": "for people",
+}
+
+// TestContractIsCompared: whatever a contract says of rows is in the record, for every task, so
+// that another contract of the same model file never continues a job, nor keeps its rows.
+func TestContractIsCompared(t *testing.T) {
+	job := func(c models.Contract) Job { // as a command makes it
+		t.Helper()
+		task, err := row.ForContract(&c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		j := recordedJob()
+		j.PreprocessDigest, j.LabelsDigest, j.Preprocess = c.PreprocessDigest(), c.LabelsDigest(), &c.Preprocess
+		j.Activation, j.OutputName, j.Precision = string(c.Output), c.OutputName, c.Precision
+		j.SetAnswers(&c, task, 5)
+		return j
+	}
+	vector := models.Contract{Task: models.Embed, Classes: 4, Output: models.Independent, Outputs: []models.Output{{Name: "map_a", Shape: []int{4}}}}
+	boxes := models.Contract{Task: models.Detect, Classes: 1, Output: models.Independent, Labels: []string{"a"},
+		Settings: models.Settings{Detector: models.YOLOv8, Threshold: 0.5, MaxBoxes: 9}, Outputs: []models.Output{{Name: "one", Shape: []int{5, 3}}}}
+	differ := func(name string, from models.Contract, change func(*models.Contract)) {
+		t.Helper()
+		to := from
+		change(&to)
+		have, want := job(from), job(to)
+		if Differs(have, want) == "" || Differs(want, have) == "" {
+			t.Errorf("%s differs, and nothing is said", name)
+		}
+		if err := compare(new(mem.Store), have, want); !errors.Is(err, ErrMismatch) {
+			t.Errorf("%s differs, and the job continues: %v", name, err)
+		}
+	}
+	changes := map[string]func(*models.Contract){
+		"Task":       func(c *models.Contract) { c.Task = models.Raw },
+		"Preprocess": func(c *models.Contract) { c.Preprocess.RawPreview = true },
+		"Output":     func(c *models.Contract) { c.Output = models.Sigmoid },
+		"OutputName": func(c *models.Contract) { c.OutputName, c.Outputs = "row", nil },
+		"Labels":     func(c *models.Contract) { c.Labels = []string{"b"} },
+		"Settings":   func(c *models.Contract) { c.Settings.Normalize = true },
+		"Outputs":    func(c *models.Contract) { c.Outputs = []models.Output{{Name: "map_b", Shape: []int{4}}} },
+		"Heads":      func(c *models.Contract) { c.HeadName, c.Heads = "one", []models.Head{c.HeadOf("two")} },
+		"Precision":  func(c *models.Contract) { c.Precision = "fp16" },
+	}
+	for i := range reflect.TypeFor[models.Contract]().NumField() {
+		name := reflect.TypeFor[models.Contract]().Field(i).Name
+		change, isCompared := changes[name]
+		switch _, isOther := contractOthers[name]; {
+		case isCompared == isOther:
+			t.Errorf("%s of a contract is in both lists or in none: do rows depend on it?", name)
+		case isCompared:
+			differ(name, vector, change)
+		}
+	}
+	for i := range reflect.TypeFor[models.Settings]().NumField() {
+		differ("Settings."+reflect.TypeFor[models.Settings]().Field(i).Name, boxes, func(c *models.Contract) {
+			switch v := reflect.ValueOf(&c.Settings).Elem().Field(i); v.Kind() {
+			case reflect.Float32:
+				v.SetFloat(v.Float() + 0.25)
+			default:
+				changeField(t, v)
+			}
+		})
+	}
+	differ("an output of a detector", boxes, func(c *models.Contract) { c.Outputs = []models.Output{{Name: "many", Shape: []int{5, 3}}} })
+	classes := models.Contract{Classes: 2, Output: models.Logits, OutputName: "logits"}
+	differ("an output of classes", classes, func(c *models.Contract) { c.OutputName = "aux" })
+	if j := job(classes); j.Outputs != nil || j.Settings != nil || j.Width != 0 {
+		t.Errorf("the record of a classifier has %v, %v and %d, which no such record has", j.Outputs, j.Settings, j.Width)
 	}
 }
 

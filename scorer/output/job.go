@@ -56,6 +56,10 @@ type Job struct {
 	Activation string `json:"activation,omitempty"`
 	// OutputName names the output that is used, of a model with several.
 	OutputName string `json:"output_name,omitempty"`
+	// Outputs names the outputs that the answer is made of, in the order of its numbers, if
+	// it is not made of one row of classes. OutputName is then empty, and so is Outputs of a
+	// job with Heads, each of which has its own.
+	Outputs []string `json:"outputs,omitempty"`
 	// JPEGDecoder names the decoder, because decoders differ in the last bit.
 	JPEGDecoder string `json:"jpeg_decoder"`
 	// Precision of the computation: that of the model, or TF32, or row.Simulated if
@@ -393,7 +397,7 @@ const mostHeads = 64
 // settings and width, and the heads if there are several. asked is how many of the best
 // classes an answer is to list.
 func (j *Job) SetAnswers(c *models.Contract, task row.Task, asked int) {
-	j.Heads = nil
+	j.Heads, j.Outputs = nil, nil
 	list := row.HeadsOf(c, asked)
 	for i, h := range list {
 		one := JobHead{Name: h.Name, Task: h.Task, Width: h.Width, Activation: string(h.Activation), TopK: h.TopK}
@@ -416,6 +420,9 @@ func (j *Job) SetAnswers(c *models.Contract, task row.Task, asked int) {
 	}
 	if j.Task = row.RecordedName(task); j.Task != "" {
 		j.Settings, j.Width = &c.Settings, c.AnswerWidth()
+	}
+	for _, o := range c.Outputs {
+		j.Outputs = append(j.Outputs, o.Name)
 	}
 }
 

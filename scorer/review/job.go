@@ -66,7 +66,7 @@ func facts(record *output.Job, s *output.Success) []Fact {
 	exact("Model digest", record.ModelDigest)
 	put("Labels file", record.LabelsFile)
 	exact("Labels digest", record.LabelsDigest)
-	put("Output of the model", cmp.Or(record.OutputName, "its only one"))
+	put("Output of the model", cmp.Or(record.OutputName, strings.Join(record.Outputs, ", "), "its only one"))
 	put("Scores", record.Activation)
 	put("Precision", record.Precision)
 	put("Preprocessing", preprocessing(record.Preprocess))
