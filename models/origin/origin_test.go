@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -237,6 +238,67 @@ func TestRead(t *testing.T) {
 			}
 			if len(c.notes) == 0 && notes != "" {
 				t.Errorf("notes are %q", notes)
+			}
+		})
+	}
+}
+
+// TestArrangementsOfUltralytics: an output of 6 numbers for each box is that of a graph that
+// suppresses boxes itself, or of the older arrangement for one class. Nothing is guessed.
+func TestArrangementsOfUltralytics(t *testing.T) {
+	t.Parallel()
+	one, three := "{0: 'a'}", "{0: 'a', 1: 'b', 2: 'c'}"
+	const any = -1
+	for _, c := range []struct {
+		name, names   string
+		rows, columns int64
+		metadata      []string
+		want          models.Detector // empty for none
+	}{
+		{name: "plain", names: three, rows: 7, columns: 84, want: models.YOLOv8},
+		{name: "plain of one class", names: one, rows: 5, columns: 84, want: models.YOLOv8},
+		{name: "older", names: three, rows: 252, columns: 8, want: models.YOLOv5},
+		{name: "older of one class", names: one, rows: 252, columns: 6, want: models.YOLOv5},
+		{name: "suppressed", names: three, rows: 300, columns: 6, want: models.Boxes},
+		{name: "suppressed of one class", names: one, rows: 300, columns: 6, want: models.Boxes},
+		{name: "suppressed, as many boxes as cells", names: one, rows: 252, columns: 6,
+			metadata: []string{"args", "{'batch': 1, 'nms': True}"}, want: models.Boxes},
+		{name: "suppressed, few boxes", names: one, rows: 5, columns: 6, metadata: []string{"end2end", "True"}, want: models.Boxes},
+		{name: "suppressed, any number", names: one, rows: any, columns: 6, metadata: []string{"args", "{'nms': True}"}, want: models.Boxes},
+		{name: "one class, any number", names: one, rows: any, columns: 6, metadata: []string{"args", "{'nms': False}"}},
+		{name: "none", names: three, rows: 9, columns: 9},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			graph := edited(t, func(m *onnxpb.ModelProto) {
+				with(slices.Concat([]string{"description", "Ultralytics YOLO11n model", "author", "Ultralytics", "task", "detect", "imgsz", "[64, 64]",
+					"names", c.names}, c.metadata)...)(m)
+				shape := &onnxpb.TensorShapeProto{}
+				for _, d := range []int64{1, c.rows, c.columns} {
+					one := &onnxpb.TensorShapeProto_Dimension{Value: &onnxpb.TensorShapeProto_Dimension_DimValue{DimValue: d}}
+					if d == any {
+						one.Value = &onnxpb.TensorShapeProto_Dimension_DimParam{DimParam: "boxes"}
+					}
+					shape.Dim = append(shape.Dim, one)
+				}
+				m.Graph.Output[0].Type.GetTensorType().Shape = shape
+			})
+			found, err := Read(folder(t, map[string]string{"model.onnx": graph}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			a := models.Combine(found.Given)
+			switch {
+			case a.Detector == nil:
+				if c.want != "" || !strings.Contains(strings.Join(found.Notes, " "), "could be several") {
+					t.Errorf("no detector, want %q; notes %q", c.want, found.Notes)
+				}
+			case *a.Detector != c.want || (a.Overlap != nil) != c.want.Suppresses():
+				t.Errorf("detector %s with overlap %v, want %q", *a.Detector, a.Overlap, c.want)
+			}
+			// The arrangement can be said by hand, whatever overlap the metadata's has.
+			by := models.Combine(append([]models.Given{{From: "flags", Answers: models.Answers{Detector: to(models.Boxes)}}}, found.Given...))
+			if *by.Detector != models.Boxes || by.Overlap != nil {
+				t.Errorf("by hand it is %s with overlap %v", *by.Detector, by.Overlap)
 			}
 		})
 	}

@@ -145,7 +145,7 @@ func TestContractIsCompared(t *testing.T) {
 		}
 	}
 	changes := map[string]func(*models.Contract){
-		"Task":       func(c *models.Contract) { c.Task = models.Raw },
+		"Task":       func(c *models.Contract) { c.Task, c.Settings.Columns = models.Raw, []string{"a", "b", "c", "d"} },
 		"Preprocess": func(c *models.Contract) { c.Preprocess.RawPreview = true },
 		"Output":     func(c *models.Contract) { c.Output = models.Sigmoid },
 		"OutputName": func(c *models.Contract) { c.OutputName, c.Outputs = "row", nil },
