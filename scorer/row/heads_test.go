@@ -180,3 +180,28 @@ func TestHeadsWithColumnsOfOneName(t *testing.T) {
 		})
 	}
 }
+
+// TestHeadsListTheirOwn: the first answer lists no classes, and the second lists as many as its
+// record says, whatever the first one does.
+func TestHeadsListTheirOwn(t *testing.T) {
+	c := manyHeads()
+	task, err := Several([]Head{
+		{Name: "tags", Task: models.MultiLabel, Settings: models.Settings{Threshold: 0.5}, Width: 2, Activation: models.Independent},
+		{Name: "kind", Task: models.Classify, Width: 3, Activation: models.Probabilities, TopK: 2},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Task, c.HeadName, c.Output, c.Classes = models.MultiLabel, "tags", models.Independent, 2
+	c.Labels, c.Settings = []string{"wet", "old"}, models.Settings{Threshold: 0.5}
+	c.Heads = []models.Head{{Name: "kind", Output: models.Probabilities, Classes: 3, Labels: []string{"cat", "dog", "cow"}}}
+	answers := Schema{Task: task, Form: Newest}.NewAnswers(c, 0)
+	answers.Grow(1)
+	r := Row{Path: "a.jpg", Status: StatusOK}
+	if err := answers.Fill(0, []float32{0.9, 0.1, 0.1, 0.7, 0.2}, preprocess.Placement{}, &r); err != nil {
+		t.Fatal(err)
+	}
+	if kind := r.Answer.(*answerOfHeads).answers[1].(*Classification); kind.Label != "dog" || len(kind.TopK) != 2 {
+		t.Errorf("%+v, want dog first of 2", kind)
+	}
+}
