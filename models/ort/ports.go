@@ -23,6 +23,9 @@ type ports struct {
 	parts   []int
 	width   int
 	varying bool // the graph decides the size of an output
+	// together are the outputs, for each head that detects, of which row i is about the same box
+	// in all, and whose number of rows the graph decides.
+	together [][]int
 }
 
 // match finds the ports of a session that fit the contract.
@@ -55,6 +58,7 @@ func match(m *models.Model, inputs, outputs []port) (ports, error) {
 	if p.outputs, p.parts, err = matchOutputs(m, outputs, batch); err != nil {
 		return ports{}, err
 	}
+	p.together = varyTogether(c, p.outputs, p.parts)
 	if p.varying && batch > 1 {
 		return ports{}, fmt.Errorf("it takes %d images at a time, and how many rows it gives for each cannot be told", batch)
 	}
@@ -182,6 +186,24 @@ func matchOutputs(m *models.Model, all []port, batch int64) (list []output, part
 		}
 	}
 	return list, parts, nil
+}
+
+// varyTogether returns ports.together.
+func varyTogether(c *models.Contract, list []output, parts []int) (groups [][]int) {
+	for i := range c.HeadCount() {
+		h := c.Head(i)
+		n := len(h.OutputsUsed())
+		var group []int
+		for _, j := range parts[:n] {
+			if list[j].varies {
+				group = append(group, j)
+			}
+		}
+		if parts = parts[n:]; h.Task == models.Detect && len(group) > 1 {
+			groups = append(groups, group)
+		}
+	}
+	return groups
 }
 
 func matchOutput(found port, want models.Output, row bool, batch int64) (o output, err error) {
@@ -322,7 +344,8 @@ func (b *batch) collect(w *window, lo, hi int) error {
 // collectVarying copies the outputs whose size the graph decides, of one image.
 func (b *batch) collectVarying(w *window, image int) error {
 	p := &b.engine.ports
-	return b.engine.api.tensors(w.run.binding, func(j int, t port, data unsafe.Pointer) error {
+	given := make([]int, len(p.outputs)) // rows of each output
+	err := b.engine.api.tensors(w.run.binding, func(j int, t port, data unsafe.Pointer) error {
 		o := &p.outputs[j]
 		if !o.varies {
 			return nil
@@ -331,6 +354,7 @@ func (b *batch) collectVarying(w *window, image int) error {
 		if err != nil {
 			return fmt.Errorf("%w: %s: output %q: %w", models.ErrModel, b.engine.model.Path, o.name, err)
 		}
+		given[j] = rows
 		at := 0
 		for _, part := range p.parts {
 			if part == j {
@@ -342,6 +366,26 @@ func (b *batch) collectVarying(w *window, image int) error {
 		}
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	if err := p.sameRows(given); err != nil {
+		return fmt.Errorf("%w: %s: %w", models.ErrModel, b.engine.model.Path, err)
+	}
+	return nil
+}
+
+// sameRows returns an error if outputs that are about the same boxes have other numbers of rows.
+func (p *ports) sameRows(given []int) error {
+	for _, group := range p.together {
+		for _, j := range group[1:] {
+			if first := group[0]; given[j] != given[first] {
+				return fmt.Errorf("output %q has %d rows for an image, and output %q has %d: a row of each is one box",
+					p.outputs[first].name, given[first], p.outputs[j].name, given[j])
+			}
+		}
+	}
+	return nil
 }
 
 // rowsOf returns how many rows a tensor of such an output has.

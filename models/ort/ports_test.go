@@ -140,6 +140,47 @@ func TestVaryingOutputs(t *testing.T) {
 	}
 }
 
+// Outputs of boxes, labels and scores have a row for each box: where one has fewer, boxes would be
+// without a class. Other heads' outputs may have any number.
+func TestVaryingOutputs_OtherNumbersOfRows(t *testing.T) {
+	head := func(name string, outputs ...string) models.Head {
+		h := models.Head{Name: name, Task: models.Detect, Classes: 10}
+		for _, o := range outputs {
+			h.Outputs = append(h.Outputs, models.Output{Name: o, Shape: []int{10, 2}, Varies: true})
+		}
+		return h
+	}
+	seeds := []int{0, 1, 2, 3, 4, 5, 6, 7}
+	apart := open(t, several(t, 1, head("a", graphtest.AboveOutput), head("b", graphtest.HigherOutput)), Options{})
+	differ := false
+	for _, row := range numbersOf(t, apart, seeds...) {
+		above, higher := 0, 0
+		for _, v := range row[:10] {
+			if v > 0.1 {
+				above++
+			}
+			if v > 0.2 {
+				higher++
+			}
+		}
+		differ = differ || above != higher
+	}
+	if !differ {
+		t.Fatal("both outputs have as many rows for all images")
+	}
+	for _, outputs := range [][]string{{graphtest.AboveOutput, graphtest.HigherOutput}, {graphtest.HigherOutput, graphtest.AboveInOutput}} {
+		e := open(t, several(t, 1, head("a", graphtest.AboveOutput), head("b", outputs...)), Options{})
+		b := newBatch(t, e, len(seeds))
+		for i, seed := range seeds {
+			picture(b.Pixels[i*len(b.Pixels)/len(seeds):][:len(b.Pixels)/len(seeds)], seed)
+		}
+		err := e.Score(context.Background(), b, 0, len(seeds))
+		if !errors.Is(err, models.ErrModel) || !strings.Contains(err.Error(), "rows for an image, and output") {
+			t.Errorf("%v: got %v, want ErrModel", outputs, err)
+		}
+	}
+}
+
 func TestOutputsThatDoNotFit(t *testing.T) {
 	needLibrary(t)
 	for _, c := range []struct {

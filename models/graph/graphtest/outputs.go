@@ -19,6 +19,7 @@ const (
 	// Only with a batch of 1: 0 and the class of each score above 1/10.
 	AboveOutput   = "above"    // int64 [K,2], where K is the number of such scores
 	AboveInOutput = "above_in" // float32 [1,K,2], the same
+	HigherOutput  = "higher"   // int64 [L,2], the same for each score above 1/5
 )
 
 // WriteSeveral writes a model for uint8 images of 32 x 32 with several outputs, of that
@@ -59,6 +60,8 @@ func WriteSeveral(t testing.TB, batch int64, seed uint32) string {
 		rows := g.Transpose("rows", at, 1, 0)
 		g.Output(AboveOutput, rows)
 		floats := g.Cast("row_floats", rows, graph.Float32)
+		more := g.Relu("higher_scores", g.Sub("over_more", high, least))
+		g.Output(HigherOutput, g.Transpose("higher_rows", g.Node("NonZero", "higher_at", []graph.Value{more}, int64s, []int64{2, graph.Dynamic}), 1, 0))
 		perm := g.Node("ConstantOfShape", "zero_axes", []graph.Value{g.Cast("axis_count", g.Weights("count",
 			func() ([]float32, error) { return []float32{1}, nil }, 1), int64s)}, graph.Float32, []int64{1})
 		axes := g.Cast("axes", perm, int64s)
