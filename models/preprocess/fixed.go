@@ -52,7 +52,7 @@ func (a *axis) setFixed(p policy, key axisKey) {
 
 // position returns the input before the middle of an output, and how far that is behind it.
 func position(out int, scale float64) (at int, x float32) {
-	exact := float32((float64(out)+0.5)*scale - 0.5)
+	exact := float32(float64((float64(out)+0.5)*scale) - 0.5)
 	floor := float32(math.Floor(float64(exact)))
 	return int(floor), exact - floor
 }

@@ -126,7 +126,7 @@ func sinc(x float64) float64 {
 
 // halfPixel treats pixels as areas, whose middle is at a half.
 func halfPixel(i, inputs, outputs int) float64 {
-	return (float64(i)+0.5)*(float64(inputs)/float64(outputs)) - 0.5
+	return float64((float64(i)+0.5)*(float64(inputs)/float64(outputs))) - 0.5
 }
 
 // asymmetric lets the first pixels coincide, but not the last.

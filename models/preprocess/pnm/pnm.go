@@ -281,7 +281,7 @@ func (f *file) fromFloats(px codec.Pixels) {
 		for i := range line {
 			v := math.Float32frombits(f.order.Uint32(stored[4*i:]))
 			if largest <= 1 {
-				v = v*255 + 0.5
+				v = float32(v*255) + 0.5 // rounded twice on every processor
 			}
 			switch {
 			case v >= 255:

@@ -88,7 +88,7 @@ func (t *picture) chroma() *chroma {
 		luma = []float32{0.299, 0.587, 0.114}
 	}
 	const one = 1 << 16
-	factor := func(f float32) int32 { return int32(float64(min(max(f, 0), 2))*one + 0.5) }
+	factor := func(f float32) int32 { return int32(float64(float64(min(max(f, 0), 2))*one) + 0.5) }
 	red, blue := 2-2*luma[0], 2-2*luma[2]
 	toRed, toBlue := factor(red), factor(blue)
 	crGreen, cbGreen := factor(luma[0]*red/luma[1]), factor(luma[2]*blue/luma[1])
