@@ -165,6 +165,14 @@ func TestFault22_AnotherModelOnResume(t *testing.T) {
 				"to continue the job, give --width 224, and leave out --bgr and --orientation and --mean; or",
 			},
 		},
+		"previews of raw files": {
+			change: func(j *Job) {
+				j.PreprocessDigest = "sha256:x"
+				j.Preprocess = &preprocess.Spec{Width: 224, Height: 224, RawPreview: true}
+			},
+			kind: ErrMismatch,
+			says: []string{"--raw-preview: the job has false, this command has true", "leave out --raw-preview"},
+		},
 		"preprocessing of an older record": {
 			change: func(j *Job) { j.PreprocessDigest, j.Preprocess = "sha256:x", nil },
 			kind:   ErrMismatch,
