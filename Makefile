@@ -387,6 +387,14 @@ zoo-check: deps ## add and run models of transformers, timm and packages without
 	ONNXRUNTIME_LIB='$(LIBRARY)' BATCHSCORE_ZOO_PYTHON='$(OWN_MODEL)/torch/bin/python' BATCHSCORE_ZOO_PACKAGES='$(ZOO)' \
 		go test -count=1 -timeout 60m -run '^TestZoo$$' -v ./cmd/batchscore
 
+.PHONY: crops-check
+crops-check: deps ## cut trained networks into models of vectors, compare with ONNX Runtime from Python, and look up crops of photographs
+	@test -x '$(OWN_MODEL)/torch/bin/python' || python3 -m venv '$(OWN_MODEL)/torch'
+	@'$(OWN_MODEL)/torch/bin/pip' install --quiet --disable-pip-version-check --require-hashes -r cmd/batchscore/testdata/own-model/torch.txt
+	deploy/deps/fetch.sh imagenet
+	ONNXRUNTIME_LIB='$(LIBRARY)' BATCHSCORE_CROPS=100 BATCHSCORE_CROPS_PYTHON='$(OWN_MODEL)/torch/bin/python' \
+		go test -count=1 -timeout 30m -run '^TestCropsFindTheirPhotograph$$' -v ./cmd/batchscore
+
 .PHONY: chaos
 chaos: RANKS = 3
 chaos: deps ## disturb ranks, network and storage for CHAOS on a schedule (CHAOS_SEED, RANKS), and verify

@@ -3,8 +3,12 @@ package models
 import (
 	"cmp"
 	"errors"
+	"fmt"
+	"path/filepath"
 	"slices"
+	"strings"
 
+	"github.com/batchscore/batchscore/deploy/shellquote"
 	"github.com/batchscore/batchscore/models/onnxfile"
 )
 
@@ -21,6 +25,11 @@ type Inspection struct {
 	Outputs []Port `json:"outputs"`
 	// Ending is what the graph's last operators say about the scores.
 	Ending string `json:"ending,omitempty"`
+	// Features is the tensor after the pooling, or before the last layer, which suits as a
+	// vector of an image. Empty if the graph does not show it.
+	Features string `json:"features,omitempty"`
+	// FeatureNumbers is how many numbers it has for an image.
+	FeatureNumbers int64 `json:"feature_numbers,omitempty"`
 	// Operators are in order of how often they occur.
 	Operators []OperatorCount `json:"operators"`
 	// Parameters is the elements that training learns: weights, biases, and the
@@ -92,6 +101,7 @@ func Inspect(path string, o OpenOptions) (*Inspection, error) {
 	err = m.complete(f, o)
 	if m.OutputName != "" && m.OutputShape != nil {
 		in.Ending = m.ending.String()
+		in.Features, in.FeatureNumbers = m.Features()
 	}
 	if err != nil {
 		in.Refused = err.Error()
@@ -101,11 +111,32 @@ func Inspect(path string, o OpenOptions) (*Inspection, error) {
 		}
 		return in, nil
 	}
+	if !m.Contract.Classifies() {
+		in.Features, in.FeatureNumbers = "", 0
+	}
 	in.Contract, in.Conflicts = &m.Contract, m.Conflicts
 	if m.Golden != nil {
 		in.GoldenImages = len(m.Golden.Images)
 	}
 	return in, nil
+}
+
+// Features returns the tensor that suits as a vector of an image, that after the pooling or
+// before the last layer, and how many numbers it has for an image. The name is empty if the graph does not show it.
+func (m *Model) Features() (tensor string, numbers int64) {
+	numbers, _ = onnxfile.Row(m.featureSizes)
+	return m.features, numbers
+}
+
+// cutHint says how to get vectors from a model of classes.
+func (m *Model) cutHint() string {
+	tensor, numbers := m.Features()
+	if tensor == "" {
+		return ""
+	}
+	file := strings.TrimSuffix(m.Path, filepath.Ext(m.Path)) + "-features.onnx"
+	return fmt.Sprintf("; the %d numbers of its tensor %q, before its last layers, make vectors: batchscore models cut %s -o %s",
+		numbers, tensor, shellquote.Quote(m.Path), shellquote.Quote(file))
 }
 
 func portsOf(values []onnxfile.ValueInfo) []Port {

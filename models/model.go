@@ -49,6 +49,10 @@ type Model struct {
 	used used
 	// ending is how the graph ends before that output.
 	ending ending
+	// features is the tensor that suits as a vector of an image, with its sizes for one
+	// image; empty if the graph does not show it.
+	features     string
+	featureSizes []int64
 
 	// Batch is the only batch size that the graph accepts; 0 means any.
 	Batch int

@@ -52,6 +52,7 @@ func (m *Model) readOutput(f *onnxfile.File, layers []Given) error {
 	}
 	out.Shape = row
 	m.ending = ending{f.Ending(out)}
+	m.features, m.featureSizes = f.Features(out)
 	return nil
 }
 

@@ -183,7 +183,13 @@ func (a *Answers) takeSettings(c *Contract) {
 			}
 		}
 	case Embed:
-		a.Normalize, a.Element = &s.Normalize, to(cmp.Or(s.Element, ElementFloat32))
+		// The defaults are not answers, so that a flag does not contradict them.
+		if s.Normalize {
+			a.Normalize = &s.Normalize
+		}
+		if s.Element != "" {
+			a.Element = &s.Element
+		}
 	case Raw:
 		a.Columns = s.Columns
 	case Detect:
@@ -324,8 +330,14 @@ func (m *Model) activate(a *merged) error {
 	from := a.from["output"]
 	switch {
 	case a.is(Embed) || a.is(Raw):
-		if a.Output != nil && from != graphOrigin && !strings.HasPrefix(from, presetOrigin) {
+		switch hint := m.cutHint(); {
+		case a.Output == nil:
+		case from == metadataOrigin && hint != "":
+			return fmt.Errorf("its own contract says that it gives scores of classes (%s), not what the task %s takes%s", *a.Output, *a.Task, hint)
+		case from != graphOrigin && !strings.HasPrefix(from, presetOrigin):
 			return fmt.Errorf("activation belongs to scores of classes, and the numbers of the task %s are taken as they are (%s)", *a.Task, from)
+		case a.is(Embed) && from == graphOrigin && hint != "":
+			m.Conflicts = append(m.Conflicts, fmt.Sprintf("the vectors hold scores of classes, because the graph %s%s", m.ending, hint))
 		}
 		a.Output = nil
 	case a.is(Detect):

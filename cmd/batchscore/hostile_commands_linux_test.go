@@ -68,6 +68,7 @@ func TestHostileCommands(t *testing.T) {
 		"models check":   {{place}},
 		"models convert": {{place, "-o", "new.onnx", "--precision", "fp16"}},
 		"models fuse":    {{place, "-o", "new.onnx"}},
+		"models cut":     {{place, "-o", "new.onnx"}, {place, planted, "-o", "new.onnx"}},
 		"models golden":  {{place, "--images", images}},
 		"doctor":         {{}, {"--images", place}},
 		"gpu-check":      {{"--out", place}, {"--only", planted}},

@@ -19,7 +19,7 @@ the scores it should.`,
 		Args: subcommandOnly,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	groupCommands(cmd, "Make", newModelsBuild(), newModelsImport(), newModelsConvert(), newModelsFuse())
+	groupCommands(cmd, "Make", newModelsBuild(), newModelsImport(), newModelsConvert(), newModelsFuse(), newModelsCut())
 	groupCommands(cmd, "Register", newModelsAdd(), newModelsList(), newModelsRemove())
 	groupCommands(cmd, "Inspect and check", newModelsInspect(), newModelsGolden(), newModelsCheck())
 	return cmd

@@ -169,6 +169,10 @@ func printInspection(out io.Writer, in *inspected) error {
 	if in.Ending != "" {
 		printf(w, "scores\tthe graph %s\n", in.Ending)
 	}
+	if in.Features != "" {
+		printf(w, "vectors\t'batchscore models cut %s -o FILE' gives the %d numbers of %s, before the last layers\n",
+			shellquote.Quote(in.Path), in.FeatureNumbers, in.Features)
+	}
 	printf(w, "operators\t%s\n", counted(in.Operators))
 	printf(w, "parameters\t%s%s\n", grouped(in.Parameters), precisions(in.Inspection))
 	work := "unknown: the sizes of " + counted(in.Unknown)

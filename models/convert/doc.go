@@ -3,6 +3,7 @@
 //
 //   - [Fuse] puts cast, layout, channel order and normalisation in front of a float
 //     model, which then takes images of bytes, [N,H,W,3].
+//   - [Cut] keeps the part that computes one tensor, as a model of vectors.
 //   - [Half] stores weights and activations as float16.
 //   - [Quantize] stores convolutions as int8, with scales learned from a folder of
 //     images.
