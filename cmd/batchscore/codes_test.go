@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -58,6 +59,14 @@ func TestDeviceFaultMayBeTriedAgain(t *testing.T) {
 		if code := exitCode(test.err, nil); code != test.want {
 			t.Errorf("%v: exit code %d, want %d", test.err, code, test.want)
 		}
+	}
+}
+
+// TestTooManyOpenFiles tests that a machine's limit is not an image's fault, nor final.
+func TestTooManyOpenFiles(t *testing.T) {
+	err := fmt.Errorf("score images of chunk 3: %w", &os.PathError{Op: "open", Path: os.DevNull, Err: syscall.EMFILE})
+	if code := exitCode(err, nil); code != 75 {
+		t.Errorf("%v: exit code %d, want 75", err, code)
 	}
 }
 

@@ -98,7 +98,8 @@ const (
 	// Letterbox resizes the whole image to the largest size within Width x Height that
 	// has its aspect, rounding as ultralytics's LetterBox does, and surrounds it with Pad.
 	Letterbox Fit = "letterbox"
-	// PillowPad is Letterbox as Pillow's ImageOps.pad rounds.
+	// PillowPad is Letterbox as Pillow's ImageOps.pad rounds, but of an image at least one pixel
+	// is shown, where Pillow 13 shows none of a very long one.
 	PillowPad Fit = "pillow-pad"
 	// SquarePad surrounds the image with Pad before the resize, to a square of its longer
 	// side, as LLaVA's expand2square does, and stretches that.

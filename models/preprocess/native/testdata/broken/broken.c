@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 struct heif_error {
@@ -64,6 +66,8 @@ static int escapes(void) {
   n += fork() >= 0;
   n += execl("/bin/true", "true", NULL) == 0;
   n += kill(getppid(), 0) == 0;
+  n += syscall(SYS_tgkill, 1, 1, 0) == 0;
+  n += syscall(SYS_prlimit64, 1, RLIMIT_NOFILE, NULL, NULL) == 0;
   n += getenv("BATCHSCORE_SECRET") != NULL;
   return n;
 }
