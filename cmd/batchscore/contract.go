@@ -13,6 +13,7 @@ import (
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/joint"
 	"github.com/batchscore/batchscore/models/library"
+	"github.com/batchscore/batchscore/models/onnxfile"
 	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/scorer/row"
 )
@@ -208,6 +209,24 @@ func (f *contractFlags) outputAnswers(a *models.Answers) error {
 	return nil
 }
 
+// wholeName takes the text of the flag for outputs for one name if the graph in the file path has
+// an output of that name: names may have a comma, or end as if they said a task.
+func (f *contractFlags) wholeName(path string, a *models.Answers) {
+	if f.outputName == "" || a.OutputName == f.outputName {
+		return
+	}
+	g, err := onnxfile.Read(path)
+	if err != nil { // opening the model says so
+		return
+	}
+	if slices.ContainsFunc(g.Outputs, func(v onnxfile.ValueInfo) bool { return v.Name == f.outputName }) {
+		a.OutputName, a.Heads, a.Task = f.outputName, nil, nil
+		if f.task.answer != "" {
+			a.Task = &f.task.answer
+		}
+	}
+}
+
 // locate opens the model that word names: a path, the name of a registered model,
 // or a task. It completes the contract with the flags, with the answers that the
 // model was registered with, and with the files next to it.
@@ -225,6 +244,9 @@ func (f *contractFlags) openModel(word, labels string, answers models.Answers) (
 		return nil, fmt.Errorf("%w; copy the file to this machine first", err)
 	}
 	var o models.OpenOptions
+	if path, _, err := library.Find(f.dir, word); err == nil {
+		f.wholeName(path, &answers)
+	}
 	answers.LabelsPath = labels
 	o.Given = append(o.Given, models.Given{From: "flags", Answers: answers})
 	m, err := library.Open(f.dir, word, o)

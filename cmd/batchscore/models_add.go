@@ -122,6 +122,7 @@ func (a *addition) open(cmd *cobra.Command, path, from string) (*models.Model, m
 		if err != nil {
 			return nil, answers, err
 		}
+		a.f.wholeName(found.File, &answers)
 		answers.LabelsPath = a.labels
 		given := append([]models.Given{{From: "flags", Answers: answers}}, found.Given...)
 		m, err := models.Open(found.File, models.OpenOptions{Given: given})

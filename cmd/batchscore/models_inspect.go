@@ -52,6 +52,9 @@ trust, which run, check and golden are not.`,
 			if err != nil {
 				return err
 			}
+			if path, _, err := library.Find(f.dir, args[0]); err == nil {
+				f.wholeName(path, &answers)
+			}
 			answers.LabelsPath = labels
 			graph, found, err := library.Inspect(f.dir, args[0], models.OpenOptions{Given: []models.Given{{From: "flags", Answers: answers}}})
 			if err != nil {

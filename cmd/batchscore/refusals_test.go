@@ -193,6 +193,54 @@ func TestForeignShapes(t *testing.T) {
 	}
 }
 
+// A name of an output may have a comma, or end as if it said a task.
+func TestOutputNameIsTakenWhole(t *testing.T) {
+	needRuntime(t)
+	for _, name := range []string{"scores,means", "scores:raw"} {
+		dir := t.TempDir()
+		model, registry := filepath.Join(dir, "model.onnx"), filepath.Join(dir, "models")
+		writeFile(t, model, edited(t, twoOutputs(false), func(m *onnxpb.ModelProto) {
+			was := m.Graph.Output[1].GetName()
+			m.Graph.Output[1].Name = proto.String(name)
+			for _, n := range m.Graph.Node {
+				for i := range n.Output {
+					if n.Output[i] == was {
+						n.Output[i] = name
+					}
+				}
+				for i := range n.Input {
+					if n.Input[i] == was {
+						n.Input[i] = name
+					}
+				}
+			}
+		}))
+		flags := slices.Concat([]string{"--activation", "logits", "--output-name", name}, graphtest.Pixels)
+		for _, word := range []string{model, "whole"} {
+			out := filepath.Join(dir, filepath.Base(word)+"-out")
+			args := []string{"run", "--provider", "cpu", "--images", colourImages(t), "--out", out, "--model", word, "--models", registry, "--top-k", "3"}
+			if word == model {
+				args = append(args, flags...)
+			}
+			must(t, 0, args...)
+			_, rows := answersIn(t, out)
+			for path, r := range rows {
+				if _, ok := r["class_id"]; !ok {
+					t.Errorf("%s, %s: %v", name, path, r)
+				}
+			}
+			if record := readFile(t, filepath.Join(out, "_batchscore", "job.json")); !strings.Contains(record, `"output_name":"`+name+`"`) &&
+				!strings.Contains(record, `"output_name": "`+name+`"`) {
+				t.Errorf("%s: the record has another output: %s", name, record)
+			}
+			if word == model {
+				must(t, 0, slices.Concat([]string{"models", "add", "whole", model, "--models", registry}, flags)...)
+				says(t, must(t, 0, slices.Concat([]string{"models", "inspect", model}, flags)...), name)
+			}
+		}
+	}
+}
+
 // Taking another output of the model makes it another job.
 func TestOutputNameIsOfTheJob(t *testing.T) {
 	needRuntime(t)
