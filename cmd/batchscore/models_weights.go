@@ -30,6 +30,7 @@ func builtOf(cmd *cobra.Command, path, out string, replace bool) (file, from str
 	}
 	source, network, variant, err := networks.Folder(path)
 	if errors.Is(err, networks.ErrNoNetwork) {
+		printf(cmd.ErrOrStderr(), "note: %s\n", printable.Line(err.Error()))
 		return path, "", nil
 	}
 	if err != nil {
