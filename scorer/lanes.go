@@ -2,6 +2,7 @@ package scorer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 
@@ -67,6 +68,7 @@ func (f *filler) count(n, failed int) {
 func (f *filler) fill(b *batch, lo, hi int) error {
 	c := b.chunk
 	failed, copied := 0, 0
+	var beyond *row.OutOfRange
 	for slot := lo; slot < hi; slot++ {
 		r := &c.rows[b.offset+slot]
 		if c.entries[b.offset+slot].Copied() {
@@ -77,7 +79,10 @@ func (f *filler) fill(b *batch, lo, hi int) error {
 			failed++
 			continue
 		}
-		if err := c.answers.Fill(b.offset+slot, b.Scores[slot*f.width:][:f.width], b.placements[slot], r); err != nil {
+		if err := c.answers.Fill(b.offset+slot, b.Scores[slot*f.width:][:f.width], b.placements[slot], r); errors.As(err, &beyond) {
+			failed++
+			*r = row.Row{Path: r.Path, Size: r.Size, Status: row.StatusOutOfRange, Error: "the model's output for it " + beyond.Reason}
+		} else if err != nil {
 			return fmt.Errorf("%w; nothing of chunk %d was written", err, c.index)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store/mem"
 	"github.com/batchscore/batchscore/scorer/store/storetest"
@@ -111,5 +112,50 @@ func TestHeldBackBatchesGoInTurn(t *testing.T) {
 		if b := <-ended; b != nil {
 			t.Errorf("after the end: next() = %+v, want nil", b)
 		}
+	}
+}
+
+// boldEngine gives bright pictures numbers that no float16 holds.
+type boldEngine struct{ *fakeEngine }
+
+func (e boldEngine) Score(ctx context.Context, b *models.Batch, lo, hi int) error {
+	if err := e.fakeEngine.Score(ctx, b, lo, hi); err != nil {
+		return err
+	}
+	stride := e.spec.RowBytes()
+	for i := lo; i < hi; i++ {
+		if b.Pixels[i*stride] > 128 {
+			b.Scores[i*e.classes] = 1e6
+		}
+	}
+	return nil
+}
+
+// TestOutOfRangeIsARow: an image whose vector float16 cannot hold has a row that says so, the same
+// in batches of any size, and the job is complete.
+func TestOutOfRangeIsARow(t *testing.T) {
+	t.Parallel()
+	images := new(mem.Store)
+	for i := range 12 {
+		if _, err := images.Create(t.Context(), pictureName(i), picture(t, i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var texts []string
+	for _, batch := range []int{1, 5} {
+		out := new(mem.Store)
+		o := options(t, images, out)
+		o.Contract.Task, o.Contract.Settings = models.Embed, models.Settings{Element: models.ElementFloat16}
+		o.Contract.Output, o.Contract.Labels = "", nil
+		o.Job.Batch, o.Job.LabelsDigest = batch, o.Contract.LabelsDigest()
+		o.OpenEngine = func() (Engine, error) { return boldEngine{newFakeEngine()}, nil }
+		s := mustRun(t, o)
+		if n := s.Statuses[row.StatusOutOfRange]; n == 0 || n+s.Statuses[row.StatusOK] != 12 {
+			t.Errorf("batches of %d: %v", batch, s.Statuses)
+		}
+		texts = append(texts, mergedText(t, out))
+	}
+	if texts[0] != texts[1] || !strings.Contains(texts[0], "too large for float16") {
+		t.Errorf("rows are\n%s\nand in larger batches\n%s", texts[0], texts[1])
 	}
 }

@@ -153,6 +153,11 @@ func detect(a *Detection, b *binding, numbers []float32, at preprocess.Placement
 		return err
 	}
 	w.candidates = all
+	for i := range all {
+		if c := &all[i]; !finite(c.left) || !finite(c.top) || !finite(c.right) || !finite(c.bottom) || !finite(c.area()) {
+			return &OutOfRange{fmt.Sprintf("has a box from %v,%v to %v,%v, which is too large", c.left, c.top, c.right, c.bottom)}
+		}
+	}
 	slices.SortStableFunc(all, func(x, y candidate) int { return cmp.Compare(y.score, x.score) })
 	kept := all[:min(len(all), s.MaxBoxes)]
 	if s.Detector.Suppresses() {
@@ -318,9 +323,6 @@ func (g *grids) next(x, y, width, height float32) (_, _, _, _ float32, err error
 	side, columns := float32(g.stride), g.width/g.stride
 	x, y = (x+float32(g.cell%columns))*side, (y+float32(g.cell/columns))*side
 	width, height = float32(math.Exp(float64(width)))*side, float32(math.Exp(float64(height)))*side
-	if !finite(width * height) {
-		return 0, 0, 0, 0, fmt.Errorf("has a box of %v x %v pixels", width, height)
-	}
 	g.cell++
 	return x, y, width, height, nil
 }

@@ -329,7 +329,6 @@ func TestDetectors(t *testing.T) {
 func TestRefusedNumbers(t *testing.T) {
 	box := plain(models.Detect, 1, models.Settings{Detector: models.Boxes, Threshold: 0.5, MaxBoxes: 3})
 	box.Output = models.Independent
-	half := plain(models.Embed, 1, models.Settings{Element: models.ElementFloat16})
 	labels := plain(models.MultiLabel, 1, models.Settings{Threshold: 0.5})
 	labels.Output = models.Independent
 	for _, test := range []struct {
@@ -341,7 +340,6 @@ func TestRefusedNumbers(t *testing.T) {
 		{name: "a class that the model does not have", contract: box, numbers: []float32{1, 1, 2, 2, 0.9, 1}, says: "numbered 0 to 0"},
 		{name: "half a class", contract: box, numbers: []float32{1, 1, 2, 2, 0.9, 0.5}, says: "not a whole number"},
 		{name: "a score that is raw", contract: box, numbers: []float32{1, 1, 2, 2, 9, 0}, says: "not from 0 to 1"},
-		{name: "beyond float16", contract: half, numbers: []float32{65520}, says: "too large for float16"},
 		{name: "a raw score of a label", contract: labels, numbers: []float32{4}, says: "outside of 0 to 1"},
 		{name: "not a number", contract: labels, numbers: []float32{float32(math.NaN())}, says: "NaN"},
 	} {
@@ -352,6 +350,40 @@ func TestRefusedNumbers(t *testing.T) {
 			r := Row{Path: "a.jpg", Status: StatusOK}
 			err := answers.Fill(0, test.numbers, preprocess.Placement{Width: 10, Height: 10, StepX: 1, StepY: 1}, &r)
 			if !errors.Is(err, models.ErrModel) || !strings.Contains(err.Error(), test.says) || r.Answer != nil {
+				t.Errorf("Fill() = %v, want %q", err, test.says)
+			}
+		})
+	}
+}
+
+// TestOutOfRange: numbers that are finite, but too large for an answer, are the image's own fault.
+func TestOutOfRange(t *testing.T) {
+	half := plain(models.Embed, 1, models.Settings{Element: models.ElementFloat16})
+	detector := func(d models.Detector, classes int) models.Contract {
+		c := plain(models.Detect, classes, models.Settings{Detector: d, Threshold: 0.5, MaxBoxes: 3})
+		c.Output, c.Preprocess.Width, c.Preprocess.Height = models.Independent, 8, 8
+		return c
+	}
+	for _, test := range []struct {
+		name     string
+		contract models.Contract
+		numbers  []float32
+		says     string // empty if it has an answer
+	}{
+		{name: "beyond float16", contract: half, numbers: []float32{65520}, says: "too large for float16"},
+		{name: "the largest float16", contract: half, numbers: []float32{65519}},
+		{name: "a box without end", contract: detector(models.YOLOX, 1), numbers: []float32{0, 0, 200, 0, 0.9, 0.9}, says: "has a box from -Inf"},
+		{name: "one that does not count", contract: detector(models.YOLOX, 1), numbers: []float32{0, 0, 200, 0, 0.9, 0.1}},
+		{name: "an area without end", contract: detector(models.Boxes, 1), numbers: []float32{0, 0, 1e30, 1e30, 0.9, 0}, says: "has a box from 0,0"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := bound(t, &test.contract, JSONL)
+			answers := s.NewAnswers(&test.contract, 1)
+			answers.Grow(1)
+			r := Row{Path: "a.jpg", Status: StatusOK}
+			err := answers.Fill(0, test.numbers, preprocess.Placement{Width: 10, Height: 10, StepX: 1, StepY: 1}, &r)
+			if beyond := (*OutOfRange)(nil); errors.As(err, &beyond) != (test.says != "") || beyond != nil && !strings.Contains(beyond.Reason, test.says) ||
+				beyond == nil && err != nil {
 				t.Errorf("Fill() = %v, want %q", err, test.says)
 			}
 		})

@@ -157,6 +157,13 @@ func (m *answers[A]) Grow(n int) {
 
 var errNotNumbers = errors.New("contains NaN or infinity; check the model file and its precision")
 
+// OutOfRange is the error of Answers.Fill for an image of which the model's numbers are finite,
+// but too large for the answer. It depends on that image alone, whose row has it as its reason,
+// and the status StatusOutOfRange.
+type OutOfRange struct{ Reason string }
+
+func (e *OutOfRange) Error() string { return e.Reason }
+
 func (m *answers[A]) Fill(i int, numbers []float32, at preprocess.Placement, r *Row) error {
 	err := errNotNumbers
 	if allFinite(numbers) {

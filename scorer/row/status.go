@@ -19,6 +19,9 @@ const (
 	// StatusQuarantined is given to an image on which workers keep dying.
 	StatusQuarantined = "quarantined"
 	StatusUnreadable  = "unreadable" // the store refuses or fails to give this one object
+	// StatusOutOfRange is given to an image of which the model's numbers are too large for
+	// the answer.
+	StatusOutOfRange = "out_of_range"
 )
 
 // FailureStatuses returns the statuses of images that have no answer.
@@ -27,7 +30,7 @@ func FailureStatuses() []string {
 	for _, status := range codec.Failures() {
 		all = append(all, string(status))
 	}
-	return append(all, StatusNotFound, StatusChanged, StatusUnreadable, StatusQuarantined)
+	return append(all, StatusNotFound, StatusChanged, StatusUnreadable, StatusQuarantined, StatusOutOfRange)
 }
 
 // Unproven reports whether a row with that status says nothing about the version of the image
