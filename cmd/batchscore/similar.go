@@ -105,7 +105,7 @@ func (f *similarFlags) run(c *cobra.Command, out string, images []string) error 
 		if err != nil {
 			return err
 		}
-		if err := sameVectors(c.Context(), st, other); err != nil {
+		if err := sameVectors(c.Context(), st, other, f.head); err != nil {
 			return err
 		}
 		q.st = other
@@ -154,8 +154,9 @@ func (s *similarity) read(ctx context.Context, st store.Store, head string, rows
 	return v, err
 }
 
-// sameVectors returns an error if two outputs were made by different models.
-func sameVectors(ctx context.Context, one, other store.Store) error {
+// sameVectors returns an error if two outputs were made by different models, or if the vectors of
+// one are not made as those of the other.
+func sameVectors(ctx context.Context, one, other store.Store, head string) error {
 	a, err := output.ExistingJob(ctx, one)
 	if err != nil {
 		return err
@@ -166,6 +167,9 @@ func sameVectors(ctx context.Context, one, other store.Store) error {
 	}
 	if a.ModelDigest != b.ModelDigest {
 		return config(fmt.Errorf("%s and %s have vectors of different models, which cannot be compared", one, other))
+	}
+	if text := output.VectorsDiffer(a, b, head); text != "" {
+		return config(fmt.Errorf("%s and %s have vectors that cannot be compared: %s", one, other, text))
 	}
 	return nil
 }

@@ -102,6 +102,7 @@ func TestSimilarRefuses(t *testing.T) {
 		{name: "no such image", code: 78, args: []string{out, "b.png"}, want: `no image "b.png"`},
 		{name: "labels", code: 78, args: []string{classes, "a.png"}, want: "its task is classify"},
 		{name: "another model", code: 78, args: []string{out, "--queries", other}, want: "different models"},
+		{name: "other pixels", code: 78, args: []string{out, "--queries", embedded(t, images, "--scaled-decode")}, want: "--scaled-decode: false and true"},
 		{name: "no such head", code: 78, args: []string{out, "a.png", "--head", "colours"}, want: `none called "colours"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

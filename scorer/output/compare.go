@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/batchscore/batchscore/deploy/shellquote"
+	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/models/preprocess/jpeg"
 	"github.com/batchscore/batchscore/scorer/listing"
@@ -114,6 +115,38 @@ func Differs(have, want Job) string {
 		differ = append(differ, fmt.Sprintf("sums of 8-bit products: %s there, %s here", unnamed(have.Int8), unnamed(want.Int8)))
 	}
 	return strings.Join(differ, "; ")
+}
+
+// VectorsDiffer returns why the vectors of two jobs of the same model cannot be compared, for
+// people; empty if they can. Where rows have several answers, head names the one that counts, or
+// is empty for the only vector.
+func VectorsDiffer(one, other Job, head string) string {
+	var c comparison
+	one, other = one.vectors(head), other.vectors(head)
+	c.compareModels(&one, &other)
+	var differ []string
+	for _, d := range c.model {
+		differ = append(differ, fmt.Sprintf("%s: %s and %s", d.what, d.have, d.want))
+	}
+	return strings.Join(differ, "; ")
+}
+
+// vectors returns a job with what decides its vectors only.
+func (j Job) vectors(head string) Job {
+	for _, h := range j.Heads {
+		if h.Task == models.Embed && (head == "" || head == h.Name) {
+			j.Task, j.Settings, j.Activation, j.OutputName, j.Outputs = h.Task, h.Settings, h.Activation, "", h.Outputs
+			break
+		}
+	}
+	if len(j.Outputs) == 0 && j.OutputName != "" {
+		j.Outputs = []string{j.OutputName}
+	}
+	j.Heads, j.OutputName, j.LabelsDigest, j.JPEGDecoder = nil, "", "", ""
+	if !j.Simulated() {
+		j.Precision = "" // rounding moves a vector little
+	}
+	return j
 }
 
 // compareOptions compares everything but the model. asked is the number of classes

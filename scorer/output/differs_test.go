@@ -183,6 +183,46 @@ func TestContractIsCompared(t *testing.T) {
 	}
 }
 
+// TestVectorsDiffer: vectors are compared if the same outputs, settings and pixels make them.
+func TestVectorsDiffer(t *testing.T) {
+	vector := func(change func(*Job)) Job {
+		j := recordedJob()
+		j.Task, j.Settings, j.OutputName, j.Outputs = models.Embed, &models.Settings{Normalize: true}, "", []string{"map_a"}
+		if change != nil {
+			change(&j)
+		}
+		return j
+	}
+	several := func(name string) func(*Job) {
+		return func(j *Job) {
+			j.Heads = []JobHead{{Name: "kind"}, {Name: name, Task: models.Embed, Settings: j.Settings, Activation: j.Activation, Outputs: j.Outputs}}
+			j.Task, j.Settings, j.Outputs = "", nil, nil
+		}
+	}
+	for _, c := range []struct {
+		name   string
+		change func(*Job)
+		says   string // empty if they can be compared
+	}{
+		{name: "the same"},
+		{name: "other images", change: func(j *Job) { j.Images, j.Format, j.Chunk = "elsewhere", row.CSV, 7 }},
+		{name: "another output", change: func(j *Job) { j.Outputs = []string{"map_b"} }, says: "map_a and map_b"},
+		{name: "a row of classes", change: func(j *Job) { j.OutputName, j.Outputs = "scores", nil }, says: "map_a and scores"},
+		{name: "other settings", change: func(j *Job) { j.Settings = &models.Settings{Element: models.ElementInt8} }, says: "settings"},
+		{name: "other pixels", change: func(j *Job) { j.PreprocessDigest = "sha256:q" }, says: "preprocessing"},
+		{name: "simulated", change: func(j *Job) { j.Precision = row.Simulated }, says: "--provider"},
+		{name: "one of several", change: several("look")},
+		{name: "another of several", change: func(j *Job) { j.Outputs = []string{"map_b"}; several("look")(j) }, says: "map_a and map_b"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := VectorsDiffer(vector(nil), vector(c.change), "")
+			if back := VectorsDiffer(vector(c.change), vector(nil), ""); (got == "") != (back == "") || (got == "") != (c.says == "") || !strings.Contains(got, c.says) {
+				t.Errorf("%q and %q, want %q", got, back, c.says)
+			}
+		})
+	}
+}
+
 // changeField gives a field another value.
 func changeField(t *testing.T, v reflect.Value) {
 	t.Helper()
