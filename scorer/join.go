@@ -34,6 +34,8 @@ type participant struct {
 	price *cost.Price
 	// of is the job that this one is a retry of; nil if it is none.
 	of *output.Job
+	// root is the output that the retry adds to; nil if it is none.
+	root store.Store
 }
 
 // lister makes the manifest of a job.
@@ -216,6 +218,9 @@ func (p *participant) join(ctx context.Context, engine Engine) (*worker, error) 
 	o.Decode.MaxMemory = cmp.Or(job.MaxMemory, math.MaxInt64)
 	if created {
 		event.JobCreated.On(o.Log).Str("out", o.Out.String()).Str("images", job.Images).Msg("new job")
+	}
+	if err := p.keepDecoders(ctx, &job); err != nil {
+		return nil, err
 	}
 	mine := listed
 	listed = nil

@@ -8,8 +8,10 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/batchscore/batchscore/models/preprocess/native"
 	"github.com/batchscore/batchscore/scorer/increment"
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/output/agreement"
 	"github.com/batchscore/batchscore/scorer/prune"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/telemetry/event"
@@ -23,7 +25,15 @@ func (p *participant) plan(ctx context.Context, o *Options, listed *shard.Manife
 	if err != nil {
 		return nil, err
 	}
-	plan, err := increment.Decide(ctx, o.Out, prev, listed, o.Job, o.After.Asked)
+	asked := o.After.Asked
+	if prev != nil {
+		made, err := agreement.Recorded(ctx, prev.Store)
+		if err != nil {
+			return nil, err
+		}
+		asked.Other = agreement.Differs(made, o.identity())
+	}
+	plan, err := increment.Decide(ctx, o.Out, prev, listed, o.Job, asked)
 	if err != nil {
 		return nil, err
 	}
@@ -47,6 +57,51 @@ func (p *participant) plan(ctx context.Context, o *Options, listed *shard.Manife
 				listed.Len(), c.Kept, prev.Store, c.New, c.Changed, c.Retried, c.Renamed, c.Gone)
 	}
 	return plan, nil
+}
+
+// identity returns what identifies the native libraries of this machine.
+func (o *Options) identity() func(library string) string {
+	if o.libraries != nil {
+		return o.libraries
+	}
+	return func(library string) string {
+		for _, l := range native.Libraries() {
+			if l.Name == library {
+				if identity, err := l.Identity(); err == nil {
+					return identity
+				}
+			}
+		}
+		return ""
+	}
+}
+
+// keepDecoders makes the native libraries that made rows which a job keeps, or a retry adds to,
+// those of the job.
+func (p *participant) keepDecoders(ctx context.Context, job *output.Job) error {
+	var from []store.Store
+	if p.root != nil {
+		from = append(from, p.root)
+	}
+	if job.After != nil {
+		for i := range job.After.Sources {
+			st, err := job.After.Sources[i].Open(p.opt.Out)
+			if err != nil {
+				return err
+			}
+			from = append(from, st)
+		}
+	}
+	for _, st := range from {
+		made, err := agreement.Recorded(ctx, st)
+		if err != nil {
+			return err
+		}
+		if err := agreement.Keep(ctx, p.opt.Out, made); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // continues returns ErrOtherJob if a job that exists does not continue the output that this

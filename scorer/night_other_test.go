@@ -16,6 +16,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/judge"
 	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/output/agreement"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/mem"
@@ -170,5 +171,65 @@ func TestOtherImagesAreRefused(t *testing.T) {
 	}
 	if _, err := output.ReadJob(t.Context(), night(whole, 2)); !errors.Is(err, store.ErrNotExist) {
 		t.Errorf("the job was begun: %v", err)
+	}
+}
+
+// TestRowsOfAnotherLibraryAreNotKept: rows that another release of a native library made are scored
+// again, and a retry or a later night that keeps rows is bound to the release that made them.
+func TestRowsOfAnotherLibraryAreNotKept(t *testing.T) {
+	t.Parallel()
+	const was = "libheif 1.15.1"
+	whole, images := new(mem.Store), new(mem.Store)
+	for i := range 12 {
+		body := picture(t, i)
+		if i == 3 {
+			body = []byte("no picture")
+		}
+		if _, err := images.Create(t.Context(), pictureName(i), body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	of := func(whole *mem.Store, n int, release string) (Options, store.Store) {
+		out := night(whole, n)
+		o := options(t, images, out)
+		if n > 1 {
+			o.After = &After{Place: "memory/runs/night-0001"}
+		}
+		o.MaxErrors, o.libraries = judge.None, func(string) string { return release }
+		return o, out
+	}
+	first, one := of(whole, 1, was)
+	mustRun(t, first)
+	if err := agreement.OnLibraries(t.Context(), one).Agree("libheif", was); err != nil {
+		t.Fatal(err)
+	}
+	for n, release := range map[int]string{2: was, 3: "libheif 1.19.8"} {
+		o, out := of(whole, n, release)
+		mustRun(t, o)
+		job, err := output.ReadJob(t.Context(), out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if kept := release == was; kept != (job.After.Nothing == "") || !kept && !strings.Contains(job.After.Nothing, was+" there, "+release+" here") {
+			t.Errorf("with %s: %q", release, job.After.Nothing)
+		}
+		if err := agreement.OnLibraries(t.Context(), out).Agree("libheif", release); err != nil {
+			t.Errorf("with %s: %v", release, err)
+		}
+		if err := agreement.OnLibraries(t.Context(), out).Agree("libheif", "libheif 2"); !errors.Is(err, output.ErrMismatch) {
+			t.Errorf("rows of a third release join: %v", err)
+		}
+	}
+	whole = new(mem.Store)
+	first, one = of(whole, 1, was)
+	mustRun(t, first)
+	if err := agreement.OnLibraries(t.Context(), one).Agree("libheif", was); err != nil {
+		t.Fatal(err)
+	}
+	again, _ := of(whole, 1, was)
+	again.Retry = row.Selection{row.AnyFailure}
+	mustRun(t, again)
+	if err := agreement.OnLibraries(t.Context(), output.Generation(one, 1)).Agree("libheif", "libheif 2"); !errors.Is(err, output.ErrMismatch) {
+		t.Errorf("another release adds rows to a job by a retry: %v", err)
 	}
 }

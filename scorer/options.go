@@ -119,6 +119,8 @@ type Options struct {
 
 	judging time.Duration // between looks at the failures of all ranks; 0 is the default
 	hook    testHook
+	// libraries replaces what identifies the native libraries of this machine; for tests.
+	libraries func(library string) string
 }
 
 // After is how a job continues an earlier output: it keeps the rows of images that have not

@@ -221,7 +221,7 @@ func (r *retrier) scoreAgain(ctx context.Context, plan *retryPlan) error {
 		return err
 	}
 	r.job.warnOfDecoding(&job)
-	again := participant{opt: *o, halt: r.job.halt, of: &job}
+	again := participant{opt: *o, halt: r.job.halt, of: &job, root: o.Out}
 	again.opt.Retry, again.opt.After = nil, nil
 	again.opt.Out = output.Generation(o.Out, plan.generation)
 	again.opt.Job = job.NewRetry(o.Job, output.Retry{Generation: plan.generation, Statuses: plan.statuses})

@@ -1,6 +1,7 @@
 package increment
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,9 @@ type Asked struct {
 	// MaxGone is how many images of the collection before may be gone; the zero value is the
 	// default.
 	MaxGone judge.Most
+	// Other says why no row of the output before is kept, apart from what its record says;
+	// empty for no such reason.
+	Other string
 }
 
 // ErrGone means that more images of the collection before are gone than may be.
@@ -87,7 +91,7 @@ func Decide(ctx context.Context, out store.Store, prev *Previous, now *shard.Man
 		return nil, fmt.Errorf("--after: %w: %s has the images of %s, this command has --images %s; "+
 			"name an output of the same images, or leave out --after to score all", output.ErrOtherJob, prev.Store, have, want.Images)
 	}
-	if p.After.Nothing = prev.nothing(&want); p.After.Nothing != "" {
+	if p.After.Nothing = cmp.Or(prev.nothing(&want), asked.Other); p.After.Nothing != "" {
 		return p, nil
 	}
 	var err error

@@ -11,6 +11,39 @@ import (
 	"github.com/batchscore/batchscore/scorer/store/mem"
 )
 
+// TestRecorded: rows that another release made are not kept, and what made those that are kept
+// makes the new ones, too.
+func TestRecorded(t *testing.T) {
+	before, out := new(mem.Store), new(mem.Store)
+	libraries := agreement.OnLibraries(t.Context(), before)
+	for name, identity := range map[string]string{"libheif": "libheif 1.15.1", "libjxl": ""} {
+		if err := libraries.Agree(name, identity); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := agreement.Recorded(t.Context(), before)
+	if err != nil || len(got) != 1 || got[0].Identity != "libheif 1.15.1" {
+		t.Fatalf("recorded are %v, %v; want libheif only, as the other made no pixels", got, err)
+	}
+	for here, want := range map[string]string{"libheif 1.15.1": "", "": "", "libheif 1.19.8": "libheif 1.15.1 there, libheif 1.19.8 here"} {
+		if text := agreement.Differs(got, func(string) string { return here }); (text == "") != (want == "") || !strings.Contains(text, want) {
+			t.Errorf("here is %q: %q, want %q", here, text, want)
+		}
+	}
+	for range 2 {
+		if err := agreement.Keep(t.Context(), out, got); err != nil {
+			t.Fatal(err)
+		}
+	}
+	after := agreement.OnLibraries(t.Context(), out)
+	if err := after.Agree("libheif", "libheif 1.19.8"); !errors.Is(err, output.ErrMismatch) {
+		t.Errorf("another release adds rows: %v", err)
+	}
+	if err := errors.Join(after.Agree("libheif", "libheif 1.15.1"), after.Agree("libjxl", "libjxl 0.7.0")); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestOnLibraries tests that the first rank decides, and that another one with another release,
 // or without the library, stops.
 func TestOnLibraries(t *testing.T) {
