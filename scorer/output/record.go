@@ -297,7 +297,7 @@ func (j *Job) Older() bool { return j.RowForm < row.Nullable }
 func (j *Job) forOlder() {
 	j.LabelsFile, j.Preprocess, j.GPU, j.ONNXRuntime = "", nil, nil, ""
 	j.MaxErrors, j.MaxMemory, j.After, j.Settings, j.Width = "", 0, nil, nil, 0
-	j.Heads, j.Models = nil, nil
+	j.Heads, j.Models, j.Outputs = nil, nil, nil
 }
 
 func (s *WorkerSummary) forOlder() {
