@@ -69,7 +69,7 @@ func agree(ctx context.Context, out store.Store, mine output.Decoder) error {
 }
 
 // Recorded returns the libraries that made pixels of the rows of an output, also in its retries.
-func Recorded(ctx context.Context, out store.Store) ([]Decoder, error) {
+func Recorded(ctx context.Context, out store.Store) ([]output.Decoder, error) {
 	retries, err := output.ReadRetries(ctx, out)
 	if err != nil {
 		return nil, err
@@ -78,10 +78,10 @@ func Recorded(ctx context.Context, out store.Store) ([]Decoder, error) {
 	for n := range retries.Complete {
 		places = append(places, output.Generation(out, n+1))
 	}
-	var all []Decoder
+	var all []output.Decoder
 	for _, place := range places {
 		var names []string
-		err := place.List(ctx, Folder, func(o store.Object) error {
+		err := place.List(ctx, output.DecodersFolder, func(o store.Object) error {
 			names = append(names, o.Name)
 			return nil
 		})
@@ -89,11 +89,11 @@ func Recorded(ctx context.Context, out store.Store) ([]Decoder, error) {
 			return nil, err
 		}
 		for _, name := range names {
-			body, _, err := store.ReadAll(ctx, place, name, most)
+			body, _, err := store.ReadAll(ctx, place, name, output.MaxDecoder)
 			if err != nil {
 				return nil, err
 			}
-			var d Decoder
+			var d output.Decoder
 			if err := json.Unmarshal(body, &d); err != nil {
 				return nil, fmt.Errorf("%s of %s: %w: the record is damaged: %w", name, place, output.ErrMismatch, err)
 			}
@@ -108,7 +108,7 @@ func Recorded(ctx context.Context, out store.Store) ([]Decoder, error) {
 // Differs returns why rows that those libraries made are not those of this machine, for people;
 // empty if they are. identity returns that of a library here, or nothing if it is not installed:
 // then rows are kept, and a new image that needs it stops the job.
-func Differs(recorded []Decoder, identity func(library string) string) string {
+func Differs(recorded []output.Decoder, identity func(library string) string) string {
 	for _, d := range recorded {
 		if here := identity(d.Library); here != "" && here != d.Identity {
 			return fmt.Sprintf("decoder of some images: %s there, %s here", d.Identity, here)
@@ -118,7 +118,7 @@ func Differs(recorded []Decoder, identity func(library string) string) string {
 }
 
 // Keep makes the libraries that made rows which a job keeps, or adds to, those of the job in out.
-func Keep(ctx context.Context, out store.Store, recorded []Decoder) error {
+func Keep(ctx context.Context, out store.Store, recorded []output.Decoder) error {
 	for _, d := range recorded {
 		if err := agree(ctx, out, d); err != nil {
 			return fmt.Errorf("keep rows: %w", err)
