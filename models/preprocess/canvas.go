@@ -224,24 +224,40 @@ func (c *canvas) render(dst []byte) {
 	if w, ok := greys[c.spec.Grey]; ok {
 		C.bs_grey(pixels, pitch, width, height, &w.weights[0], w.bits)
 	}
-	windows := c.windows()
+	views, n := c.windows()
+	for i, at := range views[:n] {
+		c.view(at, n > 1, dst, i)
+	}
+	if c.spec.Augment != Flip && c.spec.Augment != TenCrop {
+		return
+	}
 	size := len(dst) / c.spec.Views()
-	for i, at := range windows {
-		if len(windows) > 1 {
-			c.aim(at[0], at[1])
+	for i := range n {
+		// The middle of a mirrored image is not the middle mirrored where as many columns
+		// cannot be left on both sides.
+		other := c.spec.Augment == TenCrop && i == n-1 && c.mirroredMiddle() != views[i]
+		if other {
+			c.view(c.mirroredMiddle(), true, dst, i)
 		}
-		row := unsafe.Pointer(unsafe.SliceData(dst[i*size:]))
-		if c.padded {
-			C.bs_fill(&c.job, &c.pad[0], cBool(c.spec.PadZero), row)
-		}
-		C.bs_render(&c.job, row)
-	}
-	if c.spec.Augment == Flip || c.spec.Augment == TenCrop {
-		for i := range windows {
-			from, to := unsafe.SliceData(dst[i*size:]), unsafe.SliceData(dst[(len(windows)+i)*size:])
-			C.bs_mirror(&c.job, unsafe.Pointer(from), unsafe.Pointer(to))
+		from, to := unsafe.SliceData(dst[i*size:]), unsafe.SliceData(dst[(n+i)*size:])
+		C.bs_mirror(&c.job, unsafe.Pointer(from), unsafe.Pointer(to))
+		if other {
+			c.view(views[i], true, dst, i)
 		}
 	}
+}
+
+// view renders the window that begins at a place as view i of dst. aimed says that it may be
+// another than the one that Prepare chose.
+func (c *canvas) view(at [2]int, aimed bool, dst []byte, i int) {
+	if aimed {
+		c.aim(at[0], at[1])
+	}
+	row := unsafe.Pointer(unsafe.SliceData(dst[i*(len(dst)/c.spec.Views()):]))
+	if c.padded {
+		C.bs_fill(&c.job, &c.pad[0], cBool(c.spec.PadZero), row)
+	}
+	C.bs_render(&c.job, row)
 }
 
 func cBool(b bool) C.int32_t {
@@ -262,17 +278,26 @@ func (c *canvas) aim(x, y int) {
 }
 
 // windows returns where the windows of the views begin in the resized image, in the stored
-// orientation, without mirror images.
-func (c *canvas) windows() [][2]int {
+// orientation, without mirror images, and how many there are.
+func (c *canvas) windows() (views [5][2]int, n int) {
 	g := &c.geometry
 	if c.spec.Augment != FiveCrop && c.spec.Augment != TenCrop {
-		return [][2]int{{g.x, g.y}}
+		views[0] = [2]int{g.x, g.y}
+		return views, 1
 	}
 	u := g.upright
 	right, bottom := u.resizedW-u.w, u.resizedH-u.h
-	all := [][2]int{{0, 0}, {right, 0}, {0, bottom}, {right, bottom}, {u.x, u.y}}
-	for i, at := range all {
-		all[i][0], all[i][1] = g.stored(at[0], at[1])
+	views = [5][2]int{{0, 0}, {right, 0}, {0, bottom}, {right, bottom}, {u.x, u.y}}
+	for i, at := range views {
+		views[i][0], views[i][1] = g.stored(at[0], at[1])
 	}
-	return all
+	return views, len(views)
+}
+
+// mirroredMiddle returns where the window begins that, mirrored, is the middle of the mirrored
+// image.
+func (c *canvas) mirroredMiddle() [2]int {
+	u := c.geometry.upright
+	x, y := c.geometry.stored(u.resizedW-u.w-u.x, u.y)
+	return [2]int{x, y}
 }

@@ -53,7 +53,7 @@ func TestFault17_Statuses(t *testing.T) {
 		{name: "HTML", src: []byte("<!DOCTYPE html><html><body>404</body></html>"), want: codec.StatusNotImage},
 		{name: "text that begins with BM", src: []byte("BMW is a maker of cars and of motorcycles"), want: codec.StatusNotImage},
 		{name: "zeros", src: make([]byte, 4096), want: codec.StatusNotImage},
-		{name: "HEIC", src: []byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic"), want: codec.StatusUnsupported},
+		{name: "JPEG XR", src: []byte("II\xbc\x01\x20\x00\x00\x00"), want: codec.StatusUnsupported},
 		{name: "garbage after the end", src: append(bytes.Clone(jpg), "<html>\xff\xd8\xff\xda garbage"...), want: codec.StatusOK},
 		{name: "garbage after a PNG", src: append(bytes.Clone(png), "garbage"...), want: codec.StatusOK},
 		{name: "garbage between segments", src: append(append(bytes.Clone(jpg[:sos]), "garbage"...), jpg[sos:]...), want: codec.StatusOK},
