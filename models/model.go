@@ -184,6 +184,8 @@ func (m *Model) checkGraph() error {
 			p.DType, p.Layout, m.DType, m.Layout)
 	case p.Augment != "":
 		return fmt.Errorf("its contract asks for several views of an image (%s), which is chosen for a run: --augment", p.Augment)
+	case p.Tile != 0:
+		return fmt.Errorf("its contract asks for tiles of %d pixels, which are chosen for a run: --tile", p.Tile)
 	case (p.Grey != "") != m.Grey:
 		return fmt.Errorf("contract and graph disagree on the input: %d channels in the contract, shape %v in the graph", p.Channels(), m.InputShape)
 	case !fits(height, p.Height) || !fits(width, p.Width):

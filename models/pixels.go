@@ -26,6 +26,9 @@ func Positions() []string { return spelled(preprocess.Center, preprocess.TopLeft
 // Augments returns the ways to score several views of an image, as flags spell them.
 func Augments() []string { return spelled(preprocess.Augments()...) }
 
+// TileRules returns what can become of the answers of tiles, as flags spell it.
+func TileRules() []string { return spelled(preprocess.TileRules()...) }
+
 // Greys returns the ways to make one channel of three, as flags and sidecars spell them.
 func Greys() []string { return spelled(preprocess.GreyPillow, preprocess.GreyOpenCV) }
 

@@ -99,6 +99,9 @@ type Settings struct {
 	Normalize bool `json:"normalize,omitempty"`
 	// Element is the type of the numbers of vectors of Embed; empty is ElementFloat32.
 	Element Element `json:"element,omitempty"`
+	// TileBox says that an answer of Classify or MultiLabel is that of one tile of the image, whose
+	// place the row has.
+	TileBox bool `json:"tile_box,omitempty"`
 	// Columns are the names of the columns of Raw, [Classes].
 	Columns []string `json:"columns,omitempty"`
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/batchscore/batchscore/models"
 	hardware "github.com/batchscore/batchscore/models/device"
+	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/scorer/telemetry"
 	"github.com/batchscore/batchscore/scorer/telemetry/event"
 )
@@ -39,6 +40,12 @@ type Engine interface {
 	// wraps models.ErrNothingFits.
 	Score(ctx context.Context, b *models.Batch, lo, hi int) error
 	Close() error
+}
+
+// tiler is an Engine of images whose tiles are scored while they are decoded.
+type tiler interface {
+	// Tiles returns what scores tiles, so many at a time.
+	Tiles(batch int) preprocess.Tiles
 }
 
 // GPU is what is known of the GPU that an engine computes on.

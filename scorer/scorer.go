@@ -78,9 +78,13 @@ func Run(ctx context.Context, o Options) (output.Success, error) {
 func (w *worker) scoreChunks(ctx context.Context, taker *taker) error {
 	o, spec := &w.opt, w.opt.Contract.Preprocess
 	o.Decode.Libraries = agreement.OnLibraries(ctx, o.Out)
+	if t, ok := w.engine.(tiler); ok {
+		o.Decode.Tiles = t.Tiles(w.job.Batch)
+	}
+	stride := o.Decode.RowBytes(spec)
 	// While every lane runs one batch, as many again are being filled.
 	core := 2 * o.Sessions
-	most := o.mostAhead(spec.RowBytes())
+	most := o.mostAhead(stride)
 	batchCount := core + 1 + most/w.job.Batch
 
 	toFetch := make(chan item)
@@ -95,7 +99,7 @@ func (w *worker) scoreChunks(ctx context.Context, taker *taker) error {
 		answers: func() row.Answers { return schema.NewAnswers(&o.Contract, w.job.TopK) }, spent: make(chan *chunk, batchCount+2),
 		traces: tracing.NewChunks(ctx, o.Traces, w.job.ID, o.World.Rank)}
 	reader := newReader(o, w.halt, ahead)
-	assembler := &assembler{stride: spec.RowBytes(), ready: ready}
+	assembler := &assembler{stride: stride, ready: ready}
 	gate := newGate(o.Sessions, batchCount)
 	device := newDevice(w.engine, w.job.Batch, o.Counters, o.Log)
 	filler := &filler{width: o.Contract.Numbers(), counters: o.Counters, progress: o.Progress}

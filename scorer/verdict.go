@@ -228,12 +228,13 @@ func (p *participant) recovered(ctx context.Context, job *output.Job, examples [
 	bounds := o.Decode
 	bounds.MaxPixels, bounds.MaxBytes = job.Bounds()
 	bounds.MaxMemory = cmp.Or(job.MaxMemory, math.MaxInt64)
+	bounds.Tiles = preprocess.Unscored{} // there is no engine yet
 	decoder, err := preprocess.NewDecoder(o.Contract.Preprocess, bounds)
 	if err != nil {
 		return false, err
 	}
 	defer decoder.Close()
-	pixels := make([]byte, o.Contract.Preprocess.RowBytes())
+	pixels := make([]byte, bounds.RowBytes(o.Contract.Preprocess))
 	tried := 0
 	for _, e := range examples {
 		if !o.Retry.Has(e.Status) || e.Status == row.StatusQuarantined {

@@ -169,7 +169,7 @@ func TestRecordsNameImagesInKnownFields(t *testing.T) {
 }
 
 // recordTexts are fields of records that hold texts, and no name of an image.
-const recordTexts = `activation after augment boot_id checksum collection compute_capability cuda cuda_driver cudnn currency device devices driver
+const recordTexts = `activation after augment tile_rule boot_id checksum collection compute_capability cuda cuda_driver cudnn currency device devices driver
 	digest dtype end failed_digest files fit outputs
 	format gone_digest gpu_kinds gpus grey host id images
 	images_place int8 job jpeg_decoder label labels labels_digest labels_file layout manifest max_errors model model_digest name nothing of onnxruntime output

@@ -30,6 +30,7 @@ type jobFlags struct {
 	scaledDecode     bool
 	rawPreview       bool
 	augment          string
+	tiles            tileFlags
 	allFiles         bool
 	dependentRows    bool
 }
@@ -66,6 +67,9 @@ func (f *jobFlags) check(cmd *cobra.Command) (row.Format, error) {
 		return "", err
 	}
 	if err := f.checkWords(cmd); err != nil {
+		return "", err
+	}
+	if err := f.tiles.check(cmd, f.batch.auto); err != nil {
 		return "", err
 	}
 	if _, err := spelled(f.images); err != nil {
@@ -147,6 +151,7 @@ func (f *jobFlags) register(cmd *cobra.Command) {
 		fs.StringVar(&f.augment, "augment", "", "score several `VIEWS` of each image and give the mean of their probabilities: flip (it and its mirror image),"+
 			" five-crop (the corners and the middle, with a fit that crops) or ten-crop (these and their mirror images)")
 		chooseOne(cmd, "augment", models.Augments())
+		f.tiles.register(cmd)
 		fs.BoolVar(&f.dependentRows, "allow-dependent-rows", false, "accept a model whose scores for an image depend on the other images in its batch,"+
 			" or on chance; the job record and _SUCCESS say so")
 	})

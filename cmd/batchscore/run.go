@@ -390,7 +390,7 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 	}
 	decodeMemory := f.decodeMemory(o.limit, world)
 	f.bound.decoding.Store(budget.LimitsOf(decodeMemory, world.LocalSize).Memory)
-	engine := &runEngine{f: f, o: &o, models: m.all, out: out, tuning: tuning, decoder: decoder, versions: versions, log: log}
+	engine := &runEngine{f: f, o: &o, models: m.all, contract: &m.contract, out: out, tuning: tuning, decoder: decoder, versions: versions, log: log}
 	defer endLate(stop, f.deadline, o.overdue)()
 	done, err := scorer.Run(ctx, scorer.Options{
 		Images: images, Out: out, Job: job, Contract: m.contract,

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/device"
 	"github.com/batchscore/batchscore/models/device/gpu"
 	"github.com/batchscore/batchscore/models/joint"
@@ -23,6 +24,7 @@ type runEngine struct {
 	f        *runFlags
 	o        *runOptions
 	models   []joint.Model
+	contract *models.Contract // of all of them
 	out      store.Store
 	tuning   *scorer.Tuning // nil for none
 	decoder  decodeChoice
@@ -75,7 +77,7 @@ func (e *runEngine) open(ctx context.Context) (scorer.Engine, error) {
 			e.tuning.GPU = facts.Model()
 		}
 	}
-	return joint.Join(e.models, parts), nil
+	return joint.Tiles(joint.Join(e.models, parts), e.contract), nil
 }
 
 // openSimulated opens a simulated device for each model, which share its time.
@@ -88,7 +90,7 @@ func (e *runEngine) openSimulated(ctx context.Context) (scorer.Engine, error) {
 		}
 		parts = append(parts, joint.Views(part, &m.Contract))
 	}
-	return joint.Join(e.models, parts), nil
+	return joint.Tiles(joint.Join(e.models, parts), e.contract), nil
 }
 
 // closeAll closes engines that are of no use, and returns err.

@@ -74,6 +74,9 @@ func (f *jobFlags) openModels(answers models.Answers) (*modelSet, error) {
 			}
 			m.Contract.Preprocess.Augment = a
 		}
+		if err := f.tiles.apply(&m.Contract); err != nil {
+			return nil, err
+		}
 		s.all = append(s.all, joint.Model{Name: joint.Name(word), Model: m})
 	}
 	var err error
@@ -82,6 +85,9 @@ func (f *jobFlags) openModels(answers models.Answers) (*modelSet, error) {
 	}
 	if len(s.all) == 1 {
 		return s, nil
+	}
+	if s.contract.Settings.TileBox {
+		return nil, usagef("--tile-rule top: of several models, no one tile decides: score them in jobs of their own")
 	}
 	return s, checkTask(s.contract.Name, &s.contract)
 }

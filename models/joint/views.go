@@ -9,13 +9,15 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess"
 )
 
-// Single returns the model as an engine scores it: one view of an image in a row. It is m
-// itself unless its contract has several views.
+// Single returns the model as an engine scores it: one view of an image, or of a tile, in a row.
+// It is m itself unless its contract has several views, or tiles.
 func Single(m *models.Model) *models.Model {
-	if m.Contract.Preprocess.Views() == 1 {
+	p := &m.Contract.Preprocess
+	if p.Views() == 1 && p.Tile == 0 {
 		return m
 	}
 	one := *m
+	one.Contract.Preprocess = p.OfTile()
 	one.Contract.Preprocess.Augment = ""
 	return &one
 }

@@ -19,6 +19,7 @@ type Decoder struct {
 	budget *budget.Budget
 	codecs []codec.Decoder // one for each entry of formats; nil where it is not decoded
 	canvas *canvas
+	tiler  *tiler // nil without tiles
 	closed bool
 
 	injectPanic func() // by tests
@@ -34,12 +35,17 @@ func NewDecoder(spec Spec, opt Options) (*Decoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Decoder{spec: spec, opt: opt, canvas: newCanvas(spec), codecs: make([]codec.Decoder, len(formats)),
+	d := &Decoder{spec: spec, opt: opt, canvas: newCanvas(spec.OfTile()), codecs: make([]codec.Decoder, len(formats)),
 		bounds: codec.Bounds{MaxPixels: opt.MaxPixels, MaxScans: opt.MaxScans}, budget: opt.Budget}
 	if d.budget == nil {
 		d.budget = budget.Process()
 	}
 	d.opt.MaxMemory = cmp.Or(opt.MaxMemory, d.budget.Limits().Largest)
+	if spec.Tile != 0 {
+		if d.tiler, err = newTiler(d); err != nil {
+			return nil, err
+		}
+	}
 	d.budget.Open()
 	for i, f := range formats {
 		if f.New == nil {
@@ -77,6 +83,9 @@ func (d *Decoder) Close() {
 		}
 	}
 	d.canvas.free()
+	if d.tiler != nil {
+		d.tiler.pixels.free()
+	}
 }
 
 // Decode is DecodeWithin for an image for which nothing was taken, without a context.
@@ -84,7 +93,7 @@ func (d *Decoder) Decode(dst, src []byte) error {
 	return d.DecodeWithin(context.Background(), dst, src, 0)
 }
 
-// DecodeWithin fills dst, of Spec.RowBytes bytes, with the image encoded in src, which it
+// DecodeWithin fills dst, of Options.RowBytes bytes, with the image encoded in src, which it
 // only reads. Elements have the machine's byte order.
 //
 // First it waits for the memory that the image needs, unless the caller has taken as much
@@ -93,13 +102,13 @@ func (d *Decoder) Decode(dst, src []byte) error {
 //
 // An image that yields no pixels gives a *codec.Failure, and dst is all zero. A panic of
 // a codec is recovered and becomes a Failure too. Any other error is a mistake of the
-// caller, that of ctx, a *budget.TooSmall, or one of libjpeg-turbo or a device, after which
+// caller, that of ctx, a *budget.TooSmall, or one of Options.Tiles, libjpeg-turbo or a device, after which
 // the Decoder can no longer be used.
 func (d *Decoder) DecodeWithin(ctx context.Context, dst, src []byte, taken int64) (err error) {
 	if d.closed {
 		return errors.New("preprocess: Decode after Close")
 	}
-	if want := d.spec.RowBytes(); len(dst) != want {
+	if want := d.opt.RowBytes(d.spec); len(dst) != want {
 		return fmt.Errorf("preprocess: destination of %d bytes, want %d", len(dst), want)
 	}
 	var part budget.Part
@@ -116,8 +125,10 @@ func (d *Decoder) DecodeWithin(ctx context.Context, dst, src []byte, taken int64
 		}
 		if errors.Is(err, codec.ErrInUse) {
 			d.canvas.abandon()
+			d.tiler.abandon()
 		}
 		d.canvas.settle(d.budget.Keep())
+		d.tiler.settle()
 		d.budget.Give(part)
 	}()
 	need := d.Need(src)
@@ -133,7 +144,10 @@ func (d *Decoder) DecodeWithin(ctx context.Context, dst, src []byte, taken int64
 		// Waiting for more would hold what others wait for.
 		return d.budget.TooSmall(need.Bytes + int64(len(src)))
 	}
-	fail, err := d.decode(src)
+	if d.tiler != nil {
+		return d.tiler.decode(ctx, dst, src)
+	}
+	fail, err := d.decode(src, d.canvas)
 	if err != nil {
 		return err
 	}
@@ -144,8 +158,8 @@ func (d *Decoder) DecodeWithin(ctx context.Context, dst, src []byte, taken int64
 	return nil
 }
 
-// decode decodes src into the canvas.
-func (d *Decoder) decode(src []byte) (*codec.Failure, error) {
+// decode decodes src into a canvas.
+func (d *Decoder) decode(src []byte, to codec.Canvas) (*codec.Failure, error) {
 	if int64(len(src)) > d.opt.MaxBytes {
 		return codec.Fail(codec.StatusTooLarge, "%d bytes, more than the %d of --max-bytes", len(src), d.opt.MaxBytes), nil
 	}
@@ -156,7 +170,6 @@ func (d *Decoder) decode(src []byte) (*codec.Failure, error) {
 	if d.injectPanic != nil {
 		d.injectPanic()
 	}
-	to := codec.Canvas(d.canvas)
 	if found.turn > 1 {
 		to = codec.Turned(to, found.turn)
 	}

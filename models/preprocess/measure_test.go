@@ -92,6 +92,11 @@ func measuredPictures(tb testing.TB) []measured {
 	add("TIFF with a JPEG inside, in a tile", holdTIFF(w, h, 7, flatCoded(w, h, 0xc0, true, "\x01\x02\x03", 0x11, 0x11, 0x11), [4]uint32{322, 4, 1, w + 10},
 		[4]uint32{323, 4, 1, h}))
 	add("TIFF with a JPEG of the old kind", holdTIFF(w, h, 6, inside))
+	tiles := func(s *Spec) { s.Tile, s.TileRule = 256, TileMean }
+	for name, src := range map[string][]byte{"whole": flatPNG(tb, w, h, 8, 2, 0), "strips": flatTIFF(tb, w, h, 8, 3, 8)} {
+		m := add("tiles, "+name, src)
+		m.spec, m.opt.Tiles = tiles, Unscored{}
+	}
 	add("TIFF with its bits reversed", flatTIFF(tb, w, h, 1, 1, 1, [4]uint32{266, 3, 1, 2}))
 
 	for _, c := range []struct {
@@ -235,7 +240,7 @@ func TestNeed_Measure(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		need, row := d.Need(m.src), make([]byte, spec.RowBytes())
+		need, row := d.Need(m.src), make([]byte, m.opt.RowBytes(spec))
 		debug.FreeOSMemory()
 		before := memory(t, "VmRSS:")
 		if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil {

@@ -50,6 +50,10 @@ func (d *Decoder) Need(src []byte) Need {
 		return Need{Bytes: leastNeed}
 	}
 	n := d.codecs[found.format].Need(found.src, d.bounds)
+	if d.tiler != nil {
+		need, _ := d.tiler.need(found, n)
+		return need
+	}
 	need := Need{Width: n.Width, Height: n.Height, Bytes: leastNeed + n.Bytes}
 	if n.Width > 0 && n.Height > 0 {
 		need.Bytes += d.spec.canvasNeed(n, d.canvas.shown)

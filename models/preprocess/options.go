@@ -41,6 +41,8 @@ type Options struct {
 	// JPEG is what decodes JPEG: "" for libjpeg-turbo where it is installed, or a
 	// device of jpeg.Device. It changes pixels.
 	JPEG string
+	// Tiles scores the tiles of a Spec with Tile, which needs it; others ignore it.
+	Tiles Tiles
 	// Libraries is asked before the first image that a native library other than
 	// libjpeg-turbo decodes. If it refuses, Decode returns its error, which is not about the
 	// image. Nil allows any library.

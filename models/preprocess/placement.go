@@ -13,6 +13,8 @@ type Placement struct {
 	StepX, StepY float64
 	// OffsetX and OffsetY are where the tensor begins in the picture; below 0 with padding.
 	OffsetX, OffsetY float64
+	// Tile is the tile that decided, with TileTop.
+	Tile Tile
 }
 
 // Picture returns where a position of the tensor, in pixels, is in the picture.

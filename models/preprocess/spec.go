@@ -27,6 +27,9 @@ type Position string
 // Augment says which views of an image a model sees.
 type Augment string
 
+// TileRule says what becomes of the answers of an image's tiles.
+type TileRule string
+
 // The values that a Spec may hold.
 const (
 	HWC Layout = "HWC"
@@ -122,6 +125,13 @@ const (
 	// TenCrop is FiveCrop, and then the mirror images of these, as torchvision's TenCrop.
 	TenCrop Augment = "ten-crop"
 
+	// TileMean is the mean of the numbers of all tiles, TileMax the largest of each number, and
+	// TileTop the numbers of the tile whose best class is surest. Of classes, the numbers are
+	// probabilities.
+	TileMean TileRule = "mean"
+	TileMax  TileRule = "max"
+	TileTop  TileRule = "top"
+
 	// Center puts a picture into the middle of its padding; the default.
 	Center Position = "center"
 	// TopLeft puts it into the corner.
@@ -164,6 +174,15 @@ type Spec struct {
 	Grey Grey `json:"grey,omitempty"`
 	// Augment makes a row of several views of an image, one after another; empty makes one.
 	Augment Augment `json:"augment,omitempty"`
+	// Tile is the side, in pixels of the upright image, of the square tiles that are scored each as
+	// an image; 0 is the whole image. A side of the image that is shorter is that of its tiles. The last
+	// tile of a row or a column is moved inwards to end with the image. The tensor row is then the
+	// numbers of Options.Tiles.
+	Tile int `json:"tile,omitempty"`
+	// TileOverlap is the part of a tile's side that the next one shares, from 0 to MaxTileOverlap.
+	TileOverlap float32 `json:"tile_overlap,omitempty"`
+	// TileRule is what becomes of the tiles' answers; needed with Tile, and only then.
+	TileRule TileRule `json:"tile_rule,omitempty"`
 	// Fraction is the part of each side that is kept, above 0 and at most 1;
 	// CentralFraction only.
 	Fraction float64 `json:"fraction,omitempty"`
@@ -185,7 +204,7 @@ type Spec struct {
 	Std   []float32 `json:"std,omitempty"`
 }
 
-// RowBytes returns the size of all views of one image in the tensor, in bytes.
+// RowBytes returns the size of all views of one image, or of one tile, in the tensor, in bytes.
 func (s Spec) RowBytes() int {
 	n := s.Width * s.Height * s.Channels() * s.Views()
 	if s.DType == Float32 {
@@ -209,6 +228,9 @@ func (s Spec) Views() int {
 
 // Augments returns all ways to make views.
 func Augments() []Augment { return []Augment{Flip, FiveCrop, TenCrop} }
+
+// TileRules returns all rules.
+func TileRules() []TileRule { return []TileRule{TileMean, TileMax, TileTop} }
 
 // Channels returns how many numbers of the tensor a pixel has: 3, or 1 with Grey.
 func (s Spec) Channels() int {

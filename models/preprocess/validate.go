@@ -56,6 +56,9 @@ func (s Spec) Validate() error {
 	case (s.Augment == FiveCrop || s.Augment == TenCrop) && !s.Fit.Crops():
 		return bad("augment", "%s needs a fit that crops, not %s", s.Augment, s.Fit)
 	}
+	if err := s.validateTiles(); err != nil {
+		return err
+	}
 	if n := len(s.Background); n != 0 && n != 3 {
 		return bad("background_colour", "%d values, want none or 3", n)
 	}

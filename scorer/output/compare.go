@@ -305,6 +305,9 @@ func pixels(have, want *Job) []difference {
 	was, is := fields(have.Preprocess), fields(want.Preprocess)
 	for _, f := range pixelFields {
 		flag := "--" + strings.ReplaceAll(f.name, "_", "-")
+		if f.name == "tile_overlap" {
+			flag = "--overlap"
+		}
 		d := difference{what: flag, have: cmp.Or(was[f.name], f.none), want: cmp.Or(is[f.name], f.none)}
 		if d.have == d.want {
 			continue
@@ -346,6 +349,9 @@ var pixelFields = []struct{ name, none string }{
 	{"background_colour", "none"},
 	{"grey", "none"},
 	{"augment", "none"},
+	{"tile", "none"},
+	{"tile_overlap", "0"},
+	{"tile_rule", "none"},
 	{"orientation", "upright"},
 	{"scaled_decode", "false"},
 	{"raw_preview", "false"},

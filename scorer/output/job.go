@@ -420,6 +420,8 @@ func (j *Job) SetAnswers(c *models.Contract, task row.Task, asked int) {
 	}
 	if j.Task = row.RecordedName(task); j.Task != "" {
 		j.Settings, j.Width = &c.Settings, c.AnswerWidth()
+	} else if c.Settings.TileBox {
+		j.Settings = &c.Settings
 	}
 	for _, o := range c.Outputs {
 		j.Outputs = append(j.Outputs, o.Name)

@@ -2,6 +2,7 @@ package row
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/batchscore/batchscore/models"
@@ -12,9 +13,10 @@ import (
 // best ones.
 type Classification struct {
 	Label   string
-	ClassID int     // -1 for an image that failed
-	Score   float32 // of Label, from 0 to 1
-	TopK    []Class // highest score first
+	ClassID int             // -1 for an image that failed
+	Score   float32         // of Label, from 0 to 1
+	TopK    []Class         // highest score first
+	Tile    preprocess.Tile // that decided, where Settings.TileBox
 }
 
 // second returns the second-best class. It is false for an image that failed, and where
@@ -48,7 +50,12 @@ var Classify Task = &task[Classification]{
 	derived: []derived[Classification]{
 		{name: Certainty, kind: Number, of: certainty},
 	},
-	none:    Classification{ClassID: -1},
+	none: Classification{ClassID: -1},
+	bind: func(t *task[Classification], s models.Settings, _ int) {
+		if s.TileBox {
+			t.columns = append(slices.Clone(t.columns), tileColumns(func(a *Classification) *preprocess.Tile { return &a.Tile })...)
+		}
+	},
 	labelOf: func(a *Classification) *string { return &a.Label },
 	reserve: func(answers []Classification, b *binding) {
 		all := make([]Class, len(answers)*b.topK)
@@ -100,7 +107,7 @@ func certainty(a *Classification, activation models.Activation) Value {
 }
 
 // classify turns scores into those that rows have, and takes the best.
-func classify(a *Classification, b *binding, scores []float32, _ preprocess.Placement) error {
+func classify(a *Classification, b *binding, scores []float32, at preprocess.Placement) error {
 	var pair [2]float32
 	scores, err := activated(b, scores, &pair)
 	if err != nil {
@@ -108,19 +115,20 @@ func classify(a *Classification, b *binding, scores []float32, _ preprocess.Plac
 	}
 	best(a.TopK, scores, b.labels)
 	top := &a.TopK[0]
-	a.ClassID, a.Label, a.Score = top.ClassID, top.Label, top.Score
+	a.ClassID, a.Label, a.Score, a.Tile = top.ClassID, top.Label, top.Score, at.Tile
 	return nil
 }
 
 // activated returns the scores of all classes, in the memory of those that the model gave,
 // or in pair if it gave one for two classes.
 func activated(b *binding, scores []float32, pair *[2]float32) ([]float32, error) {
-	switch b.contract.Output {
-	case models.Logits:
+	tiled := b.contract.Preprocess.Tile != 0 // and the scores made of those of tiles
+	switch output := b.contract.Output; {
+	case output == models.Logits && !tiled:
 		softmax(scores)
-	case models.Sigmoid:
+	case output == models.Sigmoid && !tiled:
 		sigmoid(scores)
-	case models.Independent:
+	case output == models.Independent:
 		for _, s := range scores {
 			if !within(s) {
 				return nil, fmt.Errorf("holds a score outside of 0 to 1, and the contract says %s; "+

@@ -21,6 +21,7 @@ type Labelling struct {
 	// Certainty says how far the score of the closest class is from its threshold, as a part
 	// of how far it could be: from 0 to 1.
 	Certainty float32
+	Tile      preprocess.Tile // that decided, where Settings.TileBox
 }
 
 // MultiLabel gives an image every label whose score reaches its threshold.
@@ -40,6 +41,9 @@ var MultiLabel Task = &task[Labelling]{
 		classes = max(classes, len(s.Thresholds))
 		t.most = func(int) (int, int) { return max(classes, 2), classMost } // one score may stand for two classes
 		t.inRange = func(a *Labelling, _ models.Activation) error { return checkLabels(a, &s) }
+		if s.TileBox {
+			t.columns = append(slices.Clone(t.columns), tileColumns(func(a *Labelling) *preprocess.Tile { return &a.Tile })...)
+		}
 	},
 	fill:  labelled,
 	valid: func(a *Labelling) bool { return a.BestID >= 0 },
@@ -105,7 +109,7 @@ func checkLabels(a *Labelling, s *models.Settings) error {
 }
 
 // labelled takes the labels that apply.
-func labelled(a *Labelling, b *binding, scores []float32, _ preprocess.Placement) error {
+func labelled(a *Labelling, b *binding, scores []float32, at preprocess.Placement) error {
 	var pair [2]float32
 	scores, err := activated(b, scores, &pair)
 	if err != nil {
@@ -117,7 +121,7 @@ func labelled(a *Labelling, b *binding, scores []float32, _ preprocess.Placement
 		}
 		return ""
 	}
-	*a = Labelling{Labels: a.Labels[:0], Certainty: 1}
+	*a = Labelling{Labels: a.Labels[:0], Certainty: 1, Tile: at.Tile}
 	for class, s := range scores {
 		t := threshold(&b.contract.Settings, class)
 		if s >= t {
