@@ -30,7 +30,8 @@ func (f *taskFlags) register(cmd *cobra.Command) {
 	fs.StringVar(&f.columns, "columns", "", "raw: call the numbers `NAMES`, with commas between them (default the labels, else value_0, value_1, ...)")
 	fs.StringVar(&f.detector, "detector", "", "detect: the model's boxes are arranged as those of `KIND`: "+strings.Join(models.Detectors(), ", "))
 	fs.Float32Var(&f.overlap, "overlap", models.DefaultOverlap,
-		"detect: leave out a box that overlaps a better one of its class by more than `SHARE` of both together; with run --tile, the part of a tile's side that the next tile shares, 0 to 0.9 (default 0)")
+		"detect: leave out a box that overlaps a better one of its class by more than `SHARE` of both together;"+
+			" with run --tile, the part of a tile's side that the next tile shares, 0 to 0.9 (default 0)")
 	fs.IntVar(&f.maxBoxes, "max-boxes", models.DefaultMaxBoxes, "detect: keep the `N` best boxes of an image")
 }
 

@@ -181,7 +181,9 @@ func TestTiles(t *testing.T) {
 		run(0, in, format, "--tile", "60", "--tile-rule", "top", "--format", format)
 		must(t, 0, "verify", filepath.Join(dir, format))
 	}
-	if b, err := os.ReadFile(filepath.Join(dir, "csv", "part-00000.csv")); err != nil || !bytes.Contains(b, []byte(",tile_x,tile_y,tile_width,tile_height,error\n")) {
+	must(t, 0, "report", filepath.Join(dir, "top"), "-o", filepath.Join(dir, "report.html"))
+	if b, err := os.ReadFile(filepath.Join(dir, "csv", "part-00000.csv")); err != nil ||
+		!bytes.Contains(b, []byte(",tile_x,tile_y,tile_width,tile_height,error\n")) {
 		t.Errorf("the columns of CSV (%v):\n%s", err, b)
 	}
 	// Another choice does not continue the job.

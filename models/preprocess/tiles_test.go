@@ -163,6 +163,22 @@ func TestTilesAlpha(t *testing.T) {
 	}
 }
 
+// TestTilesMemory tests that a picture in strips takes a small part of the memory that the same picture
+// takes as a whole.
+func TestTilesMemory(t *testing.T) {
+	spec := sizedSpec(16, 16)
+	spec.Tile, spec.TileRule = 500, TileMean
+	to := &rowsOf{size: spec.RowBytes()}
+	d := newDecoder(t, spec, Options{Tiles: to, MaxMemory: 24 << 20})
+	if err := d.Decode(make([]byte, 8), flatTIFF(t, 4000, 4000, 8, 3, 8)); err != nil || len(to.rows) != 64 {
+		t.Errorf("%v with %d tiles, want 64", err, len(to.rows))
+	}
+	var fail *codec.Failure
+	if err := d.Decode(make([]byte, 8), flatPNG(t, 4000, 4000, 8, 2, 0)); !errors.As(err, &fail) || fail.Status != codec.StatusTooLarge {
+		t.Errorf("a PNG of that size: %v", err)
+	}
+}
+
 // TestTilesFail tests that an image that fails has no numbers, that an error of the engine ends the decode,
 // in strips as well, and that the decoder can be used after a failure.
 func TestTilesFail(t *testing.T) {

@@ -76,7 +76,7 @@ func Collect(ctx context.Context, st store.Store, opt Options) (*Findings, Entri
 	if err != nil {
 		return nil, Entries{}, err
 	}
-	if task := job.Schema().Task; task != row.Classify {
+	if task := job.Schema().Task; task.Name() != row.Classify.Name() {
 		return nil, Entries{}, fmt.Errorf("%w: %s holds answers of the task %s", ErrTask, st, task.Name())
 	}
 	c, err := newCollecting(ctx, st, &job, opt)
@@ -123,7 +123,7 @@ func newCollecting(ctx context.Context, st store.Store, job *output.Job, opt Opt
 		if err != nil {
 			return nil, err
 		}
-		if task := other.Schema().Task; task != row.Classify {
+		if task := other.Schema().Task; task.Name() != row.Classify.Name() {
 			return nil, fmt.Errorf("%w: %s holds answers of the task %s", ErrTask, opt.Against, task.Name())
 		}
 		c.otherJob, c.other = &other, newReader(ctx, opt.Against)
