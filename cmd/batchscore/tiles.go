@@ -22,8 +22,8 @@ func (f *tileFlags) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.IntVar(&f.side, "tile", 0, "score square tiles of `SIZE` pixels of each image, which the model sees as images, and make one answer of theirs;"+
 		" --overlap says how much of its side a tile shares with the next")
-	fs.StringVar(&f.rule, "tile-rule", string(preprocess.TileMean), "with --tile, answer with `RULE`: mean or max of each number over all tiles, of classes their"+
-		" probabilities, or top, the answer of the tile whose best class is surest, with the tile's place")
+	fs.StringVar(&f.rule, "tile-rule", string(preprocess.TileMean), "with --tile, answer with `RULE`: mean or max of each number over all tiles,"+
+		" of classes their probabilities, or top, the answer of the tile whose best class is surest, with the tile's place")
 	chooseOne(cmd, "tile-rule", models.TileRules())
 }
 

@@ -81,7 +81,8 @@ func TestTiles(t *testing.T) {
 		down    []int
 	}{
 		{name: "apart", spec: fitted, w: 100, h: 150, across: []int{0, 30, 60, 70}, down: []int{0, 30, 60, 90, 120}},
-		{name: "overlapping", spec: fitted, w: 100, h: 150, overlap: 0.5, across: []int{0, 15, 30, 45, 60, 70}, down: []int{0, 15, 30, 45, 60, 75, 90, 105, 120}},
+		{name: "overlapping", spec: fitted, w: 100, h: 150, overlap: 0.5, across: []int{0, 15, 30, 45, 60, 70},
+			down: []int{0, 15, 30, 45, 60, 75, 90, 105, 120}},
 		{name: "views", spec: views, w: 100, h: 150, overlap: 0.3, across: []int{0, 21, 42, 63, 70}, down: []int{0, 21, 42, 63, 84, 105, 120}},
 		{name: "a narrow picture", spec: views, w: 100, h: 12, across: []int{0, 30, 60, 70}, down: []int{0}},
 		{name: "a picture of one tile", spec: fitted, w: 30, h: 30, across: []int{0}, down: []int{0}},
