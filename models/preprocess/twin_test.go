@@ -144,9 +144,10 @@ func tapsOf(p policy, i, inputs, outputs int) taps {
 		}
 		return t
 	case p.fixed != nil:
-		at, x := position(i, scale)
+		grown := float64(outputs) / float64(inputs) // OpenCV computes the scale from it
+		at, x := position(i, 1/grown)
 		if p.covers {
-			at, x = covering(i, scale, 1/scale)
+			at, x = covering(i, 1/grown, grown)
 		}
 		n := int(2 * p.support)
 		var w [8]float32
