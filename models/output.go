@@ -114,7 +114,7 @@ func rowShape(shape []int64, batch int64) (row []int64, ok bool) {
 func shapeHint(shape []int64) string {
 	switch {
 	case len(shape) == 3:
-		return "; this looks like a detector's boxes or a sequence, and batchscore scores classifiers"
+		return "; this looks like a detector's boxes or a sequence: of a detector, say how its boxes are arranged, as with --answer detect --detector yolov8"
 	case len(shape) == 4:
 		return "; this looks like a map of features or a segmentation, and batchscore scores classifiers: export it with its pooling and its last layer"
 	}

@@ -185,13 +185,6 @@ type queries struct {
 // queriesAtOnce are compared while the vectors are read once: of 2,048 numbers each, 8 MB.
 const queriesAtOnce = 1024
 
-// neighbour is one line of the result.
-type neighbour struct {
-	Query      string  `json:"query"`
-	Image      string  `json:"image"`
-	Similarity float64 `json:"similarity"`
-}
-
 // nearest prints the neighbours of each query.
 func (s *similarity) nearest(ctx context.Context, q *queries, n int) error {
 	none := 0

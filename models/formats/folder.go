@@ -38,7 +38,12 @@ func DescribeFolder(dir string) string {
 	case has("model.json"):
 		return "is a folder with a TensorFlow.js model; " + importHint(dir)
 	case has("config.json") && (has("model.safetensors") || has("pytorch_model.bin")):
-		return "is a folder of Hugging Face without an ONNX file; export it: optimum-cli export onnx --task image-classification --model " +
+		add := `with weights and without an ONNX file; "batchscore models add NAME ` + shellquote.Quote(dir) +
+			`" builds the networks that "models build" knows, and others must be exported: `
+		if text, err := os.ReadFile(filepath.Join(dir, "config.json")); err == nil && strings.Contains(string(text), `"pretrained_cfg"`) {
+			return "is a folder of timm " + add + "torch.onnx.export, as docs/own-model.md shows"
+		}
+		return "is a folder of Hugging Face " + add + "optimum-cli export onnx --model " +
 			shellquote.Quote(dir) + " " + shellquote.Quote(filepath.Join(dir, "onnx"))
 	}
 	return "is a folder without an .onnx file"

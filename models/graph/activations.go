@@ -22,7 +22,7 @@ func (g *Graph) HardSwish(name string, x Value) Value {
 	return g.Node("HardSwish", name, []Value{x}, x.Type, x.Shape)
 }
 
-// SiLU, also called swish, is x times Sigmoid of x.
+// SiLU is x times Sigmoid of x, also called swish.
 func (g *Graph) SiLU(name string, x Value) Value {
 	return g.Mul(name, x, g.Sigmoid(name+"/gate", x))
 }

@@ -88,7 +88,7 @@ func TestEngine_Errors(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := e.Score(ctx, b, 0, 1); err != context.Canceled { //nolint:errorlint // the error itself
+	if err := e.Score(ctx, b, 0, 1); err != context.Canceled {
 		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
 	if err := e.Score(context.Background(), &models.Batch{}, 0, 1); err == nil {

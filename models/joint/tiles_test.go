@@ -128,7 +128,7 @@ func TestTilesRules(t *testing.T) {
 // TestTilesTie tests that of equally sure tiles the upper left one decides, in whatever order they come, and that one
 // number for two classes is as sure of one as of the other.
 func TestTilesTie(t *testing.T) {
-	_, e, c := tilesOf("", models.Probabilities, 4, preprocess.TileTop)
+	_, e, _ := tilesOf("", models.Probabilities, 4, preprocess.TileTop)
 	y, err := e.Tiles(2).NewTally()
 	if err != nil {
 		t.Fatal(err)
@@ -144,7 +144,7 @@ func TestTilesTie(t *testing.T) {
 	if at, err := y.End(context.Background(), make([]float32, 4)); err != nil || at.X != 7 || at.Y != 5 {
 		t.Errorf("tile %v, %v", at, err)
 	}
-	_, e, c = tilesOf("", models.Sigmoid, 1, preprocess.TileTop)
+	_, e, c := tilesOf("", models.Sigmoid, 1, preprocess.TileTop)
 	c.Labels = []string{"no", "yes"}
 	e = Tiles(e.part, c).(*Tiled)
 	// Raw scores of 1, -1 and 0.9: the second is as sure of no as the first of yes.

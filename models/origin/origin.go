@@ -120,10 +120,10 @@ type reader struct {
 	found Found
 	file  *onnxfile.File
 	dirs  []string // the file's folder, and the one that was given if it is another
-	// width and height are those of the graph's input, and classes those of its
-	// output; 0 where they are open. open reports whether no axis tells the layout.
-	width, height, classes int
-	open                   bool
+	// width and height are those of the graph's input; 0 where they are open. open reports
+	// whether no axis tells the layout.
+	width, height int
+	open          bool
 }
 
 func newReader(path string, f *onnxfile.File) *reader {

@@ -196,8 +196,8 @@ func (t *tiler) decode(ctx context.Context, dst, src []byte) error {
 // or the StripSink of its codec.
 type walk struct {
 	*tiler
-	ctx           context.Context
-	width, height int // stored
+	ctx           context.Context //nolint:containedctx // of the call that is under way; a codec passes none on
+	width, height int             // stored
 	orientation   codec.Orientation
 	transpose     bool
 	tileW, tileH  int // of the stored pixels

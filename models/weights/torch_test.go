@@ -122,7 +122,7 @@ func TestTorchRefused(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s, err := weights.Open(t.Context(), write(t, "x.pth", c.data), weights.Options{})
 			if err == nil {
-				s.Close()
+				_ = s.Close()
 			}
 			if !errors.Is(err, models.ErrModel) || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("got %v, want ErrModel about %q", err, c.says)
@@ -139,5 +139,5 @@ func TestTorchRefused(t *testing.T) {
 	if err != nil {
 		t.Fatalf("what the others are changed from: %v", err)
 	}
-	s.Close()
+	_ = s.Close()
 }

@@ -37,7 +37,6 @@ type file struct {
 	width, height int
 	bits, planes  int
 	stride        int // bytes of a plane of a row
-	grey          bool
 	palette       codec.Colours
 	data          []byte
 }
