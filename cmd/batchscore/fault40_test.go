@@ -15,7 +15,7 @@ import (
 
 // amidst returns a folder with 7 entries that are passed over and 7 that get a row: 3
 // images behind a link to a folder, a JPEG with another extension, an image without an
-// extension, a HEIC, and a broken link.
+// extension, a JPEG XR, and a broken link.
 func amidst(t testing.TB) string {
 	t.Helper()
 	root := t.TempDir()
@@ -25,7 +25,7 @@ func amidst(t testing.TB) string {
 	for _, name := range []string{"images/notes.txt", "images/README", "images/more.TXT", "images/4.jpg?w=300", "images/._4.jpg", "images/@eaDir/4.jpg"} {
 		writeFile(t, filepath.Join(root, name), picture(t, 9))
 	}
-	writeFile(t, filepath.Join(root, "images/IMG_1.heic"), []byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic"))
+	writeFile(t, filepath.Join(root, "images/IMG_1.jxr"), []byte("II\xbc\x01\x20\x00\x00\x00"))
 	for link, to := range map[string]string{"cat": "../real/cat", "loop": ".", "gone.jpg": "nowhere"} {
 		if err := os.Symlink(to, filepath.Join(root, "images", link)); err != nil {
 			t.Fatal(err)
