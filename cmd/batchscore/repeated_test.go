@@ -15,7 +15,7 @@ import (
 // lost without an error.
 func TestRepeatedFlags(t *testing.T) {
 	values := map[string][2]string{
-		"string": {"first", "second"}, "int": {"1", "2"}, "int64": {"1", "2"}, "uint64": {"1", "2"}, "float64": {"1", "2"},
+		"string": {"first", "second"}, "int": {"1", "2"}, "int64": {"1", "2"}, "uint64": {"1", "2"}, "float64": {"1", "2"}, "float32": {"1", "2"},
 		"bool": {"true", "false"}, "duration": {"1s", "2s"}, "SIZE": {"1MB", "2MB"}, "N|auto": {"1", "auto"},
 		"stringSlice": {"first", "second"}, "stringArray": {"first", "second"}, "intSlice": {"1", "2"}, "float64Slice": {"1", "2"},
 		"stringToString": {"a=first", "b=second"}, "PRICE": {"a=1", "b=2"}, "FILE": {"first", "second"},

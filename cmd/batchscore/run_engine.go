@@ -52,6 +52,7 @@ func (e *runEngine) open(ctx context.Context) (scorer.Engine, error) {
 	if e.o.simulated {
 		return e.openSimulated(ctx)
 	}
+	e.real, e.gpu = nil, nil // those of a time before, which are closed
 	var parts []joint.Part
 	for _, m := range e.models {
 		one := joint.Single(m.Model)
