@@ -25,6 +25,8 @@ var specValues = [][2]any{
 	{224, 299}, {true, false}, {0.875, 0.5}, {float32(0.5), float32(0.25)}, {[]float32{0.5, 0.5, 0.25}, []float32{1, 2, 3}},
 	{preprocess.HWC, preprocess.CHW}, {preprocess.Uint8, preprocess.Float32},
 	{preprocess.PillowBilinear, preprocess.Area}, {preprocess.CenterCrop, preprocess.CentralFraction},
+	{preprocess.Center, preprocess.TopLeft}, {[]int{1, 2, 3}, []int{255, 255, 255}}, {preprocess.GreyPillow, preprocess.GreyOpenCV},
+	{preprocess.Flip, preprocess.TenCrop}, {preprocess.TileMean, preprocess.TileTop},
 }
 
 // TestEachPixelOptionIsAFlag changes each field of a Spec. The error about a job with
@@ -92,12 +94,15 @@ func takesAdvice(t *testing.T, flag, text string) {
 	if !ok {
 		t.Errorf("the advice is %q, want to give or to leave out %s", advice, flag)
 	}
-	if flag == "--scaled-decode" {
-		return // contractFlags does not have it
-	}
 	var f contractFlags
 	cmd := &cobra.Command{Use: "run"}
 	f.register(cmd)
+	if cmd.Flags().Lookup(strings.TrimPrefix(flag, "--")) == nil { // a flag of run alone
+		if err := flagsOfRun(t).Parse(strings.Fields(flag + given)); err != nil {
+			t.Errorf("the advice %q: %v", advice, err)
+		}
+		return
+	}
 	err := cmd.ParseFlags(strings.Fields(flag + given))
 	if err == nil {
 		_, err = f.answers(cmd)

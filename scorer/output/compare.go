@@ -345,7 +345,7 @@ var pixelFields = []struct{ name, none string }{
 	{"fraction", "none"},
 	{"pad", "0,0,0"},
 	{"pad_zero", "false"},
-	{"position", "center"},
+	{"position", "none"},
 	{"background_colour", "none"},
 	{"grey", "none"},
 	{"augment", "none"},
