@@ -22,7 +22,7 @@ func TestTaskThatDoesNotExist(t *testing.T) {
 		{"models", "add", "verses", model, "--models", registry},
 	} {
 		r := batchscore(t, args...)
-		if r.code != 78 || !strings.Contains(r.stderr, `unknown task "poetry"; there are: classify`) {
+		if r.code != 78 || !strings.Contains(r.stderr, `unknown task "poetry": want one of classify`) {
 			t.Errorf("%s: want exit code 78 and the tasks that there are, got %v", args[0], r)
 		}
 	}

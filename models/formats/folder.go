@@ -2,6 +2,7 @@ package formats
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -40,11 +41,26 @@ func DescribeFolder(dir string) string {
 	case has("config.json") && (has("model.safetensors") || has("pytorch_model.bin")):
 		add := `with weights and without an ONNX file; "batchscore models add NAME ` + shellquote.Quote(dir) +
 			`" builds the networks that "models build" knows, and others must be exported: `
-		if text, err := os.ReadFile(filepath.Join(dir, "config.json")); err == nil && strings.Contains(string(text), `"pretrained_cfg"`) {
+		if strings.Contains(beginning(filepath.Join(dir, "config.json")), `"pretrained_cfg"`) {
 			return "is a folder of timm " + add + "torch.onnx.export, as docs/own-model.md shows"
 		}
 		return "is a folder of Hugging Face " + add + "optimum-cli export onnx --model " +
 			shellquote.Quote(dir) + " " + shellquote.Quote(filepath.Join(dir, "onnx"))
 	}
 	return "is a folder without an .onnx file"
+}
+
+// beginning returns the first bytes of a regular file; nothing of any other: opening a pipe
+// waits for somebody who writes to it.
+func beginning(file string) string {
+	if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() {
+		return ""
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	text, _ := io.ReadAll(io.LimitReader(f, 1<<20))
+	return string(text)
 }
