@@ -155,7 +155,7 @@ func TestFewNewImagesWakeNobody(t *testing.T) {
 		o := after(t, images, whole, n)
 		o.MaxErrors = limit(t, limits)
 		var lines bytes.Buffer
-		o.Log = zerolog.New(&lines)
+		o.Log = zerolog.New(zerolog.SyncWriter(&lines))
 		_, err = Run(t.Context(), o)
 		return lines.String(), err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/batchscore/batchscore/models/library"
+	"github.com/batchscore/batchscore/models/networks"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 )
@@ -115,6 +116,8 @@ func completionOf(kind string) cobra.CompletionFunc {
 		return completeJobs
 	case kind == "N|auto":
 		return cobra.FixedCompletions([]string{"auto"}, cobra.ShellCompDirectiveNoFileComp)
+	case kind == "NETWORK":
+		return cobra.FixedCompletions(asWords(networks.Networks), cobra.ShellCompDirectiveNoFileComp)
 	case kind == "MODEL", kind == "FILE.onnx|NAME":
 		return completeModels
 	}

@@ -120,7 +120,7 @@ func TestComplete(t *testing.T) {
 		{line: "jobs status az", directive: dirs},
 		{line: "jobs logs ni", want: []string{"nightly-1"}, directive: none | keep},
 		{line: "jobs fetch nightly-1 ", directive: dirs},
-		{line: "models build ", want: []string{"vgg16", "inception_v3"}, directive: none},
+		{line: "models build v", want: []string{"vgg16", "vit_b_16"}, directive: none},
 		{line: "models build vgg16 --weights ", want: []string{"random"}, directive: cobra.ShellCompDirectiveDefault},
 		{line: "models fuse ", want: []string{"onnx"}, directive: cobra.ShellCompDirectiveFilterFileExt},
 		{line: "models remove ", want: []string{"moderation", "vgg16"}, directive: none},

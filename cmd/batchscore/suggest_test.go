@@ -101,7 +101,7 @@ func TestDidYouMean(t *testing.T) {
 		{line: job + "--model m.onnx --retry faild", want: `did you mean "failed"?`},
 		{line: "launch --to kubernets", want: `did you mean "kubernetes"?`},
 		{line: "launch --priority lwo", want: `did you mean "low"?`},
-		{line: "models build vgg61", want: `unknown network "vgg61": want vgg16 or inception_v3; did you mean "vgg16"?`},
+		{line: "models build vgg61", want: `convnext_tiny or vit_b_16; did you mean "vgg16"?`},
 		{line: "models build vgg16 --variant kears", want: `did you mean "keras"?`},
 		{line: "models add m m.onnx --task classfication", want: `did you mean "classification"?`},
 		{line: "cluster show gpus --to azurml", want: `did you mean "azureml"?`},
