@@ -187,8 +187,12 @@ func TestKindsAllocateNothing(t *testing.T) {
 				}
 			}
 			fill()
-			if n := testing.AllocsPerRun(50, fill); n > 0 {
-				t.Errorf("Fill() made %v allocations, want 0", n)
+			least := testing.AllocsPerRun(1, fill)
+			for range 50 { // the race detector has pools forget some memory
+				least = min(least, testing.AllocsPerRun(1, fill))
+			}
+			if least > 0 {
+				t.Errorf("Fill() made %v allocations, want 0", least)
 			}
 		})
 	}
