@@ -165,6 +165,12 @@ func decodersFor(pictures []Picture, spec preprocess.Spec, device string, pillow
 		}
 	}
 	dst := make([]byte, spec.RowBytes())
+	// Package image may know the format and not the kind, such as a TIFF in zstd.
+	known := func(p Picture) bool {
+		_, _, err := image.Decode(bytes.NewReader(p.Data))
+		return err == nil
+	}
+	readable := slices.ContainsFunc(pictures, known)
 	ours := func(name string, scaled bool, device string) error {
 		spec.ScaledDecode = scaled
 		d, err := preprocess.NewDecoder(spec, preprocess.Options{JPEG: device})
@@ -172,12 +178,15 @@ func decodersFor(pictures []Picture, spec preprocess.Spec, device string, pillow
 			return err
 		}
 		open = append(open, d)
-		but := 0
-		if pillow != nil {
-			but = pillow.cmd.Process.Pid
+		one := decoder{name: name, decode: func(p Picture) error { return d.Decode(dst, p.Data) }}
+		if !readable { // by a helper process; to ask for its time takes time, too
+			but := 0
+			if pillow != nil {
+				but = pillow.cmd.Process.Pid
+			}
+			one.clock = func() time.Duration { return CPUTime() + childrenTime(but) }
 		}
-		list = append(list, decoder{name: name, decode: func(p Picture) error { return d.Decode(dst, p.Data) },
-			clock: func() time.Duration { return CPUTime() + childrenTime(but) }})
+		list = append(list, one)
 		return nil
 	}
 	if err := ours(Ours, false, ""); err != nil {
@@ -198,12 +207,7 @@ func decodersFor(pictures []Picture, spec preprocess.Spec, device string, pillow
 		list = append(list, decoder{name: WithPillow, clock: func() time.Duration { return pillow.used },
 			decode: func(p Picture) error { return pillow.decode(p.Data, spec.Width, spec.Height) }})
 	}
-	// Package image may know the format and not the kind, such as a TIFF in zstd.
-	known := func(p Picture) bool {
-		_, _, err := image.Decode(bytes.NewReader(p.Data))
-		return err == nil
-	}
-	if !slices.ContainsFunc(pictures, known) {
+	if !readable {
 		return list, closeAll, nil
 	}
 	list = append(list,
