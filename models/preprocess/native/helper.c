@@ -103,11 +103,6 @@ static void limit(int statm, const struct bs_request *r) {
   }
 }
 
-static uint64_t peak(void) {
-  struct rusage used;
-  return getrusage(RUSAGE_SELF, &used) == 0 ? (uint64_t)used.ru_maxrss << 10 : 0;
-}
-
 // give_up drops what a decoder does not need. No signal of a terminal or a scheduler ends a
 // helper: the process that started it closes the pipe when it ends.
 static void give_up(void) {
@@ -194,7 +189,6 @@ static void helper(const char *name, const char *files) {
     limit(statm, &r);
     struct bs_picture p = {shared, r.source, shared + r.pixels, r.width, r.height, reply.text};
     reply.status = l->decode(&p);
-    reply.peak = peak();
     malloc_trim(0);
     answer(&reply);
   }

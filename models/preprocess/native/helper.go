@@ -35,10 +35,9 @@ type helper struct {
 	requests *os.File
 	replies  *os.File
 	shared   *os.File
-	length   int64  // of the shared memory
-	images   int    // that it was asked for
-	idle     bool   // it was killed because it did nothing
-	peak     uint64 // the most memory that it has had resident, in bytes
+	length   int64 // of the shared memory
+	images   int   // that it was asked for
+	idle     bool  // it was killed because it did nothing
 	stderr   bytes.Buffer
 }
 
@@ -177,7 +176,6 @@ func (h *helper) decode(t task) (outcome, error) {
 		how := h.died()
 		return outcome{died: how, killed: how == killed}, nil
 	}
-	h.peak = uint64(r.peak)
 	return outcome{status: r.status, text: C.GoString(&r.text[0]), pixels: pixels}, nil
 }
 

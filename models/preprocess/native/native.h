@@ -29,7 +29,6 @@ struct bs_request {
 struct bs_reply {
   uint32_t status;
   uint32_t sealed; // of the first reply: whether the system calls of the process are limited
-  uint64_t peak;   // the most memory that the process had resident, in bytes
   char text[BS_TEXT];
 };
 
