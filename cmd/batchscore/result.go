@@ -147,8 +147,10 @@ func withoutPauses(rate, worked float64) string {
 }
 
 // rested reports whether a job is known to have been at rest for a part of its makespan
-// that is worth mentioning.
-func rested(worked, makespan float64) bool { return worked > 0 && makespan-worked >= 0.01*makespan }
+// that is worth mentioning: a second and a hundredth. Less is a busy machine, not a rest.
+func rested(worked, makespan float64) bool {
+	return worked > 0 && makespan-worked >= max(1, 0.01*makespan)
+}
 
 // scoredTwice explains why the workers' numbers of images add up to more than there
 // are.

@@ -24,7 +24,8 @@ func TestScreenOfRun(t *testing.T) {
 		run.Dir = folder
 		return run
 	},
-		newMask(`(?m)^(Speed .* images/s in ).*$`, "${1}1.2 s"),
+		// A machine that is very busy makes a job rest, which takes a line more on 80 columns.
+		newMask(`(?m)^(Speed +)[^;\n]*(?:;[^\n]*(?:\n {11}[^\n]*)?)?$`, "${1}10.0 images/s in 1.2 s"),
 		newMask(`(\bonnxruntime=(?:\x1b\[0m)?)[\d.]+`, "${1}1.30.0"),
 		newMask(`(\bdevice=(?:\x1b\[0m)?)\S+`, "${1}cpu"),
 		newMask(`(\blanes=(?:\x1b\[0m)?)\d+`, "${1}2"),
