@@ -2,10 +2,12 @@ package convert
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"math"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/float16"
 	"github.com/batchscore/batchscore/models/graph/onnxpb"
 )
 
@@ -144,7 +146,7 @@ func (h *halving) fit(node *onnxpb.NodeProto) bool {
 		for _, v := range f {
 			most = max(most, math.Abs(float64(v)))
 		}
-		if most > maxHalf || most > 0 && most < minHalf {
+		if most > float16.Max || most > 0 && most < float16.MinNormal {
 			return false
 		}
 	}
@@ -165,7 +167,7 @@ func (h *halving) keepLarge(ctx context.Context, m *meter) error {
 		return err
 	}
 	for i, v := range values {
-		if max(-spans[v].lo, spans[v].hi) > maxHalf/headroom {
+		if max(-spans[v].lo, spans[v].hi) > float16.Max/headroom {
 			delete(h.narrow, makers[i])
 		}
 	}
@@ -239,4 +241,12 @@ func (h *halving) halfConstant(name string, other map[string]string) string {
 		other[name] = narrow.name
 	}
 	return other[name]
+}
+
+func halfBytes(f []float32) []byte {
+	raw := make([]byte, 0, 2*len(f))
+	for _, v := range f {
+		raw = binary.LittleEndian.AppendUint16(raw, float16.Bits(v))
+	}
+	return raw
 }

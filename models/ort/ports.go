@@ -9,6 +9,7 @@ import (
 	onnx "github.com/yalue/onnxruntime_go"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/float16"
 	"github.com/batchscore/batchscore/models/preprocess"
 )
 
@@ -422,7 +423,7 @@ func toFloats(to []float32, from unsafe.Pointer, elem onnx.TensorElementDataType
 		copy(to, unsafe.Slice((*float32)(from), n))
 	case onnx.TensorElementDataTypeFloat16:
 		for i, v := range unsafe.Slice((*uint16)(from), n) {
-			to[i] = fromHalf(v)
+			to[i] = float16.Value(v)
 		}
 	case onnx.TensorElementDataTypeDouble:
 		widen(to, unsafe.Slice((*float64)(from), n))

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/float16"
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 )
 
@@ -77,7 +78,7 @@ func TestSeveralOutputs(t *testing.T) {
 			t.Errorf("image %d: the best class is %v of %v", i, best, scores)
 		}
 		for j, v := range features {
-			if want := fromHalf(toHalf(v)); half[j] != want {
+			if want := float16.Value(float16.Bits(v)); half[j] != want {
 				t.Errorf("image %d: half %d is %v, want %v", i, j, half[j], want)
 			}
 		}

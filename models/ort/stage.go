@@ -8,6 +8,7 @@ import (
 	onnx "github.com/yalue/onnxruntime_go"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/float16"
 	"github.com/batchscore/batchscore/models/preprocess"
 )
 
@@ -89,37 +90,8 @@ func (b *batch) convertPixels(lo, hi int) {
 	row := b.engine.model.Contract.Preprocess.RowBytes()
 	to := b.stage.pixels[lo*row/4 : hi*row/4]
 	for i, v := range floats(b.pixels[lo*row : hi*row]) {
-		to[i] = toHalf(v)
+		to[i] = float16.Bits(v)
 	}
-}
-
-// toHalf rounds to the nearest float16, halfway cases to even. Values beyond its
-// range become infinite.
-func toHalf(f float32) uint16 {
-	bits := math.Float32bits(f)
-	sign, bits := uint16(bits>>16&0x8000), bits&0x7fffffff
-	switch {
-	case bits > 0x7f800000:
-		return sign | 0x7e00 // not a number
-	case bits >= 0x47800000:
-		return sign | 0x7c00
-	case bits < 0x38800000: // below 2^-14: a multiple of 2^-24
-		return sign | uint16(math.RoundToEven(float64(math.Float32frombits(bits))*(1<<24)))
-	}
-	bits += 0xfff + bits>>13&1
-	return sign | uint16((bits-0x38000000)>>13)
-}
-
-// fromHalf converts a float16, which is always exact.
-func fromHalf(h uint16) float32 {
-	sign, exponent, fraction := uint32(h&0x8000)<<16, uint32(h>>10&31), uint32(h&0x3ff)
-	switch exponent {
-	case 0:
-		return math.Float32frombits(sign | math.Float32bits(float32(fraction)/(1<<24)))
-	case 31:
-		return math.Float32frombits(sign | 0x7f800000 | fraction<<13)
-	}
-	return math.Float32frombits(sign | (exponent+112)<<23 | fraction<<13)
 }
 
 // perImage stands for the number of images in a shape of rows.

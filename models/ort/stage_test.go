@@ -1,58 +1,9 @@
 package ort
 
 import (
-	"math"
 	"slices"
 	"testing"
 )
-
-func TestHalf(t *testing.T) {
-	for _, c := range []struct {
-		name string
-		from float32
-		want uint16
-	}{
-		{
-			name: "zero",
-			from: 0,
-			want: 0,
-		}, {
-			name: "minus zero",
-			from: float32(math.Copysign(0, -1)),
-			want: 0x8000,
-		}, {name: "one", from: 1, want: 0x3c00}, {name: "minus two", from: -2, want: 0xc000},
-		{
-			name: "a third",
-			from: 1. / 3,
-			want: 0x3555,
-		}, {name: "largest", from: 65504, want: 0x7bff}, {name: "rounded to infinity", from: 65520, want: 0x7c00}, {name: "beyond", from: 1e6, want: 0x7c00},
-		{name: "to the even one below", from: 2049, want: 0x6800}, {name: "to the even one above", from: 2051, want: 0x6802},
-		{
-			name: "least normal",
-			from: 1. / (1 << 14),
-			want: 0x0400,
-		}, {name: "least", from: 1. / (1 << 24), want: 0x0001}, {name: "half of the least", from: 1. / (1 << 25), want: 0x0000},
-		{name: "rounded to the least normal", from: 0.99999 / (1 << 14), want: 0x0400}, {name: "infinity", from: float32(math.Inf(-1)), want: 0xfc00},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			if got := toHalf(c.from); got != c.want {
-				t.Errorf("toHalf(%v) = %#04x, want %#04x", c.from, got, c.want)
-			}
-		})
-	}
-	if got := fromHalf(toHalf(float32(math.NaN()))); got == got {
-		t.Errorf("NaN gives %v", got)
-	}
-	for h := range 1 << 16 {
-		f := fromHalf(uint16(h))
-		if f != f {
-			continue
-		}
-		if got := toHalf(f); int(got) != h {
-			t.Fatalf("%#04x is %v, which gives %#04x", h, f, got)
-		}
-	}
-}
 
 func TestRowShape(t *testing.T) {
 	const any, n = -1, perImage

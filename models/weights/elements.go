@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+
+	"github.com/batchscore/batchscore/models/float16"
 )
 
 // size returns the number of bytes of one stored element; 0 for a type that is not
@@ -72,7 +74,7 @@ func decode(dst []float32, t DType, src []byte) {
 		}
 	case Float16:
 		for i := range dst {
-			dst[i] = half(le.Uint16(src[2*i:]))
+			dst[i] = float16.Value(le.Uint16(src[2*i:]))
 		}
 	case BFloat16:
 		for i := range dst {
@@ -99,17 +101,4 @@ func decode(dst []float32, t DType, src []byte) {
 			dst[i] = float32(int64(le.Uint64(src[8*i:])))
 		}
 	}
-}
-
-// half returns the value of an IEEE 754 binary16.
-func half(h uint16) float32 {
-	sign, exponent, fraction := uint32(h>>15)<<31, uint32(h>>10&0x1f), uint32(h&0x3ff)
-	switch exponent {
-	case 0: // zero, or subnormal
-		v := float32(fraction) / (1 << 24)
-		return math.Float32frombits(math.Float32bits(v) | sign)
-	case 0x1f: // infinity, or not a number
-		return math.Float32frombits(sign | 0xff<<23 | fraction<<13)
-	}
-	return math.Float32frombits(sign | (exponent+127-15)<<23 | fraction<<13)
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/float16"
 	"github.com/batchscore/batchscore/models/preprocess"
 )
 
@@ -83,7 +84,7 @@ func checkVector(a *Embedding, element models.Element) error {
 		ok := true
 		switch element {
 		case models.ElementFloat16:
-			ok = fromHalf(toHalf(v)) == v
+			ok = float16.Value(float16.Bits(v)) == v
 		case models.ElementInt8:
 			ok = v == float32(int8(v)) && v >= -127
 		}
@@ -113,7 +114,7 @@ func embedded(a *Embedding, b *binding, numbers []float32, _ preprocess.Placemen
 	switch s.Element {
 	case models.ElementFloat16:
 		for i, v := range a.Vector {
-			if v = fromHalf(toHalf(v)); !finite(v) {
+			if v = float16.Value(float16.Bits(v)); !finite(v) {
 				return errHalf
 			}
 			a.Vector[i] = v

@@ -14,6 +14,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/float16"
 	"github.com/batchscore/batchscore/shard/jsonform"
 )
 
@@ -166,39 +167,6 @@ func vectorCell(list []float32) string {
 	return strings.Join(all, " ")
 }
 
-// toHalf returns the float16 that is nearest to a number, of two that are as near the even
-// one. Numbers beyond its range become infinite.
-func toHalf(f float32) uint16 {
-	bits := math.Float32bits(f)
-	sign, bits := uint16(bits>>16&0x8000), bits&0x7fffffff
-	switch {
-	case bits > 0x7f800000:
-		return sign | 0x7e00 // not a number
-	case bits >= 0x477ff000:
-		return sign | 0x7c00
-	case bits >= 0x38800000: // normal
-		bits += 0xfff + bits>>13&1
-		return sign | uint16((bits-0x38000000)>>13)
-	}
-	// A float16 below the normal ones counts 2^-24. Adding 0.5 to the number leaves that
-	// count, rounded, in the last bits of the sum.
-	sum := math.Float32frombits(bits) + 0.5
-	return sign | uint16(math.Float32bits(sum)-math.Float32bits(0.5))
-}
-
-// fromHalf returns the number that is a float16.
-func fromHalf(h uint16) float32 {
-	sign, bits := uint32(h&0x8000)<<16, uint32(h&0x7fff)
-	switch {
-	case bits >= 0x7c00:
-		return math.Float32frombits(sign | 0x7f800000 | bits&0x3ff<<13)
-	case bits >= 0x400:
-		return math.Float32frombits(sign | (bits<<13 + 0x38000000))
-	}
-	f := float32(bits) / (1 << 24)
-	return math.Float32frombits(sign | math.Float32bits(f))
-}
-
 // Npy is NumPy's format of one matrix, which merge writes of vectors. Parts do not have it.
 const Npy Format = "npy"
 
@@ -261,7 +229,7 @@ func (n *npyWriter) Write(rows []Row) error {
 			case n.element == models.ElementInt8:
 				n.row = append(n.row, byte(int8(v)))
 			case n.element == models.ElementFloat16:
-				n.row = binary.LittleEndian.AppendUint16(n.row, toHalf(v))
+				n.row = binary.LittleEndian.AppendUint16(n.row, float16.Bits(v))
 			default:
 				n.row = binary.LittleEndian.AppendUint32(n.row, math.Float32bits(v))
 			}
