@@ -9,27 +9,15 @@ import (
 
 const archive = "../testdata/formats.zip"
 
+var all = []codec.Format{PBM, PGM, PPM, PAM, PFM}
+
 // TestFault19_References tests the pixels of pictures that Pillow decoded, and that parts of
 // them are no other pictures.
 func TestFault19_References(t *testing.T) {
-	for _, f := range []codec.Format{PBM, PGM, PPM, PAM, PFM} {
+	for _, f := range all {
 		t.Run(f.Name, func(t *testing.T) { codectest.ArchivedReferences(t, f, archive) })
 	}
 }
 
 // FuzzFile decodes any bytes.
-func FuzzFile(f *testing.F) {
-	all := []codec.Format{PBM, PGM, PPM, PAM, PFM}
-	var decoders []codec.Decoder
-	for _, format := range all {
-		for _, src := range codectest.ArchivedSeeds(f, format, archive) {
-			f.Add(src)
-		}
-		decoders = append(decoders, codectest.New(f, format, codec.Config{}))
-	}
-	f.Fuzz(func(t *testing.T, src []byte) {
-		for i, d := range decoders {
-			_, _ = codectest.Hostile(t, all[i], d, src)
-		}
-	})
-}
+func FuzzFile(f *testing.F) { codectest.FuzzArchived(f, archive, all...) }

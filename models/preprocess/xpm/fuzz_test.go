@@ -3,7 +3,6 @@ package xpm
 import (
 	"testing"
 
-	"github.com/batchscore/batchscore/models/preprocess/codec"
 	"github.com/batchscore/batchscore/models/preprocess/codec/codectest"
 )
 
@@ -16,10 +15,4 @@ func TestFault19_References(t *testing.T) {
 }
 
 // FuzzFile decodes any bytes.
-func FuzzFile(f *testing.F) {
-	for _, src := range codectest.ArchivedSeeds(f, Format, archive) {
-		f.Add(src)
-	}
-	d := codectest.New(f, Format, codec.Config{})
-	f.Fuzz(func(t *testing.T, src []byte) { _, _ = codectest.Hostile(t, Format, d, src) })
-}
+func FuzzFile(f *testing.F) { codectest.FuzzArchived(f, archive, Format) }

@@ -61,6 +61,23 @@ func Hostile(tb testing.TB, f codec.Format, d codec.Decoder, src []byte) (*Canva
 	return first, nil
 }
 
+// FuzzArchived fuzzes decoders of the formats as Hostile tests them, from the files of an archive
+// that have an ending of one of them.
+func FuzzArchived(f *testing.F, archive string, formats ...codec.Format) {
+	var decoders []codec.Decoder
+	for _, format := range formats {
+		for _, src := range ArchivedSeeds(f, format, archive) {
+			f.Add(src)
+		}
+		decoders = append(decoders, New(f, format, codec.Config{}))
+	}
+	f.Fuzz(func(t *testing.T, src []byte) {
+		for i, d := range decoders {
+			_, _ = Hostile(t, formats[i], d, src)
+		}
+	})
+}
+
 // decodeOver decodes src over random memory, and tests the gaps between the rows.
 func decodeOver(tb testing.TB, d codec.Decoder, src []byte, noise uint8) (*Canvas, *codec.Failure) {
 	tb.Helper()
