@@ -5,15 +5,17 @@ import (
 	"math/bits"
 )
 
-// modes are how the bits of a block of BC7 are laid out, by the number of zeros that the block
-// begins with.
-var modes = [8]struct {
+type mode struct {
 	subsets, partition   int  // of the pixels; bits that choose the partition
 	rotation, selection  int  // bits: which channel alpha is swapped with; which indices are the colours'
 	colour, alpha        int  // bits of a sample
 	ownLow, sharedLow    bool // a lowest bit for each end of each subset, or for both ends
 	indices, moreIndices int  // bits of an index
-}{
+}
+
+// modes are how the bits of a block of BC7 are laid out, by the number of zeros that the block
+// begins with.
+var modes = [8]mode{
 	{subsets: 3, partition: 4, colour: 4, ownLow: true, indices: 3},
 	{subsets: 2, partition: 6, colour: 6, sharedLow: true, indices: 3},
 	{subsets: 3, partition: 6, colour: 5, indices: 2},
@@ -62,17 +64,18 @@ var (
 )
 
 // weights are how much of the second end an index stands for, of 64, by the bits of an index.
-var weights = [5][]int{
+var weights = [5][]uint64{
 	2: {0, 21, 43, 64}, 3: {0, 9, 18, 27, 37, 46, 55, 64}, 4: {0, 4, 9, 13, 17, 21, 26, 30, 34, 38, 43, 47, 51, 55, 60, 64},
 }
 
 // bitReader reads the bits of a block, the lowest first.
 type bitReader struct{ low, high uint64 }
 
-func (r *bitReader) read(n int) int {
-	v := int(r.low & (1<<n - 1))
-	r.low = r.low>>n | r.high<<(64-n)
-	r.high >>= n
+// read reads n bits, fewer than 64.
+func (r *bitReader) read(n int) uint64 {
+	v := r.low & (1<<(n&63) - 1)
+	r.low = r.low>>(n&63) | r.high<<1<<((63-n)&63)
+	r.high >>= n & 63
 	return v
 }
 
@@ -86,89 +89,112 @@ func bc7(to *block, src []byte) {
 	m := &modes[mode]
 	r := &bitReader{low: binary.LittleEndian.Uint64(src), high: binary.LittleEndian.Uint64(src[8:])}
 	r.read(mode + 1)
-	partition, rotation, selection := r.read(m.partition), r.read(m.rotation), r.read(m.selection)
-	var ends [6][4]int // two of each subset
-	n := 2 * m.subsets
-	for c := range 4 {
-		size := m.colour
-		if c == 3 {
-			size = m.alpha
-		}
-		for i := range n {
-			ends[i][c] = r.read(size)
-		}
-	}
-	low := 0
-	for i := range n {
-		if m.ownLow || m.sharedLow && i%2 == 0 {
-			low = r.read(1)
-		}
-		for c := range 4 {
-			size := m.colour
-			if c == 3 {
-				size = m.alpha
-			}
-			v := ends[i][c]
-			if (m.ownLow || m.sharedLow) && size > 0 {
-				v, size = v<<1|low, size+1
-			}
-			if size == 0 {
-				v = 255
-			} else if v <<= 8 - size; size < 8 {
-				v |= v >> size
-			}
-			ends[i][c] = v
-		}
-	}
-	first, second := r.indices(m.indices, m.subsets, partition), [16]uint8{}
-	colourBits, alphaBits := m.indices, m.indices
-	if m.moreIndices > 0 {
-		second, alphaBits = r.indices(m.moreIndices, 1, 0), m.moreIndices
+	partition, rotation, selection := int(r.read(m.partition)), int(r.read(m.rotation)), r.read(m.selection)
+	ends := r.ends(m)
+	first, second := r.indices(m.indices, m.subsets, partition), uint64(0)
+	firstBits, secondBits := m.indices, m.moreIndices
+	if m.moreIndices > 0 { // and one subset
+		second = r.indices(m.moreIndices, 1, 0)
 		if selection == 1 {
-			first, second, colourBits, alphaBits = second, first, alphaBits, colourBits
+			first, second, firstBits, secondBits = second, first, secondBits, firstBits
 		}
 	}
-	var colours [3][16][4]uint8 // by subset and index
+	var colours [4][16]uint32 // by subset and index
 	for s := range m.subsets {
-		a, b := &ends[2*s], &ends[2*s+1]
-		for i, w := range weights[colourBits] {
-			for c := range 4 {
-				colours[s][i][c] = between(a[c], b[c], w)
-			}
+		palette(&colours[s], ends[2*s], ends[2*s+1], firstBits)
+	}
+	mask := uint64(1)<<firstBits - 1
+	switch m.subsets {
+	case 1:
+		for i := range to {
+			binary.LittleEndian.PutUint32(to[i][:], colours[0][first&mask&15])
+			first >>= firstBits & 63
+		}
+	case 2:
+		for i, set := 0, twoSubsets[partition&63]; i < len(to); i, set = i+1, set>>1 {
+			binary.LittleEndian.PutUint32(to[i][:], colours[set&1][first&mask&15])
+			first >>= firstBits & 63
+		}
+	case 3:
+		for i, set := 0, threeSubsets[partition&63]; i < len(to); i, set = i+1, set>>2 {
+			binary.LittleEndian.PutUint32(to[i][:], colours[set&3][first&mask&15])
+			first >>= firstBits & 63
 		}
 	}
-	for i := range to {
-		to[i] = colours[subset(m.subsets, partition, i)][first[i]]
-		if m.moreIndices > 0 { // and one subset
-			to[i][3] = between(ends[0][3], ends[1][3], weights[alphaBits][second[i]])
+	if m.moreIndices > 0 {
+		palette(&colours[1], ends[0], ends[1], secondBits)
+		mask = 1<<secondBits - 1
+		for i := range to {
+			to[i][3] = uint8(colours[1][second&mask&15] >> 24)
+			second >>= secondBits & 63
 		}
-		if rotation > 0 {
+	}
+	if rotation > 0 {
+		for i := range to {
 			to[i][3], to[i][rotation-1] = to[i][rotation-1], to[i][3]
 		}
 	}
 }
 
-// between returns a value between the two ends.
-func between(a, b, weight int) uint8 { return uint8(((64-weight)*a + weight*b + 32) >> 6) }
-
-// indices reads the indices of all pixels.
-func (r *bitReader) indices(size, subsets, partition int) (indices [16]uint8) {
-	anchors := anchorsOf(subsets, partition)
-	for i := range indices {
-		indices[i] = uint8(r.read(size - int(anchors>>i&1)))
+// ends reads the two colours of each subset, each channel in 16 bits of a number.
+func (r *bitReader) ends(m *mode) (ends [6]uint64) {
+	n := 2 * m.subsets
+	var samples [4][6]uint64
+	for c := range 4 {
+		size := m.colour
+		if c == 3 {
+			size = m.alpha
+		}
+		all := r.read(n * size)
+		for i := range n {
+			samples[c][i] = all & (1<<(size&63) - 1)
+			all >>= size & 63
+		}
 	}
-	return indices
+	low := uint64(0)
+	for i := range n {
+		if m.ownLow || m.sharedLow && i%2 == 0 {
+			low = r.read(1)
+		}
+		for c := range 4 {
+			size, v := m.colour, samples[c][i]
+			if c == 3 {
+				size = m.alpha
+			}
+			if size == 0 {
+				ends[i] |= 255 << 48
+				continue
+			}
+			if m.ownLow || m.sharedLow {
+				v, size = v<<1|low, size+1
+			}
+			v <<= (8 - size) & 63
+			ends[i] |= (v | v>>(size&63)) << (16 * c)
+		}
+	}
+	return ends
 }
 
-// subset returns which subset a pixel is in.
-func subset(subsets, partition, pixel int) int {
-	switch subsets {
-	case 2:
-		return int(twoSubsets[partition] >> pixel & 1)
-	case 3:
-		return int(threeSubsets[partition] >> (2 * pixel) & 3)
+// palette fills the colours from one end to the other, for indices of so many bits. All channels
+// are computed at once: no sum is more than 16 bits.
+func palette(colours *[16]uint32, a, b uint64, indexBits int) {
+	const half, low = 32 * 0x0001_0001_0001_0001, 0x00ff_00ff_00ff_00ff
+	for i, w := range weights[indexBits] {
+		v := (a*(64-w) + b*w + half) >> 6 & low
+		v = (v | v>>8) & 0x0000_ffff_0000_ffff
+		colours[i&15] = uint32(v | v>>16)
 	}
-	return 0
+}
+
+// indices reads the indices of all pixels, each in as many bits.
+func (r *bitReader) indices(size, subsets, partition int) uint64 {
+	anchors := anchorsOf(subsets, partition)
+	all := r.read(16*size - bits.OnesCount(anchors))
+	for ; anchors != 0; anchors &= anchors - 1 { // whose highest bits are missing
+		before := uint64(1)<<((bits.TrailingZeros(anchors)+1)*size-1) - 1
+		all = all&before | all&^before<<1
+	}
+	return all
 }
 
 // anchorsOf returns a bit for each pixel whose index is stored without its highest bit.

@@ -211,18 +211,24 @@ func (f *file) plain(px codec.Pixels) {
 // blocks fills the pixels of blocks of 4x4.
 func (f *file) blocks(px codec.Pixels) {
 	var b block
-	at, used := 0, 3
-	if f.alpha {
-		used = 4
-	}
+	at := 0
 	for y := 0; y < f.height; y += 4 {
 		for x := 0; x < f.width; x += 4 {
 			f.block(&b, f.data[at:at+f.blockBytes])
 			at += f.blockBytes
 			for k := range min(4, f.height-y) {
 				row := px.Row(y + k)[4*x:]
+				line := (*[4][4]uint8)(b[4*k:])
+				if len(row) >= 16 {
+					to := row[:16]
+					copy(to[:4], line[0][:])
+					copy(to[4:8], line[1][:])
+					copy(to[8:12], line[2][:])
+					copy(to[12:], line[3][:])
+					continue
+				}
 				for i := range min(4, f.width-x) {
-					copy(row[4*i:][:used], b[4*k+i][:])
+					copy(row[4*i:][:4], line[i][:])
 				}
 			}
 		}

@@ -262,7 +262,7 @@ func (r *runs) read(line []uint8) bool {
 			if len(r.src) < n {
 				return false
 			}
-			copy(line[:n], r.src)
+			literal(line[:n], r.src)
 			r.src = r.src[n:]
 		}
 		if r.left -= n / r.size; r.left == 0 && r.equal {
@@ -273,16 +273,42 @@ func (r *runs) read(line []uint8) bool {
 	return true
 }
 
-// fill repeats a pixel.
-func fill(line, pixel []uint8) {
-	if len(pixel) == 1 {
-		for i := range line {
-			line[i] = pixel[0]
-		}
+// few is how many bytes are copied one by one, since a call takes longer.
+const few = 16
+
+// literal copies to line.
+func literal(line, src []uint8) {
+	if len(line) > few {
+		copy(line, src)
 		return
 	}
-	for n := copy(line, pixel); n < len(line); n *= 2 {
-		copy(line[n:], line[:n])
+	for i := range line {
+		line[i] = src[i]
+	}
+}
+
+// fill repeats a pixel.
+func fill(line, pixel []uint8) {
+	switch len(pixel) {
+	case 1:
+		v := pixel[0]
+		for i := range line {
+			line[i] = v
+		}
+	case 3:
+		a, b, c := pixel[0], pixel[1], pixel[2]
+		for ; len(line) >= 3; line = line[3:] {
+			line[0], line[1], line[2] = a, b, c
+		}
+	case 4:
+		v := binary.LittleEndian.Uint32(pixel)
+		for ; len(line) >= 4; line = line[4:] {
+			binary.LittleEndian.PutUint32(line, v)
+		}
+	default:
+		for n := copy(line, pixel); n < len(line); n *= 2 {
+			copy(line[n:], line[:n])
+		}
 	}
 }
 

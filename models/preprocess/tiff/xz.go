@@ -187,7 +187,7 @@ type lzma2 struct {
 
 	left   int // bytes of the chunk that are not expanded
 	packed bool
-	rc     rangeDecoder
+	coded  lzmaStream
 	model  lzmaModel
 	known  bool // the model was set
 }
@@ -250,10 +250,10 @@ func (z *lzma2) expand() error {
 	}
 	before := len(z.window)
 	var ok bool
-	z.window, ok = z.model.expand(&z.rc, z.window, before+n, before+z.left, z.begins, uint32(z.offset))
+	z.window, ok = z.model.expand(&z.coded, z.window, before+n, before+z.left, z.begins, uint32(z.offset))
 	z.left -= len(z.window) - before
 	switch {
-	case !ok && z.rc.short:
+	case !ok && z.coded.short():
 		return errShort
 	case !ok:
 		return errXZ
@@ -314,7 +314,7 @@ func (z *lzma2) chunk() error {
 		return errShort
 	}
 	z.packed = true
-	z.rc = rangeDecoder{src: z.src[head+5 : head+size], code: binary.BigEndian.Uint32(z.src[head+1:]), width: 1<<32 - 1}
+	z.coded = lzmaStream{src: z.src[head+5 : head+size], rc: rangeDecoder{code: uint64(binary.BigEndian.Uint32(z.src[head+1:])), width: 1<<32 - 1}}
 	z.src = z.src[head+size:]
 	return nil
 }
