@@ -384,6 +384,9 @@ zoo-check: deps ## add and run models of transformers, timm and packages without
 	@'$(OWN_MODEL)/torch/bin/pip' install --quiet --disable-pip-version-check --require-hashes -r cmd/batchscore/testdata/own-model/torch.txt
 	@'$(OWN_MODEL)/torch/bin/pip' install --quiet --disable-pip-version-check --require-hashes --no-deps --upgrade --target '$(ZOO)' \
 		-r cmd/batchscore/testdata/zoo/zoo.txt
+	'$(OWN_MODEL)/torch/bin/python' models/origin/testdata/make_configurations.py '$(CACHE)/configurations' \
+		'$(CACHE)'/images/photos/bg.jpg '$(CACHE)'/images/photos/clem-onojegaw.jpg '$(CACHE)'/images/photos/avatar.jpg
+	BATCHSCORE_CONFIGURATIONS='$(CACHE)/configurations' go test -count=1 -timeout 60m -run '^TestConfigurations$$' -v ./models/origin
 	ONNXRUNTIME_LIB='$(LIBRARY)' BATCHSCORE_ZOO_PYTHON='$(OWN_MODEL)/torch/bin/python' BATCHSCORE_ZOO_PACKAGES='$(ZOO)' \
 		go test -count=1 -timeout 60m -run '^TestZoo$$' -v ./cmd/batchscore
 

@@ -196,7 +196,7 @@ func (r *reader) readProcessor(c *config) {
 		return
 	}
 	if r.found.What == "" {
-		name, _ := p.class(c.Type)
+		name := p.class(c.Type)
 		r.found.What = "a model for the " + name + "ImageProcessor of Hugging Face"
 	}
 	r.answer(path, a)

@@ -74,6 +74,7 @@ var classes = map[string]defaults{
 	"CLIP":            {resample: preprocess.PillowBicubic, size: 224, shortest: true, crop: 224, mean: clipMean, std: clipStd},
 	"ChineseCLIP":     {resample: preprocess.PillowBicubic, size: 224, shortest: true, crop: 224, mean: clipMean, std: clipStd},
 	"Bit":             {resample: preprocess.PillowBicubic, size: 224, shortest: true, crop: 224, mean: clipMean, std: clipStd},
+	"ViTHybrid":       {resample: preprocess.PillowBicubic, size: 224, shortest: true, crop: 224, mean: clipMean, std: clipStd},
 	"Siglip":          {resample: preprocess.PillowBicubic, size: 224, mean: halves, std: halves},
 	"Blip":            {resample: preprocess.PillowBicubic, size: 384, mean: clipMean, std: clipStd},
 	"ConvNext":        {resample: preprocess.PillowBilinear, size: 384, shortest: true, mean: halves, std: halves, pct: 224. / 256, form: convnext},
@@ -107,17 +108,20 @@ var resamplings = map[int]preprocess.Resize{
 // answers returns what the file says, for a model of that type whose graph takes images
 // of width x height, which are 0 where it takes any. The notes are about the rest.
 func (p *processor) answers(modelType string, width, height int) (a models.Answers, notes []string, err error) {
-	name, fast := p.class(modelType)
+	name := p.class(modelType)
 	d, known := classes[name]
 	if !known {
 		d.form = unknown
-		notes = append(notes, fmt.Sprintf("%sImageProcessor is not known here; only what the file spells out is used", name))
+		notes = append(notes, fmt.Sprintf("%sImageProcessor is not known here: what the file spells out is used, but not how it fits images to the size", name))
 	}
 	g, err := p.geometry(d)
 	if err != nil {
 		return a, nil, err
 	}
-	notes = append(notes, g.answer(&a, width, height, fast)...)
+	notes = append(notes, g.answer(&a, width, height)...)
+	if d.form == unknown { // it may pad, or resize twice, and no key of the file says so
+		a.Fit, a.ResizeTo, a.ResizeToHeight = nil, nil, nil
+	}
 	if err := p.values(d, &a); err != nil {
 		return a, nil, err
 	}
@@ -136,20 +140,20 @@ func (p *processor) answers(modelType string, width, height int) (a models.Answe
 	return a, notes, nil
 }
 
-// class returns the name of the file's class without "ImageProcessor", and whether it is
-// one of those that compute with torchvision.
-func (p *processor) class(modelType string) (name string, fast bool) {
+// class returns the name of the file's class without "ImageProcessor". One that computes with
+// torchvision, and whose name ends in Fast, has the settings and the geometry of the other.
+func (p *processor) class(modelType string) (name string) {
 	name = p.Class
 	if name == "" {
 		name = p.Extractor
 	}
-	name, fast = strings.CutSuffix(name, "Fast")
+	name = strings.TrimSuffix(name, "Fast")
 	name = strings.TrimSuffix(strings.TrimSuffix(name, "Pil"), "ImageProcessor")
 	name = strings.TrimSuffix(name, "FeatureExtractor")
 	if name == "" {
 		name = processorOf[modelType]
 	}
-	return name, fast
+	return name
 }
 
 // geometry is which part of an image becomes which pixels. 0 is a size that is not
@@ -214,8 +218,8 @@ func (p *processor) geometry(d defaults) (g geometry, err error) {
 }
 
 // answer writes the geometry into a, for a graph that takes width x height pixels, 0
-// where it takes any. fast tells that torchvision cuts the crop.
-func (g geometry) answer(a *models.Answers, width, height int, fast bool) (notes []string) {
+// where it takes any.
+func (g geometry) answer(a *models.Answers, width, height int) (notes []string) {
 	w, h := g.cropW, g.cropH
 	if w == 0 {
 		w, h = g.resizeW, g.resizeH
@@ -231,8 +235,10 @@ func (g geometry) answer(a *models.Answers, width, height int, fast bool) (notes
 		a.Height = &h
 	}
 	switch {
+	case g.shortest > 0 && w > 0 && g.shortest < max(w, h):
+		notes = append(notes, padded(g.shortest, w, h))
 	case g.shortest > 0 && w > 0:
-		a.Fit, a.ResizeTo = cropped(fast), &g.shortest
+		a.Fit, a.ResizeTo = to(preprocess.HFCenterCrop), &g.shortest
 	case g.shortest > 0:
 		notes = append(notes, "its settings do not say which part of an image is cut out")
 	case g.resizeW > 0 && (g.cropW == 0 || g.cropW == g.resizeW && g.cropH == g.resizeH):
@@ -243,13 +249,10 @@ func (g geometry) answer(a *models.Answers, width, height int, fast bool) (notes
 	return notes
 }
 
-// cropped is the fit of a crop from the middle of an image whose shortest side is
-// resized: transformers rounds its offset down, unless torchvision cuts it.
-func cropped(fast bool) *preprocess.Fit {
-	if fast {
-		return to(preprocess.CenterCrop)
-	}
-	return to(preprocess.HFCenterCrop)
+// padded is the note about a crop of width x height that is larger than what the image was
+// resized to.
+func padded(resizeTo, width, height int) string {
+	return fmt.Sprintf("images are resized to %d pixels and then padded to %dx%d, which is none of the fits here", resizeTo, width, height)
 }
 
 // stretchCrop answers for an image that is stretched and then cropped.
@@ -357,7 +360,7 @@ func parseSize(text json.RawMessage, shortest bool) (s imageSize, err error) {
 	}
 	for _, n := range []int{s.Shortest, s.Longest, s.Height, s.Width} {
 		if n < 0 || n > maxSide {
-			return s, fmt.Errorf("%d pixels", n)
+			return s, fmt.Errorf("%d is not the number of pixels of a side", n)
 		}
 	}
 	if s == (imageSize{}) || (s.Height == 0) != (s.Width == 0) {

@@ -1,13 +1,16 @@
 package origin
 
 import (
+	"cmp"
+	"fmt"
 	"math"
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/preprocess"
 )
 
-// timmConfig is the pretrained_cfg in a config.json of timm.
+// timmConfig is the pretrained_cfg in a config.json of timm. What is left out has the default of
+// timm.data.resolve_data_config.
 type timmConfig struct {
 	InputSize     []int     `json:"input_size"` // channels, height, width
 	TestInputSize []int     `json:"test_input_size"`
@@ -63,12 +66,15 @@ func (r *reader) readTimm(path string, c *config) {
 // height, 0 where it takes any.
 func (t *timmConfig) answers(width, height int) (a models.Answers, notes []string) {
 	size, pct := t.InputSize, 0.875
-	if t.CropPct != nil {
+	if len(size) == 0 {
+		size = []int{3, 224, 224}
+	}
+	if t.CropPct != nil && *t.CropPct != 0 {
 		pct = *t.CropPct
 	}
 	if test := t.TestInputSize; len(test) == 3 && test[1] == height && test[2] == width {
 		size = test
-		if t.TestCropPct != nil {
+		if t.TestCropPct != nil && *t.TestCropPct != 0 {
 			pct = *t.TestCropPct
 		}
 	}
@@ -82,16 +88,28 @@ func (t *timmConfig) answers(width, height int) (a models.Answers, notes []strin
 			a.Width = &width
 		}
 	}
-	if r, ok := interpolations[t.Interpolation]; ok {
+	if r, ok := interpolations[cmp.Or(t.Interpolation, "bicubic")]; ok {
 		a.Resize = &r
-	} else if t.Interpolation != "" {
+	} else {
 		notes = append(notes, "interpolation "+t.Interpolation+" is none of the methods here")
 	}
-	if pct > 0 && pct <= 1 && width > 0 && height > 0 {
+	switch {
+	case pct <= 0.01:
+		notes = append(notes, fmt.Sprintf("crop_pct is %g", pct))
+	case width > 0 && height > 0:
 		notes = append(notes, t.fit(&a, int(math.Floor(float64(width)/pct)), int(math.Floor(float64(height)/pct)), width, height)...)
 	}
-	if len(t.Mean) == 3 && len(t.Std) == 3 {
-		a.Scale, a.Mean, a.Std = to(float32(1./255)), t.Mean, t.Std
+	mean, std := t.Mean, t.Std
+	if len(mean) == 0 {
+		mean = float32s(imagenetMean)
+	}
+	if len(std) == 0 {
+		std = float32s(imagenetStd)
+	}
+	if len(mean) == 3 && len(std) == 3 {
+		a.Scale, a.Mean, a.Std = to(float32(1./255)), mean, std
+	} else {
+		notes = append(notes, fmt.Sprintf("mean and std have %d and %d numbers, not one for each of 3 channels", len(mean), len(std)))
 	}
 	a.BGR = to(false)
 	return a, notes
@@ -100,6 +118,8 @@ func (t *timmConfig) answers(width, height int) (a models.Answers, notes []strin
 // fit answers for images that are resized to scaledW x scaledH before the crop.
 func (t *timmConfig) fit(a *models.Answers, scaledW, scaledH, width, height int) (notes []string) {
 	switch {
+	case scaledW < width || scaledH < height:
+		notes = append(notes, padded(min(scaledW, scaledH), width, height))
 	case t.CropMode == "squash" && scaledW == width && scaledH == height:
 		a.Fit = to(preprocess.Stretch)
 	case t.CropMode == "squash":
