@@ -258,17 +258,9 @@ func (f *exportImages) takes(st store.Store, task row.Task) error {
 
 // run exports images of the output in the place called out.
 func (f *exportImages) run(ctx context.Context, stdout, stderr io.Writer, out string) error {
-	st, err := f.places.open("OUT", out)
+	ctx, st, job, err := openAnswer(ctx, &f.places, out, f.head)
 	if err != nil {
 		return err
-	}
-	ctx = output.ForHead(ctx, f.head)
-	job, err := output.ExistingJob(ctx, st)
-	if err == nil {
-		err = oneAnswer(&job)
-	}
-	if err != nil {
-		return explainHead(err)
 	}
 	if err := f.takes(st, job.Schema().Task); err != nil {
 		return err
@@ -276,13 +268,13 @@ func (f *exportImages) run(ctx context.Context, stdout, stderr io.Writer, out st
 	if f.served && f.options.URLs == "" && !isLocal(job.ImagesPlace()) {
 		return usagef("--served is for images in a folder, and these are in %s", job.ImagesPlace())
 	}
-	r := export.Request{Job: &job, Format: f.format, Select: f.choice, Options: f.options}
-	if r.Select.Match, err = f.match(&job); err != nil {
+	r := export.Request{Job: job, Format: f.format, Select: f.choice, Options: f.options}
+	if r.Select.Match, err = f.match(job); err != nil {
 		return err
 	}
 	var known *truth.Set
 	if f.truth != "" {
-		if known, err = truth.Load(ctx, st, &job, f.truth, f.truthColumns); err != nil {
+		if known, err = truth.Load(ctx, st, job, f.truth, f.truthColumns); err != nil {
 			return fmt.Errorf("--truth: %w", err)
 		}
 		r.HasTruth = true
@@ -323,7 +315,7 @@ func (f *exportImages) run(ctx context.Context, stdout, stderr io.Writer, out st
 	if err != nil || f.file == "-" {
 		return err
 	}
-	return f.conclude(ctx, stdout, st, &job, &report)
+	return f.conclude(ctx, stdout, st, job, &report)
 }
 
 // match returns the conditions of --status and --where; nil for none.

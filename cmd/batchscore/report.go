@@ -161,22 +161,14 @@ func (f *reportFlags) run(ctx context.Context, stdout, stderr io.Writer, out str
 	if err := f.check(out); err != nil {
 		return err
 	}
-	st, err := f.places.open("OUT", out)
+	ctx, st, job, err := openAnswer(ctx, &f.places, out, f.head)
 	if err != nil {
 		return err
-	}
-	ctx = output.ForHead(ctx, f.head)
-	job, err := output.ExistingJob(ctx, st)
-	if err == nil {
-		err = oneAnswer(&job)
-	}
-	if err != nil {
-		return explainHead(err)
 	}
 	opt := review.Options{PerGallery: f.perGallery, Seed: f.seed, Threshold: f.threshold, Sample: sampledSides}
 	var known *truth.Set
 	if f.truth != "" {
-		if known, err = truth.Load(ctx, st, &job, f.truth, f.truthColumns); err != nil {
+		if known, err = truth.Load(ctx, st, job, f.truth, f.truthColumns); err != nil {
 			return fmt.Errorf("--truth: %w", err)
 		}
 		opt.Truth = known
@@ -208,7 +200,7 @@ func (f *reportFlags) run(ctx context.Context, stdout, stderr io.Writer, out str
 	}
 	var seen thumbs
 	if f.file != "" {
-		if seen, err = f.readPictures(ctx, stderr, &job, out, found, entries); err != nil {
+		if seen, err = f.readPictures(ctx, stderr, job, out, found, entries); err != nil {
 			return err
 		}
 	}

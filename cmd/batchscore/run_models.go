@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"github.com/batchscore/batchscore/models/library"
 	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/store"
 )
 
 // modelSet is the models of a job, usually one, with the contract of all of them.
@@ -125,6 +127,21 @@ func oneAnswer(job *output.Job) error {
 		return nil
 	}
 	return usagef("its rows have several answers: say --head %s", strings.Join(names, " or --head "))
+}
+
+// openAnswer opens the output in the place called out for a command that is about one answer, that
+// of this --head. The context that it returns is for reading those rows.
+func openAnswer(ctx context.Context, places *placeFlags, out, head string) (context.Context, store.Store, *output.Job, error) {
+	st, err := places.open("OUT", out)
+	if err != nil {
+		return ctx, nil, nil, err
+	}
+	ctx = output.ForHead(ctx, head)
+	job, err := output.ExistingJob(ctx, st)
+	if err == nil {
+		err = oneAnswer(&job)
+	}
+	return ctx, st, &job, explainHead(err)
 }
 
 // explainHead makes a wrong --head wrong usage.

@@ -5,8 +5,6 @@ package joint
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -105,7 +103,7 @@ func differences(a, b *preprocess.Spec) string {
 	if a.Digest() == b.Digest() {
 		return ""
 	}
-	x, y := fields(a), fields(b)
+	x, y := a.Fields(), b.Fields()
 	var all []string
 	for _, name := range sortedKeys(x, y) {
 		if x[name] != y[name] {
@@ -133,17 +131,4 @@ func sortedKeys(maps ...map[string]string) []string {
 	}
 	slices.Sort(keys)
 	return keys
-}
-
-func fields(s *preprocess.Spec) map[string]string {
-	body, err := json.Marshal(s)
-	raw := map[string]json.RawMessage{}
-	if err = errors.Join(err, json.Unmarshal(body, &raw)); err != nil {
-		panic(err) // a Spec always has a JSON form
-	}
-	text := map[string]string{}
-	for name, v := range raw {
-		text[name] = string(v)
-	}
-	return text
 }

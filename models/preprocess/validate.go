@@ -165,3 +165,21 @@ func (s Spec) Digest() string {
 	sum := sha256.Sum256(b)
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
+
+// Fields returns the fields of the JSON form of a valid Spec, each as JSON writes it. Fields that
+// the form omits are not there.
+func (s Spec) Fields() map[string]string {
+	body, err := json.Marshal(s)
+	var raw map[string]json.RawMessage
+	if err == nil {
+		err = json.Unmarshal(body, &raw)
+	}
+	if err != nil {
+		panic(err) // a valid Spec has a JSON form
+	}
+	fields := make(map[string]string, len(raw))
+	for name, value := range raw {
+		fields[name] = string(value)
+	}
+	return fields
+}

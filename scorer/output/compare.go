@@ -362,17 +362,9 @@ var pixelFields = []struct{ name, none string }{
 
 // fields returns the fields of a Spec as flags call and spell them.
 func fields(s *preprocess.Spec) map[string]string {
-	body, err := json.Marshal(s)
-	var raw map[string]json.RawMessage
-	if err == nil {
-		err = json.Unmarshal(body, &raw)
-	}
-	if err != nil {
-		panic(err) // a Spec always has a JSON form
-	}
-	text := map[string]string{}
-	for name, value := range raw {
-		text[name] = strings.Trim(string(value), `"[]`)
+	text := s.Fields()
+	for name, value := range text {
+		text[name] = strings.Trim(value, `"[]`)
 	}
 	if s.IgnoreOrientation {
 		text["orientation"] = "stored"
