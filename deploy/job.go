@@ -33,7 +33,8 @@ type Job struct {
 	// job whose runs are in one folder continues that folder. NoAfter is none.
 	After string `yaml:"after,omitempty" json:"after,omitempty"`
 	// Task is a task such as classification, Model an ONNX file or the name of
-	// a registered model, as the ranks see it; a scoring job has one of them.
+	// a registered model, as the ranks see it, or several with commas between them; a
+	// scoring job has one of Task and Model.
 	Task  string `yaml:"task,omitempty" json:"task,omitempty"`
 	Model string `yaml:"model,omitempty" json:"model,omitempty"`
 	// Run holds further flags of 'batchscore run' by name, without hyphens in

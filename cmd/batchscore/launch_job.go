@@ -43,7 +43,8 @@ func (f *jobFileFlags) register(cmd *cobra.Command) {
 	fs.StringVar(&f.over.Out, "out", "", "write the result to `PLACE`, as for run (required, or in job.yaml)")
 	fs.StringVar(&f.over.Task, "task", "", "score with the model registered for `TASK`, such as classification; instead of --model; --inference is the same")
 	taskFlag(cmd)
-	fs.StringVar(&f.over.Model, "model", "", "score with `MODEL`: an ONNX file, or the name of a registered model, as the ranks see it")
+	registerJoined(fs, &f.over.Model, "model", ",", "score with `MODEL`: an ONNX file, or the name of a registered model, as the ranks see it;"+
+		" given several times, all of them score each image, as for run")
 	fs.DurationVar(&f.timeLimit, "time-limit", 0, "end the job after `DURATION`, such as 7h30m; launch it again to continue")
 	fs.StringVar(&f.over.Schedule, "schedule", "", "start the job by this `CRON` expression, such as '0 2 * * *'; with --to "+
 		strings.Join(engines.Names(func(d deploy.Driver) bool { return d.Schedules }), " or ")+"; elsewhere let cron or a systemd timer launch the job")
@@ -389,13 +390,25 @@ func settle(engine string, job deploy.Job) (deploy.Job, error) {
 	if err := settleMerge(engine, &job); err != nil {
 		return job, err
 	}
-	if _, err := os.Stat(job.Model); job.Model != "" && err == nil && sharesFiles(engine) {
-		abs, err := filepath.Abs(job.Model)
+	if job.Model == "" || !sharesFiles(engine) {
+		return job, nil
+	}
+	// A comma is between models, unless a file has it in its name.
+	models := []string{job.Model}
+	if _, err := os.Stat(job.Model); err != nil {
+		models = strings.Split(job.Model, ",")
+	}
+	for i, model := range models {
+		if _, err := os.Stat(model); err != nil {
+			continue // a registered name
+		}
+		abs, err := filepath.Abs(model)
 		if err != nil {
 			return job, err
 		}
-		job.Model = abs
+		models[i] = abs
 	}
+	job.Model = strings.Join(models, ",")
 	return job, nil
 }
 

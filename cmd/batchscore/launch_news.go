@@ -75,6 +75,9 @@ func (w *watched) announce(ctx context.Context, out io.Writer) (end func() *news
 		for deploy.Sleep(ctx, newsEvery) == nil {
 			if status, err := w.l.Status(ctx, w.r.ID); ctx.Err() == nil {
 				n.tell(status, err)
+				if err == nil {
+					w.spare(ctx, status, n)
+				}
 			}
 		}
 	})

@@ -317,8 +317,9 @@ func TestStatus(t *testing.T) {
 		"suspended": {
 			objects: []string{head("Job", id) + "status: {conditions: [" +
 				"{type: Suspended, status: 'True', reason: JobSuspended}, {type: Failed, status: 'False'}]}"},
-			state:  deploy.Queued,
-			reason: "JobSuspended",
+			state: deploy.Queued,
+			reason: "JobSuspended: it starts once what suspended it resumes it, or: kubectl --context=prod --namespace=labels patch job " + id +
+				` --type=merge '--patch={"spec":{"suspend":false}}'`,
 		},
 		"deleted": {objects: []string{
 			strings.Replace(head("Job", id), "{name", "{deletionTimestamp: '2026-11-22T02:30:00Z', name", 1) + "status: {active: 2, ready: 2}",

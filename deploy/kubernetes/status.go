@@ -163,6 +163,9 @@ func (e *Engine) Status(ctx context.Context, id string) (deploy.Status, error) {
 			break
 		}
 		s.Reason = cmp.Or(e.pending(ctx, work, pods), s.Reason)
+		if s.State == deploy.Queued && work.suspended() {
+			s.Reason = strings.TrimPrefix(s.Reason+": it starts once what suspended it resumes it, or: "+e.resume(work), ": ")
+		}
 	case deploy.Failed:
 		if exited {
 			s.ExitCode = &code
@@ -175,6 +178,22 @@ func (e *Engine) Status(ctx context.Context, id string) (deploy.Status, error) {
 		s.Reason = strings.TrimPrefix(s.Reason+"; "+pod+": OOMKilled: it took more than its memory, or a process in it did", "; ")
 	}
 	return s, nil
+}
+
+// suspended reports whether the object starts no pods until somebody, or a queue such as Kueue,
+// resumes it.
+func (i item) suspended() bool {
+	return slices.ContainsFunc(i.Status.Conditions, func(c condition) bool { return c.Type == "Suspended" && c.Status == "True" })
+}
+
+// resume returns the command that resumes a suspended object.
+func (e *Engine) resume(i item) string {
+	patch := `{"spec":{"suspend":false}}`
+	if i.Kind == "MPIJob" {
+		patch = `{"spec":{"runPolicy":{"suspend":false}}}`
+	}
+	words := append(append([]string{e.o.Kubectl}, e.where()...), "patch", strings.ToLower(i.Kind), i.Metadata.Name)
+	return shellquote.Join(append(words, "--type=merge", "--patch="+patch))
 }
 
 // starved returns the first pod in which something was ended because it took more than the

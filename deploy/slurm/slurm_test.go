@@ -138,6 +138,22 @@ func TestQueueIsRead(t *testing.T) {
 			ExitCode: &failed,
 			Started:  at,
 		}},
+		"7|PENDING|launch failed requeued held|0|N/A|N/A|(null)|\n": {number: "7", status: deploy.Status{
+			State:  deploy.Queued,
+			Reason: "launch failed requeued held: Slurm does not start it before it is released: scontrol release 7",
+		}},
+		"7|PENDING|JobHoldMaxRequeue|0|N/A|N/A|(null)|\n": {number: "7", status: deploy.Status{
+			State:  deploy.Queued,
+			Reason: "JobHoldMaxRequeue: Slurm does not start it before it is released: scontrol release 7",
+		}},
+		"7|PENDING|JobHeldAdmin|0|N/A|N/A|(null)|\n": {number: "7", status: deploy.Status{
+			State:  deploy.Queued,
+			Reason: "JobHeldAdmin: Slurm starts it once an administrator has released it: scontrol release 7",
+		}},
+		"7|REQUEUE_HOLD|None|0|N/A|N/A|(null)|\n": {number: "7", status: deploy.Status{
+			State:  deploy.Queued,
+			Reason: "REQUEUE_HOLD: Slurm does not start it before it is released: scontrol release 7",
+		}},
 		"6|FAILED|X|36608|1|2|(null)|\n7|PENDING|None|0|N/A|N/A|(null)|": {number: "7", status: deploy.Status{State: deploy.Queued}},
 	} {
 		have, known, err := parseQueue(text)

@@ -1,6 +1,7 @@
 package slurm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -155,13 +156,28 @@ func parseQueue(text string) (found, bool, error) {
 	case asked && state == deploy.Running:
 		j.status.State = deploy.Stopping
 	}
-	if state != deploy.Queued {
+	if state == deploy.Queued {
+		j.status.Reason = whyHeld(j.number, fields[1], j.status.Reason)
+	} else {
 		j.status.Started = parseTime(fields[4])
 	}
 	if state.Ended() {
 		j.status.Ended = parseTime(fields[5])
 	}
 	return j, true, nil
+}
+
+// whyHeld returns the reason for which a job waits, and if Slurm does not start it before it is
+// released, how that is done.
+func whyHeld(number, state, reason string) string {
+	switch {
+	case reason == "JobHeldAdmin":
+		return reason + ": Slurm starts it once an administrator has released it: scontrol release " + number
+	case state == "REQUEUE_HOLD", state == "SPECIAL_EXIT", state == "RESV_DEL_HOLD", strings.HasPrefix(reason, "JobHold"),
+		strings.Contains(strings.ToLower(reason), "held"):
+		return cmp.Or(reason, state) + ": Slurm does not start it before it is released: scontrol release " + number
+	}
+	return reason
 }
 
 // parseTime reads seconds since 1970. Anything else, such as N/A, is the zero time.

@@ -4,6 +4,7 @@ package event
 var (
 	JobLaunched   = info("job_launched", "The engine has the job", "`engine`")
 	JobWaits      = info("job_waits", "What the job or a part of it waits for, as the engine says", "`engine`")
+	JobNotNeeded  = warn("job_not_needed", "The output is complete and the job waits on its engine all the same: launch cancels it", "`engine`")
 	EngineSilent  = warn("engine_silent", "The engine does not answer, and is asked again", "`engine`")
 	EngineAnswers = info("engine_answers", "The engine answers again", "`engine`")
 	OutputUnread  = warn("rank_output_unread", "What the ranks print cannot be followed; the job continues", "`engine`")
