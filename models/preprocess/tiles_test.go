@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"image"
 	"image/png"
 	"slices"
@@ -44,6 +45,15 @@ func storedTIFF(img *image.NRGBA, o codec.Orientation) []byte {
 		{278, 4, 1, h}, {279, 4, 1, 3 * w * h}}
 	entries = append(entries, [4]uint32{273, 4, 1, uint32(8 + 2 + 12*(len(entries)+1) + 4)})
 	b := codectest.TIFF(entries...)
+	for i := 0; i < len(img.Pix); i += 4 {
+		b = append(b, img.Pix[i:i+3]...)
+	}
+	return b
+}
+
+// storedPPM returns a picture as a PPM.
+func storedPPM(img *image.NRGBA) []byte {
+	b := fmt.Appendf(nil, "P6 %d %d 255\n", img.Rect.Dx(), img.Rect.Dy())
 	for i := 0; i < len(img.Pix); i += 4 {
 		b = append(b, img.Pix[i:i+3]...)
 	}
@@ -92,9 +102,12 @@ func TestTiles(t *testing.T) {
 		spec.Tile, spec.TileOverlap, spec.TileRule = 30, c.overlap, TileMean
 		upright := opaque(noise(c.w, c.h, 5))
 		alone := newDecoder(t, spec.OfTile(), Options{})
-		for o := codec.Orientation(0); o <= 8; o++ {
-			src := encodePNG(t, upright) // a whole picture
-			if o > 0 {
+		for o := codec.Orientation(0); o <= 9; o++ {
+			src := storedPPM(upright) // a whole picture
+			switch {
+			case o == 9:
+				src = encodePNG(t, upright)
+			case o > 0:
 				back := o // the stored picture is the upright one turned the other way
 				if o == 6 {
 					back = 8
@@ -106,7 +119,7 @@ func TestTiles(t *testing.T) {
 			to := &rowsOf{size: spec.OfTile().RowBytes()}
 			d := newDecoder(t, spec, Options{Tiles: to})
 			height := c.h // stored
-			if o >= 5 {
+			if o >= 5 && o <= 8 {
 				height = c.w
 			}
 			f, _ := d.find(src)
@@ -171,12 +184,14 @@ func TestTilesMemory(t *testing.T) {
 	spec.Tile, spec.TileRule = 500, TileMean
 	to := &rowsOf{size: spec.RowBytes()}
 	d := newDecoder(t, spec, Options{Tiles: to, MaxMemory: 24 << 20})
-	if err := d.Decode(make([]byte, 8), flatTIFF(t, 4000, 4000, 8, 3, 8)); err != nil || len(to.rows) != 64 {
-		t.Errorf("%v with %d tiles, want 64", err, len(to.rows))
+	for name, src := range map[string][]byte{"TIFF": flatTIFF(t, 4000, 4000, 8, 3, 8), "PNG": flatPNG(t, 4000, 4000, 8, 2, 0)} {
+		if err := d.Decode(make([]byte, 8), src); err != nil || len(to.rows) != 64 {
+			t.Errorf("%s: %v with %d tiles, want 64", name, err, len(to.rows))
+		}
 	}
 	var fail *codec.Failure
-	if err := d.Decode(make([]byte, 8), flatPNG(t, 4000, 4000, 8, 2, 0)); !errors.As(err, &fail) || fail.Status != codec.StatusTooLarge {
-		t.Errorf("a PNG of that size: %v", err)
+	if err := d.Decode(make([]byte, 8), flatPNG(t, 4000, 4000, 8, 2, 1)); !errors.As(err, &fail) || fail.Status != codec.StatusTooLarge {
+		t.Errorf("an interlaced PNG of that size: %v", err)
 	}
 }
 

@@ -4,11 +4,12 @@ package png
 
 import (
 	"bytes"
-	"compress/zlib"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
 	"io"
+
+	"github.com/klauspost/compress/zlib" // inflates faster than the standard library
 
 	"github.com/batchscore/batchscore/models/preprocess/codec"
 )
@@ -21,7 +22,7 @@ var Format = codec.Format{
 	Extensions:   "png apng",
 	Signatures:   []string{signature},
 	Unmistakable: true,
-	New:          codec.Stateless(decode, need),
+	New:          func(codec.Config) (codec.Decoder, error) { return decoder{}, nil },
 }
 
 // A file is what the chunks of a PNG say about its pixels.
@@ -231,44 +232,82 @@ func (p *file) enough() bool {
 
 // decode writes the pixels. The data may be longer.
 func (p *file) decode(px codec.Pixels) *codec.Failure {
+	r, fail := p.open()
+	if fail != nil {
+		return fail
+	}
+	if !p.interlaced {
+		fail = r.read(p.width, p.height, func(y int, line []byte) bool {
+			p.unpack(px.Row(y), line, p.width)
+			return true
+		})
+	} else {
+		fail = r.passes(px)
+	}
+	if fail != nil {
+		return fail
+	}
+	return p.doubts(r.z)
+}
+
+// A lineReader reads the lines of pixels.
+type lineReader struct {
+	p           *file
+	z           io.Reader
+	line, above []byte
+}
+
+func (p *file) open() (*lineReader, *codec.Failure) {
 	z, err := zlib.NewReader(p.data)
 	if err != nil {
-		return failure(err)
+		return nil, failure(err)
 	}
-	distance := max(1, p.bits()/8) // of a byte from the one that its filter uses
 	long := p.rowBytes(p.width)
-	line, above := make([]byte, long), make([]byte, long)
-	var spread []uint8 // a row of one pass, before its pixels are copied to their columns
-	if p.interlaced {
-		spread = make([]uint8, 4*p.width)
+	return &lineReader{p: p, z: z, line: make([]byte, long), above: make([]byte, long)}, nil
+}
+
+// read gives h lines of w pixels, without their filter, to each, unless it returns false.
+func (r *lineReader) read(w, h int, each func(y int, line []byte) bool) *codec.Failure {
+	n, distance := r.p.rowBytes(w), max(1, r.p.bits()/8) // of a byte from the one that its filter uses
+	clear(r.above)
+	for y := range h {
+		line, above := r.line[:n], r.above[:n]
+		if _, err := io.ReadFull(r.z, line); err != nil {
+			return failure(err)
+		}
+		if !unfilter(line[0], line[1:], above[1:], distance) {
+			return codec.Fail(codec.StatusCorrupt, "row filter %d", line[0])
+		}
+		if !each(y, line[1:]) {
+			return nil
+		}
+		r.line, r.above = r.above, r.line
 	}
+	return nil
+}
+
+// passes reads the pixels of an interlaced PNG.
+func (r *lineReader) passes(px codec.Pixels) *codec.Failure {
+	p := r.p
+	spread := make([]uint8, 4*p.width) // a row of one pass, before its pixels are copied to their columns
 	for _, pass := range p.passes() {
 		w, h := (p.width-pass.x+pass.dx-1)/pass.dx, (p.height-pass.y+pass.dy-1)/pass.dy
 		if w < 1 || h < 1 {
 			continue
 		}
-		n := p.rowBytes(w)
-		clear(above)
-		for y := range h {
-			if _, err := io.ReadFull(z, line[:n]); err != nil {
-				return failure(err)
-			}
-			if !unfilter(line[0], line[1:n], above[1:n], distance) {
-				return codec.Fail(codec.StatusCorrupt, "row filter %d", line[0])
-			}
+		fail := r.read(w, h, func(y int, line []byte) bool {
 			row := px.Row(pass.y + y*pass.dy)
-			if !p.interlaced {
-				p.unpack(row, line[1:n], w)
-			} else {
-				p.unpack(spread, line[1:n], w)
-				for x := range w {
-					copy(row[4*(pass.x+x*pass.dx):][:4], spread[4*x:])
-				}
+			p.unpack(spread, line, w)
+			for x := range w {
+				copy(row[4*(pass.x+x*pass.dx):][:4], spread[4*x:])
 			}
-			line, above = above, line
+			return true
+		})
+		if fail != nil {
+			return fail
 		}
 	}
-	return p.doubts(z)
+	return nil
 }
 
 // doubts decides by the checksums about what was read from z. The checksum of all data
@@ -316,11 +355,18 @@ func unfilter(filter byte, line, above []byte, distance int) bool {
 			line[i] += uint8((int(line[i-distance]) + int(above[i])) / 2)
 		}
 	case 4: // left, above or above left, whichever is nearest to left + above - above left
-		for i := range min(distance, len(line)) {
-			line[i] += above[i]
-		}
-		for i := distance; i < len(line); i++ {
-			line[i] += paeth(int(line[i-distance]), int(above[i]), int(above[i-distance]))
+		switch distance {
+		case 3:
+			unpaeth3(line, above)
+		case 4:
+			unpaeth4(line, above)
+		default:
+			for i := range min(distance, len(line)) {
+				line[i] += above[i]
+			}
+			for i := distance; i < len(line); i++ {
+				line[i] += paeth(int(line[i-distance]), int(above[i]), int(above[i-distance]))
+			}
 		}
 	default:
 		return false
@@ -328,17 +374,53 @@ func unfilter(filter byte, line, above []byte, distance int) bool {
 	return true
 }
 
+// unpaeth3 undoes the filter of pixels of three bytes.
+func unpaeth3(line, above []byte) {
+	var a, b, c, leftA, leftB, leftC int // left, and above it
+	for len(line) >= 3 && len(above) >= 3 {
+		x, y, z := int(above[0]), int(above[1]), int(above[2])
+		a = int(line[0] + paeth(a, x, leftA))
+		b = int(line[1] + paeth(b, y, leftB))
+		c = int(line[2] + paeth(c, z, leftC))
+		line[0], line[1], line[2] = uint8(a), uint8(b), uint8(c)
+		leftA, leftB, leftC = x, y, z
+		line, above = line[3:], above[3:]
+	}
+}
+
+// unpaeth4 undoes the filter of pixels of four bytes.
+func unpaeth4(line, above []byte) {
+	var left, corner [4]int
+	for len(line) >= 4 && len(above) >= 4 {
+		a0, a1, a2, a3 := int(above[0]), int(above[1]), int(above[2]), int(above[3])
+		left[0] = int(line[0] + paeth(left[0], a0, corner[0]))
+		left[1] = int(line[1] + paeth(left[1], a1, corner[1]))
+		left[2] = int(line[2] + paeth(left[2], a2, corner[2]))
+		left[3] = int(line[3] + paeth(left[3], a3, corner[3]))
+		line[0], line[1], line[2], line[3] = uint8(left[0]), uint8(left[1]), uint8(left[2]), uint8(left[3])
+		corner = [4]int{a0, a1, a2, a3}
+		line, above = line[4:], above[4:]
+	}
+}
+
+// paeth has no branch, as which is nearest cannot be predicted.
 func paeth(left, above, corner int) uint8 {
 	toLeft, toAbove := above-corner, left-corner
 	toCorner := toLeft + toAbove
-	toLeft, toAbove, toCorner = max(toLeft, -toLeft), max(toAbove, -toAbove), max(toCorner, -toCorner)
-	switch {
-	case toLeft <= toAbove && toLeft <= toCorner:
-		return uint8(left)
-	case toAbove <= toCorner:
-		return uint8(above)
+	toLeft, toAbove, toCorner = abs(toLeft), abs(toAbove), abs(toCorner)
+	best := left
+	if toAbove < toLeft {
+		best = above
 	}
-	return uint8(corner)
+	if toCorner < min(toLeft, toAbove) {
+		best = corner
+	}
+	return uint8(best)
+}
+
+func abs(v int) int {
+	sign := v >> 63
+	return (v ^ sign) - sign
 }
 
 // unpack writes w pixels of line to row. Alpha is dropped unless it is wanted, and samples of 16
@@ -351,6 +433,10 @@ func (p *file) unpack(row []uint8, line []byte, w int) {
 	wide := int(p.depth) / 8 // bytes from sample to sample
 	switch p.colour {
 	case colourRGB, colourRGBA:
+		if p.depth == 8 {
+			unpackBytes(row[:4*w], line, step)
+			return
+		}
 		for x := range w {
 			q := line[x*step:][:2*wide+1]
 			codec.Set(row, x, q[0], q[wide], q[2*wide])
@@ -381,28 +467,62 @@ func (p *file) unpack(row []uint8, line []byte, w int) {
 	}
 }
 
-func decode(src []byte, bounds codec.Bounds, to codec.Canvas) *codec.Failure {
+// unpackBytes writes pixels of three or four bytes.
+func unpackBytes(row, line []byte, step int) {
+	if step == 4 {
+		for ; len(row) >= 4 && len(line) >= 4; row, line = row[4:], line[4:] {
+			row[0], row[1], row[2] = line[0], line[1], line[2]
+		}
+		return
+	}
+	for ; len(row) >= 4 && len(line) >= 3; row, line = row[4:], line[3:] {
+		row[0], row[1], row[2] = line[0], line[1], line[2]
+	}
+}
+
+// begin reads what src says about its pixels and checks it.
+func begin(src []byte, bounds codec.Bounds) (*file, codec.Orientation, *codec.Failure) {
 	o, fail := walk(src, bounds)
 	if fail != nil {
-		return fail
+		return nil, 0, fail
 	}
 	p, fail := read(src)
 	if fail != nil {
-		return fail
+		return nil, 0, fail
 	}
 	if fail := bounds.CheckSize(p.width, p.height); fail != nil {
-		return fail
+		return nil, 0, fail
 	}
 	if !p.enough() {
-		return codec.Fail(codec.StatusTruncated, "fewer pixels than the header says")
+		return nil, 0, codec.Fail(codec.StatusTruncated, "fewer pixels than the header says")
+	}
+	return p, o, nil
+}
+
+// ended returns the failure of decoding the pixels, which the end of the file may explain.
+func (p *file) ended(fail *codec.Failure) *codec.Failure {
+	if fail != nil && p.last.cut() {
+		return codec.Fail(codec.StatusTruncated, "ends within the pixels")
+	}
+	return fail
+}
+
+// A decoder decodes PNG. It keeps nothing.
+type decoder struct{}
+
+// Close does nothing.
+func (decoder) Close() {}
+
+// Need is codec.Decoder's.
+func (decoder) Need(src []byte, bounds codec.Bounds) codec.Need { return need(src, bounds) }
+
+// Decode is codec.Decoder's.
+func (decoder) Decode(src []byte, bounds codec.Bounds, to codec.Canvas) (*codec.Failure, error) {
+	p, o, fail := begin(src, bounds)
+	if fail != nil {
+		return fail, nil
 	}
 	px := to.Prepare(p.width, p.height, o, nil)
 	p.alpha = p.transparent() && codec.Alpha(to)
-	if fail := p.decode(px); fail != nil {
-		if p.last.cut() {
-			return codec.Fail(codec.StatusTruncated, "ends within the pixels")
-		}
-		return fail
-	}
-	return nil
+	return p.ended(p.decode(px)), nil
 }

@@ -3,6 +3,7 @@ package png
 import (
 	"bytes"
 	"encoding/binary"
+	"image"
 	"image/png"
 	"path/filepath"
 	"strings"
@@ -161,6 +162,51 @@ func checkPNGForm(t *testing.T, colour, depth, interlace uint8, size [2]uint32) 
 		t.Fatal(err)
 	}
 	codectest.WantPixels(t, Format, src, p.width, p.height, codectest.RGB(img))
+	codectest.WantStrips(t, decoder{}, src)
+}
+
+// TestStrips tests strips of a picture of several of them: their memory does not grow with its height
+// unless it is interlaced, they end when no more are wanted, and what is missing is a failure as it is of the
+// whole picture.
+func TestStrips(t *testing.T) {
+	const width, height = 40, 3*stripRows + 5
+	img := image.NewNRGBA(image.Rect(0, 0, width, height))
+	for i := range img.Pix {
+		img.Pix[i] = uint8(i * i / 7)
+	}
+	var b bytes.Buffer
+	if err := png.Encode(&b, img); err != nil {
+		t.Fatal(err)
+	}
+	src := b.Bytes()
+	if got := codectest.WantStrips(t, decoder{}, src); got.Strips != 4 || got.Tall != stripRows {
+		t.Errorf("%d strips of at most %d rows, want 4 of %d", got.Strips, got.Tall, stripRows)
+	}
+	plain, whole := decoder{}.StripNeed(src, codectest.Bounds).Bytes, int64(4*width*height)
+	if plain >= whole {
+		t.Errorf("strips need %d bytes, and the pixels are %d", plain, whole)
+	}
+	woven := bytes.Clone(src)
+	woven[len(signature)+8+12] = 1
+	if need := (decoder{}).StripNeed(woven, codectest.Bounds).Bytes; need < whole {
+		t.Errorf("an interlaced picture needs %d bytes, and its pixels are %d", need, whole)
+	}
+	got := &codectest.StripSink{End: 2}
+	if fail, err := (decoder{}).DecodeStrips(src, codectest.Bounds, got); fail != nil || err != nil || got.Strips != 2 {
+		t.Errorf("%d strips, %v, %v, want 2", got.Strips, fail, err)
+	}
+	for _, n := range []int{60, len(src) / 2, len(src) - 20} {
+		_, want := codectest.Decode(t, Format, codectest.Bounds, src[:n])
+		fail, err := decoder{}.DecodeStrips(src[:n], codectest.Bounds, &codectest.StripSink{})
+		if err != nil || (fail == nil) != (want == nil) || fail != nil && *fail != *want {
+			t.Errorf("%d bytes of %d in strips: %v, %v, want %v", n, len(src), fail, err, want)
+		}
+	}
+	wrong := bytes.Clone(src)
+	wrong[len(src)-18] ^= 1 // of the checksum of the pixel data
+	if fail, err := (decoder{}).DecodeStrips(wrong, codectest.Bounds, &codectest.StripSink{}); err != nil || fail == nil || fail.Status != codec.StatusCorrupt {
+		t.Errorf("with a wrong checksum: %v, %v", fail, err)
+	}
 }
 
 // TestFault18_Text tests that no more text is decompressed than Pillow reads of one picture.

@@ -99,22 +99,7 @@ func TestStrips(t *testing.T) {
 		if c.Status != "" {
 			continue
 		}
-		want, fail := codectest.DecodeWith(t, d, codectest.Bounds, c.file)
-		if fail != nil {
-			t.Fatal(c.Name, fail)
-		}
-		got := &sink{Canvas: &codectest.Canvas{}}
-		fail, err := d.(codec.Striper).DecodeStrips(c.file, codectest.Bounds, got)
-		if fail != nil || err != nil {
-			t.Fatal(c.Name, fail, err)
-		}
-		if got.next != want.Height || !bytes.Equal(got.RGB(), want.RGB()) || got.Orientation != want.Orientation {
-			t.Errorf("%s: other pixels, or %d rows of %d", c.Name, got.next, want.Height)
-		}
-		need := d.(codec.Striper).StripNeed(c.file, codectest.Bounds)
-		if need.Width != want.Width || need.Height != want.Height || need.Bytes < int64(4*want.Width*got.tall) {
-			t.Errorf("%s: StripNeed is %v for strips of %d rows", c.Name, need, got.tall)
-		}
+		codectest.WantStrips(t, d, c.file)
 	}
 }
 
@@ -125,34 +110,12 @@ func TestStripsEnd(t *testing.T) {
 		if c.Name != "rgb-planes-strip" && c.Name != "rgb-bits-once" && c.Name != "wide-34925" {
 			continue
 		}
-		got := &sink{Canvas: &codectest.Canvas{}, end: 1}
+		got := &codectest.StripSink{End: 1}
 		fail, err := d.(codec.Striper).DecodeStrips(c.file, codectest.Bounds, got)
-		if fail != nil || err != nil || got.strips != 1 || got.next == c.Height {
-			t.Errorf("%s: %d strips of %d rows, %v, %v", c.Name, got.strips, got.next, fail, err)
+		if fail != nil || err != nil || got.Strips != 1 || got.Next == c.Height {
+			t.Errorf("%s: %d strips of %d rows, %v, %v", c.Name, got.Strips, got.Next, fail, err)
 		}
 	}
-}
-
-// A sink puts strips together.
-type sink struct {
-	*codectest.Canvas
-	next, tall, strips, end int
-}
-
-func (s *sink) Begin(width, height int, o codec.Orientation) { s.Prepare(width, height, o, nil) }
-
-func (s *sink) Strip(top int, px codec.Pixels) bool {
-	if top != s.next || px.Width != s.Width {
-		panic(fmt.Sprintf("a strip at row %d of %d pixels", top, px.Width))
-	}
-	for y := range px.Height {
-		copy(s.Row(top+y), px.Row(y))
-	}
-	clear(px.Bytes)
-	s.next += px.Height
-	s.tall = max(s.tall, px.Height)
-	s.strips++
-	return s.strips != s.end
 }
 
 // TestFault35_TIFFCut cuts TIFFs everywhere. Without all of its pixels a picture must be
