@@ -89,7 +89,7 @@ func (a *axis) set(p policy, key axisKey, kernels C.int32_t) {
 	a.c.n = C.int32_t(key.n)
 	switch {
 	case p.filter != nil:
-		a.setFilter(p, key)
+		a.setFilter(p, key, kernels == kernelsWithPairs)
 		switch kernels {
 		case kernelsWithDigits:
 			a.setDigits()
@@ -108,8 +108,9 @@ func (a *axis) set(p policy, key axisKey, kernels C.int32_t) {
 	a.key = key
 }
 
-// setFilter computes Pillow's coefficients (precompute_coeffs in Resample.c).
-func (a *axis) setFilter(p policy, key axisKey) {
+// setFilter computes Pillow's coefficients (precompute_coeffs in Resample.c). pairs says that
+// there may be pairs of them.
+func (a *axis) setFilter(p policy, key axisKey, pairs bool) {
 	scale := float64(key.inputs) / float64(key.outputs)
 	stretch := max(scale, 1)
 	support := p.support * stretch
@@ -148,7 +149,9 @@ func (a *axis) setFilter(p policy, key axisKey) {
 		first[i], counts[i] = int32(lo), int32(len(w))
 		taps = max(taps, len(w))
 	}
-	taps = (taps + 3) &^ 3
+	if taps = (taps + 1) &^ 1; !pairs || taps > mostPaired {
+		taps = (taps + 3) &^ 3
+	}
 
 	weights := a.weights.need(whole * taps * 2)
 	clear(weights)
@@ -191,9 +194,8 @@ func (a *axis) setDigits() {
 	a.c.digits = (*C.int8_t)(a.digits.pointer())
 }
 
-// mostPaired bounds the taps of a filter whose weights are paired: the tables of more would
-// not fit into the caches.
-const mostPaired = 32
+// mostPaired bounds the taps of a filter whose weights are paired.
+const mostPaired = C.BS_PAIRED
 
 // setPairs repeats the weights of setFilter for each channel, as the kernel multiplies them.
 func (a *axis) setPairs() {
@@ -206,13 +208,11 @@ func (a *axis) setPairs() {
 	pairs := a.pairs.need(n * taps * 2 * 4)
 	for i := range n {
 		high, low := weights[2*i*taps:][:taps], weights[(2*i+1)*taps:][:taps]
-		for t := 0; t < taps; t += 4 {
+		for t := 0; t < taps; t += 2 {
 			out := pairs[i/2*taps*16+t*16+i%2*8:]
 			for c := 0; c < 8; c += 2 {
 				out[c], out[c+1] = low[t], low[t+1]
-				out[16+c], out[17+c] = low[t+2], low[t+3]
-				out[32+c], out[33+c] = high[t], high[t+1]
-				out[48+c], out[49+c] = high[t+2], high[t+3]
+				out[16+c], out[17+c] = high[t], high[t+1]
 			}
 		}
 	}

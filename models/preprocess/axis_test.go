@@ -39,6 +39,9 @@ func TestAxis(t *testing.T) {
 		var paired axis
 		defer paired.free()
 		paired.set(p, key, kernelsWithPairs)
+		if p.filter != nil {
+			checkPairs(t, &paired, &a)
+		}
 		n, taps := key.n, int(a.c.taps)
 		first := unsafe.Slice((*int32)(a.first.pointer()), n)
 		before := int32(0)
@@ -59,15 +62,6 @@ func TestAxis(t *testing.T) {
 					digits := unsafe.Slice((*int8)(a.digits.pointer()), (n+3)/4*taps*12)[i/4*taps*12+k/4*48+i%4*4+k%4:]
 					if v := int(digits[0]) + int(digits[16])<<8 + int(digits[32])<<16; v != weight {
 						t.Fatalf("output %d has the digits of %d, want %d", i, v, weight)
-					}
-					if taps <= mostPaired {
-						// All four channels of an output have the same weights.
-						pairs := unsafe.Slice((*int16)(paired.pairs.pointer()), (n+3)&^3*taps*8)[i/2*taps*16+k&^3*16+i%2*8+k%4/2*16+k%2:]
-						for c := range 4 {
-							if v := int(pairs[32+2*c])<<11 + int(pairs[2*c]); v != weight {
-								t.Fatalf("output %d has the pair of %d for channel %d, want %d", i, v, c, weight)
-							}
-						}
 					}
 					sum += weight
 					size += max(weight, -weight)
@@ -107,6 +101,44 @@ func TestAxis(t *testing.T) {
 			}
 		}
 	})
+}
+
+// weightAt returns the weight that an output of a filter has for an input.
+func (a *axis) weightAt(output, input int) int {
+	n, taps := int(a.c.n), int(a.c.taps)
+	t := input - int(unsafe.Slice((*int32)(a.first.pointer()), n)[output])
+	if t < 0 || t >= taps {
+		return 0
+	}
+	w := unsafe.Slice((*int16)(a.weights.pointer()), n*taps*2)[2*output*taps:]
+	return int(w[t])<<11 + int(w[taps+t])
+}
+
+// checkPairs tests that an axis for kernels with pairs has the weights of another, and that
+// all four channels of an output have the same pairs.
+func checkPairs(t *rapid.T, paired, a *axis) {
+	n, taps := int(paired.c.n), int(paired.c.taps)
+	first := unsafe.Slice((*int32)(paired.first.pointer()), n)
+	for i, lo := range first {
+		if i > 0 && lo < first[i-1] {
+			t.Fatalf("output %d begins at %d, before the one before it", i, lo)
+		}
+		for k := range taps {
+			want := a.weightAt(i, int(lo)+k)
+			if got := paired.weightAt(i, int(lo)+k); got != want {
+				t.Fatalf("output %d has a weight of %d for %d, want %d", i, got, int(lo)+k, want)
+			}
+			if taps > mostPaired {
+				continue
+			}
+			pairs := unsafe.Slice((*int16)(paired.pairs.pointer()), (n+3)&^3*taps*8)[i/2*taps*16+k&^1*16+i%2*8+k%2:]
+			for c := range 4 {
+				if v := int(pairs[16+2*c])<<11 + int(pairs[2*c]); v != want {
+					t.Fatalf("output %d has the pair of %d for channel %d, want %d", i, v, c, want)
+				}
+			}
+		}
+	}
 }
 
 // TestAxes tests that an axis is kept while sizes alternate, and replaced after many others.

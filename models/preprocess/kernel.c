@@ -45,6 +45,18 @@ INLINE const uint8_t *row_at(const rows *s, int32_t r) {
   return s->data + (size_t)((r - s->base) & s->mask) * s->pitch;
 }
 
+// A pair_ring is a ring of pairs of rows, of which each value is a word, next to that of the
+// other row. Pair p has the index p % pairs.
+typedef struct {
+  uint8_t *data;
+  size_t pitch;
+  int32_t pairs;
+} pair_ring;
+
+INLINE uint8_t *pair_at(const pair_ring *s, int32_t p) {
+  return s->data + (size_t)(p % s->pairs) * s->pitch;
+}
+
 #define BS_HALF (1 << (BS_BITS - 1))
 
 // weight returns the weight of tap t of one output.
@@ -72,6 +84,22 @@ INLINE int32_t used_taps(const int16_t *w, int32_t taps) {
     case 12: of(src, dst, ax, 12); break;                                      \
     case 16: of(src, dst, ax, 16); break;                                      \
     case 24: of(src, dst, ax, 24); break;                                      \
+    default: of(src, dst, ax, ax->taps);                                       \
+    }                                                                          \
+  }
+
+// PAIRED is HORIZONTAL for filters with pairs.
+#define PAIRED(name, of, attributes)                                           \
+  attributes static void name(const uint8_t *const src[4],                     \
+                              uint8_t *const dst[4], const bs_axis *ax) {      \
+    switch (ax->taps) {                                                        \
+    case 2: of(src, dst, ax, 2); break;                                        \
+    case 4: of(src, dst, ax, 4); break;                                        \
+    case 6: of(src, dst, ax, 6); break;                                        \
+    case 8: of(src, dst, ax, 8); break;                                        \
+    case 10: of(src, dst, ax, 10); break;                                      \
+    case 12: of(src, dst, ax, 12); break;                                      \
+    case 16: of(src, dst, ax, 16); break;                                      \
     default: of(src, dst, ax, ax->taps);                                       \
     }                                                                          \
   }
@@ -227,6 +255,10 @@ typedef struct {
   void (*down_bytes)(const bs_axis *, int32_t, const uint8_t *, size_t, int32_t *,
                      size_t);
   void (*across_sums)(const bs_axis *, const int32_t *, uint8_t *);
+  // Of a filter with pairs; NULL where the two passes above are used for it.
+  void (*three_across)(const uint8_t *const[4], uint8_t *const[4], const bs_axis *);
+  void (*four_across)(const uint8_t *const[4], uint8_t *const[4], const bs_axis *);
+  void (*down_pairs)(const pair_ring *, const bs_axis *, int32_t, uint8_t *, size_t);
 } kernels;
 
 static const kernels generic = {
@@ -234,7 +266,8 @@ static const kernels generic = {
     area_generic,          pack_u8_generic,       values_generic,
     pixels_of_f32_generic, planes_of_u8_generic,  planes_of_f32_generic,
     across_bytes_generic,  down_sums_generic,     down_bytes_generic,
-    across_sums_generic};
+    across_sums_generic,   NULL,                  NULL,
+    NULL};
 
 #ifdef BS_X86
 static const kernels avx2 = {
@@ -242,13 +275,15 @@ static const kernels avx2 = {
     area_avx2,          pack_u8_avx2,      values_avx2,
     pixels_of_f32_avx2, planes_of_u8_avx2, planes_of_f32_avx2,
     across_bytes_avx2,  down_sums_avx2,    down_bytes_avx2,
-    across_sums_avx2};
+    across_sums_avx2,   three_across_avx2, four_across_avx2,
+    down_pairs_avx2};
 static const kernels avx512 = {
     horizontal_avx512,  vertical_avx512,   lerp_avx512,
     area_avx512,        pack_u8_avx2,      values_avx512,
     pixels_of_f32_avx2, planes_of_u8_avx2, planes_of_f32_avx2,
     across_bytes_avx2,  down_sums_avx2,    down_bytes_avx2,
-    across_sums_avx2};
+    across_sums_avx2,   NULL,              NULL,
+    NULL};
 
 static int has_avx2(void) { return __builtin_cpu_supports("avx2"); }
 // VBMI is not used. A machine without it is one that lowers its clock for AVX-512.
@@ -300,6 +335,26 @@ INLINE size_t ring_rows(const bs_job *job) {
   return n;
 }
 
+// paired reports whether pair_rows resizes.
+INLINE int paired(const bs_job *job) {
+  return job->method == BS_FILTER && !job->transpose && job->most == BS_AVX2 &&
+         job->h.pairs != NULL && job->v.taps <= BS_PAIRED;
+}
+
+// three_bytes reports whether the resized rows are to have pixels of three bytes, in the order
+// of the tensor: then nothing is left to do for a tensor of bytes.
+INLINE int three_bytes(const bs_job *job) {
+  return upright(job) && !job->chw && !job->grey && !job->bgr;
+}
+
+// ring_pairs returns how many pairs of rows are kept: those of one output and a group of four.
+INLINE int32_t ring_pairs(const bs_job *job) { return job->v.taps / 2 + 3; }
+
+// The last store is longer than the pixels that are left.
+INLINE size_t pair_size(const bs_job *job) {
+  return padded(((size_t)job->h.n + 3) / 4 * 4 * 16 + 16);
+}
+
 INLINE size_t mid_size(const bs_job *job) {
   if (job->method == BS_LERP)
     return 0;
@@ -311,6 +366,8 @@ INLINE size_t mid_size(const bs_job *job) {
     return padded(((size_t)job->width * 4 + 64) * sizeof(float));
   if (job->transpose)
     return 4 * (padded((size_t)job->width * 4) + BS_TAIL);
+  if (paired(job))
+    return (size_t)ring_pairs(job) * pair_size(job);
   return ring_rows(job) * padded((size_t)job->h.n * 4);
 }
 
@@ -439,6 +496,42 @@ static void resize_rows(const bs_job *job, const sink *out) {
   }
 }
 
+// pair_rows is resize_rows with the rows between the passes in pairs, so that the vertical
+// pass need not widen and interleave them for each output.
+static void pair_rows(const bs_job *job, const sink *out) {
+  const int three = three_bytes(job);
+  const size_t n = (size_t)job->h.n * (three ? 3 : 4);
+  // Rows of bytes go to the tensor at once, where what is too much of one falls on the next.
+  const int direct = three && !job->f32 && job->h.n == job->out_w && n >= 32;
+  const pair_ring ring = {job->work, pair_size(job), ring_pairs(job)};
+  const int32_t base = job->v.first[0], last = job->height - 1;
+  int32_t next = base; // first row that the horizontal pass has not done
+  for (int32_t y = 0; y < job->v.n; y++) {
+    int32_t end = job->v.first[y] + job->v.taps;
+    if (end > job->height)
+      end = job->height;
+    for (; next < end; next += 4) {
+      const uint8_t *from[4];
+      for (int i = 0; i < 4; i++)
+        from[i] = job->pixels + (next + i <= last ? next + i : last) * job->pitch;
+      const int32_t pair = (next - base) / 2;
+      uint8_t *to[4] = {pair_at(&ring, pair), pair_at(&ring, pair + 1)};
+      (three ? out->k->three_across : out->k->four_across)(from, to, &job->h);
+    }
+    const size_t at = ((size_t)(job->at_y + y) * job->out_w + job->at_x) * 3;
+    uint8_t *row = sink_row(out, y);
+    if (direct && y + 1 < job->v.n)
+      row = (uint8_t *)out->dst + at;
+    out->k->down_pairs(&ring, &job->v, y, row, n);
+    if (!three)
+      sink_done(out, y);
+    else if (job->f32)
+      out->k->values(job, row, (float *)out->dst + at, (int32_t)n);
+    else if (row == out->rows)
+      memcpy((uint8_t *)out->dst + at, row, n);
+  }
+}
+
 // resize_columns is resize_rows for a source that is stored on its side: the pass
 // that is horizontal in the upright image still comes first.
 static void resize_columns(const bs_job *job, const sink *out) {
@@ -557,6 +650,8 @@ void bs_render(const bs_job *job, void *dst) {
     }
   else if (job->transpose)
     resize_columns(job, &out);
+  else if (paired(job))
+    pair_rows(job, &out);
   else
     resize_rows(job, &out);
   if (!upright(job))

@@ -15,6 +15,9 @@
 #define BS_BITS 22
 #define BS_SPLIT 11
 
+// Filters of more taps have no pairs: the tables would not fit into the caches.
+#define BS_PAIRED 32
+
 // How a bs_axis is filled: BS_FILTER with taps and weights, BS_LERP with second
 // and frac, BS_AREA with taps and cover, BS_FIXED with taps, index and fixed.
 enum { BS_FILTER, BS_LERP, BS_AREA, BS_FIXED };
@@ -24,16 +27,15 @@ enum { BS_FILTER, BS_LERP, BS_AREA, BS_FIXED };
 // the weights of those after n are zero.
 typedef struct {
   int32_t n;       // outputs
-  int32_t taps;    // weights per output; of a BS_FILTER, a multiple of 4; of a
-                   // BS_FIXED, 2, 4 or 8
+  int32_t taps;    // weights per output; of a BS_FILTER, a multiple of 4, or of 2 if
+                   // it has pairs; of a BS_FIXED, 2, 4 or 8
   int32_t *first;  // [n] first source index, not decreasing
   int32_t *second; // [n] source index at a frac of 1
   int16_t *weights; // [n][2][taps], the high parts and then the low ones
   int8_t *digits; // [n/4][taps/4][3][4 outputs][4 taps], the lowest digits first;
                   // of the columns, for BS_AVX512
-  int16_t *pairs; // [n/2][taps/4][4][2 outputs][4 channels][2 taps], in place of the 4:
-                  // the low parts of taps 0 and 1, those of 2 and 3, and the high
-                  // ones; of the columns, for BS_AVX2, or NULL
+  int16_t *pairs; // [n/2][taps/2][2][2 outputs][4 channels][2 taps], the low parts and
+                  // then the high ones; of the columns, for BS_AVX2, or NULL
   float *frac;      // [n] 0 to 1
   float *cover;     // [n][taps], of sum 1; no tap lies outside the source
   int32_t *index;   // [n][taps] source indices, neighbours or the same

@@ -132,11 +132,12 @@ func (s Spec) workNeed(p policy, width, inputsH int, g geometry) int64 {
 	bytes := row * int64(g.h+4)
 	switch {
 	case p.filter != nil:
-		ring := int64(8)
-		for ring < p.taps(inputsH, g.resizedH)+4 {
+		ring, taps := int64(8), p.taps(inputsH, g.resizedH)
+		for ring < taps+4 {
 			ring *= 2
 		}
-		bytes += max(ring*(int64(g.w)*4+C.BS_TAIL), 4*(int64(width)*4+2*C.BS_TAIL))
+		pairs := min(taps, mostPaired)/2 + 3
+		bytes += max(ring*(int64(g.w)*4+C.BS_TAIL), pairs*(int64(g.w)*16+C.BS_TAIL), 4*(int64(width)*4+2*C.BS_TAIL))
 	case p.area:
 		bytes += (int64(width)*4+64)*4 + C.BS_TAIL
 	case p.fixed != nil:
