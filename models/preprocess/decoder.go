@@ -22,6 +22,8 @@ type Decoder struct {
 	tiler  *tiler // nil without tiles
 	closed bool
 
+	keepers []codec.Keeper // among the codecs
+
 	injectPanic func() // by tests
 }
 
@@ -54,6 +56,9 @@ func NewDecoder(spec Spec, opt Options) (*Decoder, error) {
 		if d.codecs[i], err = f.New(codec.Config{GoOnly: opt.ForcePortable, JPEG: opt.JPEG, Libraries: opt.Libraries, Inner: d.inner}); err != nil {
 			d.Close()
 			return nil, err
+		}
+		if k, ok := d.codecs[i].(codec.Keeper); ok {
+			d.keepers = append(d.keepers, k)
 		}
 	}
 	return d, nil
@@ -127,7 +132,7 @@ func (d *Decoder) DecodeWithin(ctx context.Context, dst, src []byte, taken int64
 			d.canvas.abandon()
 			d.tiler.abandon()
 		}
-		d.canvas.settle(d.budget.Keep())
+		d.settle(d.budget.Keep())
 		d.tiler.settle()
 		d.budget.Give(part)
 	}()
@@ -156,6 +161,16 @@ func (d *Decoder) DecodeWithin(ctx context.Context, dst, src []byte, taken int64
 	}
 	d.canvas.render(dst)
 	return nil
+}
+
+// settle frees what is above a number of bytes of what is kept until the next image. Codecs
+// that keep memory in other processes get at most half of it.
+func (d *Decoder) settle(keep int64) {
+	left := keep
+	for _, k := range d.keepers {
+		left -= k.Settle(left - keep/2)
+	}
+	d.canvas.settle(max(left, 0))
 }
 
 // decode decodes src into a canvas.

@@ -102,3 +102,35 @@ func TestNeed_Sides(t *testing.T) {
 		t.Errorf("%v allocations, want none", n)
 	}
 }
+
+// A keeper is a codec.Keeper that keeps what it may, up to some bytes.
+type keeper struct{ wants, kept int64 }
+
+func (k *keeper) Settle(most int64) int64 {
+	k.kept = max(min(k.wants, most), 0)
+	return k.kept
+}
+
+// TestKeepersShareWhatIsKept tests that codecs that keep memory in other processes get at most
+// half of what a decoder may keep, and its canvas the rest.
+func TestKeepersShareWhatIsKept(t *testing.T) {
+	for _, c := range []struct {
+		name               string
+		keep, first, other int64 // that they want
+		gets, otherGets    int64
+	}{
+		{name: "little", keep: 100, first: 10, other: 20, gets: 10, otherGets: 20},
+		{name: "all", keep: 100, first: 80, other: 80, gets: 50, otherGets: 0},
+		{name: "more than half", keep: 100, first: 30, other: 80, gets: 30, otherGets: 20},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := newDecoder(t, smallSpec, Options{})
+			first, other := &keeper{wants: c.first}, &keeper{wants: c.other}
+			d.keepers = []codec.Keeper{first, other}
+			d.settle(c.keep)
+			if first.kept != c.gets || other.kept != c.otherGets {
+				t.Errorf("they keep %d and %d, want %d and %d", first.kept, other.kept, c.gets, c.otherGets)
+			}
+		})
+	}
+}

@@ -58,6 +58,13 @@ type Libraries interface {
 	Agree(name, identity string) error
 }
 
+// A Keeper is a Decoder that keeps memory outside of this process until its next image.
+type Keeper interface {
+	// Settle frees of that memory what is above most bytes, as far as it can, and returns how
+	// many bytes it still keeps. It may be called between images only.
+	Settle(most int64) (kept int64)
+}
+
 // InnerDecoder returns the decoder of a picture inside another one, or nil.
 func (c Config) InnerDecoder(name string) Decoder {
 	if c.Inner == nil {

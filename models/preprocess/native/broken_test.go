@@ -2,12 +2,16 @@ package native
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/batchscore/batchscore/models/preprocess/codec"
 	"github.com/batchscore/batchscore/models/preprocess/codec/codectest"
@@ -18,7 +22,7 @@ import (
 func broken(t *testing.T) (d *decoder, src []byte) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "libheif.so.1")
-	args := append([]string{"-shared", "-fPIC", "-o", file, "testdata/broken/broken.c"}, strings.Fields(os.Getenv("SANITIZE_C"))...)
+	args := append([]string{"-shared", "-fPIC", "-pthread", "-o", file, "testdata/broken/broken.c"}, strings.Fields(os.Getenv("SANITIZE_C"))...)
 	if out, err := exec.Command("gcc", args...).CombinedOutput(); err != nil {
 		t.Fatalf("gcc: %v\n%s", err, out)
 	}
@@ -62,6 +66,10 @@ func TestFault53_BrokenLibrary(t *testing.T) {
 		{name: "16 GB of memory", what: 'M', want: "corrupt: libheif: out of memory", asan: "-"},
 		{name: "files, sockets and processes", what: 'E', want: "corrupt: libheif: 0 escapes"},
 		{name: "memory that it has not written", what: 'R', want: "corrupt: libheif: 0 of an earlier image"},
+		{name: "a stack that it fills", what: 'F'},
+		{name: "stacks that it has not written", what: 'T', want: "corrupt: libheif: 0 of an earlier image on stacks", asan: "-"},
+		{name: "a lot of output", what: 'O'},
+		{name: "an answer without end", what: 'N', want: "corrupt: " + strings.Repeat("x", 232)},
 		{name: "a crash after other images only", what: 'S'},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -98,13 +106,163 @@ func TestFault53_BrokenLibrary(t *testing.T) {
 	}
 }
 
-// TestFault53_KilledHelper tests that an image whose helper somebody kills, again and again, is not
-// blamed: the machine is, and the run ends.
+// send sends a signal to every helper of this process, again and again until the test ends.
+func send(t *testing.T, signal unix.Signal) {
+	t.Helper()
+	parent := fmt.Sprintf(" %d ", os.Getpid())
+	ends, ended := make(chan struct{}), make(chan struct{})
+	t.Cleanup(func() { close(ends); <-ended })
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-ends:
+				return
+			case <-time.After(10 * time.Millisecond):
+			}
+			files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+			for _, file := range files {
+				stat, _ := os.ReadFile(filepath.Join(filepath.Dir(file), "stat"))
+				_, rest, _ := bytes.Cut(stat, []byte(") ")) // its state, its parent
+				if line, _ := os.ReadFile(file); len(rest) < 2 || !bytes.HasPrefix(rest[1:], []byte(parent)) || !bytes.Contains(line, []byte("decode-helper")) {
+					continue
+				}
+				if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file))); err == nil {
+					_ = unix.Kill(pid, signal) // it may have ended
+				}
+			}
+		}
+	}()
+}
+
+// TestFault53_KilledHelper tests that an image whose helper somebody kills or stops, again and again,
+// is not blamed: the machine is, and the run ends.
 func TestFault53_KilledHelper(t *testing.T) {
+	defer func(step time.Duration, steps int) { idleStep, idleSteps = step, steps }(idleStep, idleSteps)
+	idleStep, idleSteps = 10*time.Millisecond, 20
+	for _, signal := range []unix.Signal{unix.SIGKILL, unix.SIGSTOP} {
+		t.Run(unix.SignalName(signal), func(t *testing.T) {
+			d, src := broken(t)
+			if _, err := d.library.Identity(); err != nil {
+				t.Fatal(err)
+			}
+			send(t, signal)
+			fail, err := d.Decode(do(src, 'H'), codectest.Bounds, &codectest.Canvas{})
+			if fail != nil || err == nil || !strings.Contains(err.Error(), "its helper was killed") {
+				t.Errorf("Decode() = %v, %v, want an error", fail, err)
+			}
+		})
+	}
+}
+
+// TestFault53_KilledWhileLoading tests that a library whose helper somebody kills before it has
+// loaded it does not count as one that is not installed.
+func TestFault53_KilledWhileLoading(t *testing.T) {
+	t.Setenv("LIBHEIF_PLUGIN_PATH", "/slow")
 	d, src := broken(t)
-	fail, err := d.Decode(do(src, 'K'), codectest.Bounds, &codectest.Canvas{})
-	if fail != nil || err == nil || !strings.Contains(err.Error(), "its helper was killed 3 times") {
-		t.Errorf("Decode() = %v, %v, want an error", fail, err)
+	send(t, unix.SIGKILL)
+	fail, err := d.Decode(do(src, '0'), codectest.Bounds, &codectest.Canvas{})
+	if want := "libheif: its helper was killed while it started"; fail != nil || err == nil || err.Error() != want || IsMissing(err) {
+		t.Errorf("Decode() = %v, %v, want %s", fail, err, want)
+	}
+}
+
+// TestWatch tests when a helper counts as stuck or stopped.
+func TestWatch(t *testing.T) {
+	type look struct {
+		ticks         uint64
+		sleeps, stops bool
+	}
+	for _, c := range []struct {
+		name string
+		at   func(n int) look
+		want string
+		from int // the look that says so, or 0 for none of 1,000
+	}{
+		{name: "works", at: func(n int) look { return look{ticks: uint64(n)} }},
+		{name: "gets no processor time", at: func(int) look { return look{ticks: 7} }},
+		{name: "waits", at: func(int) look { return look{ticks: 7, sleeps: true} }, want: stuck, from: idleSteps + 1},
+		{name: "waits and works a little", at: func(n int) look { return look{ticks: uint64(n), sleeps: true} }, want: stuck, from: 10 * idleSteps},
+		{name: "is stopped", at: func(int) look { return look{stops: true} }, want: killed, from: idleSteps},
+		{name: "is stopped now and then", at: func(n int) look { return look{stops: n%2 == 0, ticks: uint64(n)} }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var w watch
+			got, from := "", 0
+			for n := 1; n <= 1000 && got == ""; n++ {
+				l := c.at(n)
+				idle, stopped := w.saw(l.ticks, l.sleeps, l.stops)
+				if idle {
+					got, from = stuck, n
+				} else if stopped {
+					got, from = killed, n
+				}
+			}
+			if got != c.want || from != c.from {
+				t.Errorf("%q after %d looks, want %q after %d", got, from, c.want, c.from)
+			}
+		})
+	}
+}
+
+// TestFetchedLibrary tests that a library of deploy/deps/fetch.sh is found before that of the
+// system, with what it needs in the same folder, and that a variable goes before both.
+func TestFetchedLibrary(t *testing.T) {
+	cache := t.TempDir()
+	folder := filepath.Join(cache, "decoders")
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	file, part := filepath.Join(folder, "libheif.so.1"), filepath.Join(folder, "libpart.so.0")
+	flags := strings.Fields(os.Getenv("SANITIZE_C"))
+	for _, args := range [][]string{
+		{"-o", part, "-Wl,-soname,libpart.so.0", "-x", "c", "/dev/null"},
+		{"-o", file, "testdata/broken/broken.c", "-Wl,--no-as-needed", part},
+	} {
+		if out, err := exec.Command("gcc", append(append([]string{"-shared", "-fPIC", "-pthread"}, flags...), args...)...).CombinedOutput(); err != nil {
+			t.Fatalf("gcc: %v\n%s", err, out)
+		}
+	}
+	t.Setenv("BATCHSCORE_CACHE", cache)
+	t.Setenv("LIBHEIF", "")
+	identity := func() string {
+		h, err := HEIF.start()
+		if err != nil {
+			return err.Error()
+		}
+		defer h.close()
+		return h.identity
+	}
+	if got := identity(); got != "libheif 1.99.0" {
+		t.Errorf("%s, want that in the cache", got)
+	}
+	t.Setenv("LIBHEIF", "libnothing.so.1")
+	if got := identity(); !strings.Contains(got, "tried: libnothing.so.1") {
+		t.Errorf("%s, want that of the variable", got)
+	}
+	t.Chdir(folder)
+	t.Setenv("LIBHEIF", "./libheif.so.1")
+	if got := identity(); got != "libheif 1.99.0" {
+		t.Errorf("%s, want that in the working directory", got)
+	}
+}
+
+// TestSettle tests that a helper frees what it shares, and that the next image is as before.
+func TestSettle(t *testing.T) {
+	d, src := broken(t)
+	if kept := d.Settle(0); kept != 0 {
+		t.Errorf("without a helper it keeps %d bytes", kept)
+	}
+	for range 2 {
+		if _, fail := codectest.DecodeWith(t, d, codectest.Bounds, do(src, '0')); fail != nil {
+			t.Fatal(fail)
+		}
+		if kept := d.Settle(ownMemory + 1<<20); kept <= ownMemory || kept > ownMemory+1<<20 {
+			t.Errorf("it keeps %d bytes, want those of this image", kept)
+		}
+		if kept := d.Settle(ownMemory); kept != ownMemory {
+			t.Errorf("it keeps %d bytes, want %d", kept, ownMemory)
+		}
 	}
 }
 

@@ -57,6 +57,18 @@ func (d *decoder) Close() {
 	}
 }
 
+// Settle implements codec.Keeper.
+func (d *decoder) Settle(most int64) (kept int64) {
+	if d.helper == nil {
+		return 0
+	}
+	if err := d.helper.settle(most - ownMemory); err != nil {
+		d.Close()
+		return 0
+	}
+	return d.helper.length + ownMemory
+}
+
 // attempts is how often an image is decoded, each time by a new helper, if somebody kills
 // the helper meanwhile.
 const attempts = 3
@@ -65,6 +77,10 @@ const attempts = 3
 func (d *decoder) Decode(src []byte, bounds codec.Bounds, to codec.Canvas) (*codec.Failure, error) {
 	if d.goOnly {
 		return codec.Fail(codec.StatusUnsupported, "%s is not decoded in Go", d.format), nil
+	}
+	h, fail := d.read(src, bounds)
+	if fail != nil {
+		return fail, nil // whatever library there is
 	}
 	identity, missing := d.library.Identity()
 	if missing != nil && !IsMissing(missing) {
@@ -79,10 +95,6 @@ func (d *decoder) Decode(src []byte, bounds codec.Bounds, to codec.Canvas) (*cod
 	if missing != nil {
 		return codec.Fail(codec.StatusUnsupported, "%s is not decoded: %s is not installed", d.format, d.library.Name), nil
 	}
-	h, fail := d.read(src, bounds)
-	if fail != nil {
-		return fail, nil
-	}
 	px := to.Prepare(h.width, h.height, h.orientation, nil)
 	if h.alpha {
 		codec.Alpha(to) // which is always filled
@@ -91,7 +103,7 @@ func (d *decoder) Decode(src []byte, bounds codec.Bounds, to codec.Canvas) (*cod
 	for n := 1; ; n++ {
 		if d.helper == nil {
 			var err error
-			if d.helper, err = d.library.start(); err != nil {
+			if d.helper, err = d.library.launch(); err != nil {
 				return nil, err
 			}
 		}
@@ -124,12 +136,12 @@ func (d *decoder) finish(o outcome, px codec.Pixels) (*codec.Failure, error) {
 		if !ok || o.text == "" {
 			return nil, fmt.Errorf("%s: its helper gives the status %d", d.library.Name, o.status)
 		}
-		return codec.Fail(status, "%s", o.text), d.helper.settle()
+		return codec.Fail(status, "%s", o.text), d.helper.settle(keptShared)
 	}
 	if err := d.helper.pixels(o.pixels, px); err != nil {
 		return nil, err
 	}
-	return nil, d.helper.settle()
+	return nil, d.helper.settle(keptShared)
 }
 
 // seconds is how much processor time an image may take: many times what the slowest of the

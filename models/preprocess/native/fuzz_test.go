@@ -10,8 +10,8 @@ import (
 )
 
 // fuzz decodes anything with a library in its helper. Whatever the library does, the image has
-// pixels or a failure, the same as with a new helper, and a good image after it has the
-// pixels that it has alone. Under AddressSanitizer no report may be of this package's code.
+// pixels or a failure, the same as with a new helper, which takes no more memory than Need says,
+// and a good image after it has the pixels that it has alone. Under AddressSanitizer no report may be of this package's code.
 func fuzz(f *testing.F, l *Library, format codec.Format, good string) {
 	need(f, l)
 	for _, src := range codectest.Seeds(f, format, "testdata") {
@@ -49,8 +49,16 @@ func fuzz(f *testing.F, l *Library, format codec.Format, good string) {
 			return
 		}
 		again := &codectest.Canvas{Noise: 1}
-		other := codectest.New(t, format, codec.Config{})
+		other, ok := codectest.New(t, format, codec.Config{}).(*decoder)
+		if !ok {
+			t.Fatal("another type of decoder")
+		}
+		grown := growth(t, other)
 		fail2, err := other.Decode(src, codectest.Small, again)
+		const slack = 4 << 20 // what a library takes for any image
+		if need := other.Need(src, codectest.Small); !sanitized && fail2 == nil && grown() > need.Bytes+slack {
+			t.Errorf("takes %d bytes, and Need says %d", grown(), need.Bytes)
+		}
 		switch {
 		case err != nil:
 			t.Fatal(err)

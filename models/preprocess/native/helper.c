@@ -31,6 +31,7 @@
 #endif
 
 enum { BS_SLACK = 64 << 20 }; // stacks of threads, and what the allocator keeps
+enum { BS_STACK = 256 << 10 }; // that decoders use, and more
 
 static const struct bs_library *const libraries[] = {&bs_heif, &bs_avif, &bs_jxl, &bs_jp2};
 
@@ -132,6 +133,14 @@ static void start_watch(void) {
   pthread_create(&thread, &small, watch, NULL); // without it the process ends after its image
 }
 
+// clear_stack clears what the image before has left on the stack. Threads get new stacks, see
+// helper.go.
+__attribute__((noinline)) static void clear_stack(void) {
+  char left[BS_STACK];
+  memset(left, 0, sizeof left);
+  __asm__ volatile("" : : "r"(left) : "memory");
+}
+
 static void *load(const char *files, char *text) {
   char list[1024];
   snprintf(list, sizeof list, "%s", files);
@@ -187,6 +196,7 @@ static void helper(const char *name, const char *files) {
     if (r.source > r.pixels || r.pixels > r.length || (uint64_t)r.width * r.height > (r.length - r.pixels) / 4)
       _exit(4);
     limit(statm, &r);
+    clear_stack();
     struct bs_picture p = {shared, r.source, shared + r.pixels, r.width, r.height, reply.text};
     reply.status = l->decode(&p);
     malloc_trim(0);

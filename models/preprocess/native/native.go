@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 
@@ -54,7 +55,7 @@ var (
 func library(l Library) *Library {
 	p := &l
 	p.probe = sync.OnceValues(func() (string, error) {
-		h, err := p.start()
+		h, err := p.launch()
 		if err != nil {
 			return "", err
 		}
@@ -86,10 +87,33 @@ func (m *missing) Error() string {
 // and nothing worse.
 func IsMissing(err error) bool { return errors.As(err, new(*missing)) }
 
+// fetched returns the files of the library that deploy/deps/fetch.sh decoders has fetched. They
+// are used before those of the system.
+func (l *Library) fetched() (files []string) {
+	for _, cache := range sharedlib.Caches() {
+		for _, name := range l.files {
+			file, err := filepath.Abs(filepath.Join(cache, "decoders", name))
+			if err != nil {
+				continue
+			}
+			if _, err := os.Stat(file); err == nil {
+				files = append(files, file)
+			}
+		}
+	}
+	return files
+}
+
 // candidates returns the files that the helper tries, or why there are none.
 func (l *Library) candidates() ([]string, error) {
-	files := l.files
+	files := append(l.fetched(), l.files...)
 	if name := os.Getenv(l.Variable); name != "" {
+		if strings.Contains(name, "/") {
+			var err error
+			if name, err = filepath.Abs(name); err != nil { // a helper has another working directory
+				return nil, err
+			}
+		}
 		files = []string{name}
 	}
 	var good, why []string

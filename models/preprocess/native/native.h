@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// The file descriptors of a helper.
-enum { BS_REQUESTS = 0, BS_REPLIES = 1, BS_SHARED = 3 };
+// The file descriptors of a helper. A library that prints something prints it nowhere.
+enum { BS_REQUESTS = 0, BS_SHARED = 3, BS_REPLIES = 4 };
 
 enum { BS_TEXT = 232 };
 

@@ -88,6 +88,13 @@ func TestLibraryIsAgreedOn(t *testing.T) {
 	if len(asked) != 1 || !strings.HasPrefix(asked[0], "libheif: libheif 1.") {
 		t.Errorf("asked for %q, want libheif once", asked)
 	}
+	d = codectest.New(t, heic, codec.Config{Libraries: agree(func(string, string) error {
+		t.Error("asked for an image that the library never sees")
+		return nil
+	})})
+	if _, fail := codectest.DecodeWith(t, d, codectest.Bounds, src[:40]); fail == nil {
+		t.Error("a header that is cut has pixels")
+	}
 	refusal := errors.New("another release")
 	d = codectest.New(t, heic, codec.Config{Libraries: agree(func(string, string) error { return refusal })})
 	if fail, err := d.Decode(src, codectest.Bounds, &codectest.Canvas{}); fail != nil || !errors.Is(err, refusal) {

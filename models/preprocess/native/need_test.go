@@ -26,6 +26,23 @@ func resident(t *testing.T, pid int, line string) int64 {
 	return kb << 10
 }
 
+// growth starts the helper of a decoder, and returns a function that says by how many bytes the
+// helper's memory has grown at most. What the process took while it began does not count: the
+// race detector takes much.
+func growth(t *testing.T, d *decoder) func() int64 {
+	t.Helper()
+	var err error
+	if d.helper, err = d.library.start(); err != nil {
+		t.Fatal(err)
+	}
+	pid := d.helper.cmd.Process.Pid
+	if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0); err != nil {
+		t.Fatal(err)
+	}
+	before := resident(t, pid, "VmRSS")
+	return func() int64 { return resident(t, pid, "VmHWM") - before }
+}
+
 // TestNeed_Measured decodes large pictures of every kind, each in a new helper, and compares
 // how far the helper's memory grows with what Need says: never more, and not much less.
 func TestNeed_Measured(t *testing.T) {
@@ -49,20 +66,12 @@ func TestNeed_Measured(t *testing.T) {
 			if !ok {
 				t.Fatal("another type of decoder")
 			}
-			if d.helper, err = c.library.start(); err != nil {
-				t.Fatal(err)
-			}
 			said := d.Need(src, codectest.Bounds)
-			// What the process took while it began does not count: the race detector takes much.
-			pid := d.helper.cmd.Process.Pid
-			if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0); err != nil {
-				t.Fatal(err)
-			}
-			before := resident(t, pid, "VmRSS")
+			grown := growth(t, d)
 			if fail, err := d.Decode(src, codectest.Bounds, &codectest.Canvas{}); fail != nil || err != nil {
 				t.Fatal(file, fail, err)
 			}
-			got, pixels := resident(t, pid, "VmHWM")-before, float64(said.Width*said.Height)
+			got, pixels := grown(), float64(said.Width*said.Height)
 			t.Logf("%-32s %7.2f MB, %5.2f bytes a pixel; Need %7.2f MB, %5.2f", file, float64(got)/1e6, float64(got)/pixels,
 				float64(said.Bytes)/1e6, float64(said.Bytes)/pixels)
 			const slack = 3 << 20

@@ -1,6 +1,7 @@
 // A libheif that does what the last byte of the image says, instead of decoding it.
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -20,6 +21,39 @@ struct heif_error {
 static const struct heif_error ok = {0, 0, "ok"};
 static int last, images, wide;
 static uint8_t *pixels, *volatile small;
+
+// slow is a library that is being loaded for ever, if a variable says so.
+__attribute__((constructor)) static void slow(void) {
+  const char *how = getenv("LIBHEIF_PLUGIN_PATH");
+  while (how != NULL && strcmp(how, "/slow") == 0)
+    sleep(1000);
+}
+
+enum { LEFT = 4096 };
+
+// leave fills a part of the stack, and found counts what is left of that in a part that it has
+// not written.
+__attribute__((noinline)) static void *leave(void *unused) {
+  volatile uint8_t left[LEFT];
+  for (int i = 0; i < LEFT; i++)
+    left[i] = 7;
+  return unused;
+}
+
+__attribute__((noinline)) static void *found(void *n) {
+  volatile uint8_t left[LEFT];
+  for (int i = 0; i < LEFT; i++)
+    *(int *)n += left[i] == 7;
+  return n;
+}
+
+// on_stacks calls a function here and in a thread.
+static void on_stacks(void *(*f)(void *), void *data) {
+  pthread_t thread;
+  f(data);
+  if (pthread_create(&thread, NULL, f, data) == 0)
+    pthread_join(thread, NULL);
+}
 
 #ifndef RELEASE
 #define RELEASE "1.99.0"
@@ -67,6 +101,8 @@ static int escapes(void) {
   n += execl("/bin/true", "true", NULL) == 0;
   n += kill(getppid(), 0) == 0;
   n += syscall(SYS_tgkill, 1, 1, 0) == 0;
+  n += raise(SIGSTOP) == 0;
+  n += raise(SIGKILL) == 0;
   n += syscall(SYS_prlimit64, 1, RLIMIT_NOFILE, NULL, NULL) == 0;
   n += getenv("BATCHSCORE_SECRET") != NULL;
   return n;
@@ -94,9 +130,6 @@ struct heif_error heif_decode_image(const void *handle, void **image, int space,
       sleep(1000);
   case 'X':
     exit(0);
-  case 'K':
-    raise(SIGKILL);
-    break;
   case 'M':
     for (size_t n = 0; n < 1 << 14; n++) {
       char *p = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -112,6 +145,26 @@ struct heif_error heif_decode_image(const void *handle, void **image, int space,
     snprintf(message, sizeof message, "%d of an earlier image", small[200] == 7);
     free(small);
     return (struct heif_error){2, 0, message};
+  case 'F':
+    on_stacks(leave, NULL);
+    break;
+  case 'T': {
+    int n = 0;
+    on_stacks(found, &n);
+    snprintf(message, sizeof message, "%d of an earlier image on stacks", n);
+    return (struct heif_error){2, 0, message};
+  }
+  case 'O':
+    for (int n = 0; n < 20000; n++)
+      printf("a warning\n");
+    fflush(stdout);
+    break;
+  case 'N': { // a reply of its own: corrupt, with a text that does not end
+    char reply[240];
+    memset(reply, 'x', sizeof reply);
+    memcpy(reply, (uint32_t[]){1, 0}, 8);
+    _exit(write(4, reply, sizeof reply) != sizeof reply);
+  }
   case 'E':
     snprintf(message, sizeof message, "%d escapes", escapes());
     return (struct heif_error){2, 0, message};
