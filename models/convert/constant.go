@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/batchscore/batchscore/models/graph/floats"
 	"github.com/batchscore/batchscore/models/graph/onnxpb"
 	"github.com/batchscore/batchscore/scorer/store/atomicfile"
 )
@@ -71,9 +72,7 @@ func (c *constant) floats() ([]float32, error) {
 		return nil, err
 	}
 	f := make([]float32, len(raw)/4)
-	for i := range f {
-		f[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
-	}
+	floats.Decode(f, raw)
 	return f, nil
 }
 
@@ -89,13 +88,7 @@ func newFloats(name string, dims []int64, data func() ([]float32, error)) *const
 	}}
 }
 
-func floatBytes(f []float32) []byte {
-	raw := make([]byte, 0, 4*len(f))
-	for _, v := range f {
-		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
-	}
-	return raw
-}
+func floatBytes(f []float32) []byte { return floats.Append(make([]byte, 0, 4*len(f)), f) }
 
 // newBytes returns a constant with these elements.
 func newBytes(name string, elem int32, dims []int64, raw []byte) *constant {

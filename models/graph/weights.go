@@ -2,7 +2,6 @@ package graph
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +11,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/batchscore/batchscore/models/graph/floats"
 	"github.com/batchscore/batchscore/models/graph/onnxpb"
 )
 
@@ -209,10 +209,7 @@ func (t weight) write(w *counter) error {
 	buf := make([]byte, 0, 4*block)
 	for len(data) > 0 {
 		n := min(block, len(data))
-		buf = buf[:0]
-		for _, f := range data[:n] {
-			buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(f))
-		}
+		buf = floats.Append(buf[:0], data[:n])
 		w.write(buf)
 		data = data[n:]
 	}

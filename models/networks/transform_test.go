@@ -52,7 +52,7 @@ func TestOptionsRefused(t *testing.T) {
 		"sigmoid behind softmax":     {o: change(func(o *networks.Options) { o.Variant, o.Activation = networks.Keras, models.Sigmoid }), says: "--logits"},
 		"probabilities of raw":       {o: change(func(o *networks.Options) { o.Activation = models.Probabilities }), says: "not probabilities"},
 		"one output that is logits":  {o: change(func(o *networks.Options) { o.Classes, o.Activation = 1, models.Logits }), says: "1 for every image"},
-		"one output that is sigmoid": {o: change(func(o *networks.Options) { o.Classes, o.Activation = 1, models.Sigmoid }), says: ""},
+		"one output that is sigmoid": {o: networks.Options{Network: networks.ResNet18, Variant: networks.Torchvision, Classes: 1, Activation: models.Sigmoid}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			contract, err := networks.Build(t.Context(), io.Discard, c.o)

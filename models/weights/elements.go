@@ -7,6 +7,7 @@ import (
 	"math"
 
 	"github.com/batchscore/batchscore/models/float16"
+	"github.com/batchscore/batchscore/models/graph/floats"
 )
 
 // size returns the number of bytes of one stored element; 0 for a type that is not
@@ -65,9 +66,7 @@ func decode(dst []float32, t DType, src []byte) {
 	le := binary.LittleEndian
 	switch t {
 	case Float32:
-		for i := range dst {
-			dst[i] = math.Float32frombits(le.Uint32(src[4*i:]))
-		}
+		floats.Decode(dst, src)
 	case Float64:
 		for i := range dst {
 			dst[i] = float32(math.Float64frombits(le.Uint64(src[8*i:])))

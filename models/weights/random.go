@@ -50,7 +50,16 @@ func (r *random) Read(name string, dst []float32) error {
 	}
 	h := fnv.New64a()
 	h.Write([]byte(name))
-	state := r.seed ^ h.Sum64()
+	t.fill(dst, r.seed^h.Sum64())
+	return nil
+}
+
+// fill computes the elements from the state of the generator. The race detector does not look at
+// each of them, which takes ten times as long as computing them.
+//
+//go:norace
+//go:nocheckptr
+func (t *Uniform) fill(dst []float32, state uint64) {
 	for i := range dst {
 		state += 0x9e3779b97f4a7c15
 		z := state
@@ -61,7 +70,6 @@ func (r *random) Read(name string, dst []float32) error {
 		// The conversion forbids a fused multiply-add, whose bits would differ.
 		dst[i] = float32(t.Mean + float64(t.Bound*(2*u-1)))
 	}
-	return nil
 }
 
 // Digest implements Source. It covers the seed and the tensors' descriptions.
