@@ -19,6 +19,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/prune"
+	"github.com/batchscore/batchscore/scorer/review"
 	"github.com/batchscore/batchscore/scorer/review/truth"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/atomicfile"
@@ -91,7 +92,7 @@ func exitCode(err error, sig os.Signal) int {
 		errors.Is(err, listing.ErrNoImages), errors.Is(err, deploy.ErrNoEngine),
 		errors.Is(err, deploy.ErrService), errors.Is(err, deploy.ErrUnsupported),
 		errors.Is(err, deploy.ErrNoJob), errors.Is(err, deploy.ErrNoCluster), errors.Is(err, scorer.ErrNoPrice),
-		errors.Is(err, record.ErrNone), errors.Is(err, record.ErrAmbiguous),
+		errors.Is(err, record.ErrNone), errors.Is(err, record.ErrAmbiguous), errors.Is(err, review.ErrTask),
 		errors.Is(err, truth.ErrForm), errors.Is(err, truth.ErrContradiction), errors.Is(err, truth.ErrNoMatch),
 		errors.Is(err, prune.ErrNeeded), errors.Is(err, increment.ErrGone),
 		errors.Is(err, store.ErrDenied), errors.Is(err, store.ErrNotExist), errors.Is(err, store.ErrUnfit),

@@ -37,6 +37,10 @@ programs map into memory, with a row for each image, in manifest order. Where an
 failed, all numbers of its row are NaN (-128 in a matrix of int8). The rows without the
 vectors, in the same order, are written next to it: to vectors.ids.jsonl for vectors.npy.
 
+Rows with several answers, of several models or outputs, have all of them, in columns that
+begin with their names. --head NAME writes that answer alone, as a job with it alone would
+have it: a matrix has the vectors of one answer.
+
 With --absolute, rows have the full address of each image instead of its name below
 --images: an absolute path, or one that begins with az://. It is that of the job
 record, as the ranks saw it. Parts never hold it.
@@ -44,10 +48,11 @@ record, as the ranks saw it. Parts never hold it.
 ` + placesHelp,
 		Example: `  batchscore merge result -o labels.csv
   batchscore merge result -o labels.csv --absolute --force
+  batchscore merge result -o vectors.npy --head features
   batchscore merge az://acme/labels/2019 -o labels.parquet`,
 		Args: oneArg("OUT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return f.run(cmd.Context(), cmd.OutOrStdout(), args[0], asker(cmd.InOrStdin(), cmd.ErrOrStderr()))
+			return explainHead(f.run(cmd.Context(), cmd.OutOrStdout(), args[0], asker(cmd.InOrStdin(), cmd.ErrOrStderr())))
 		},
 	}
 	f.register(cmd)
@@ -60,6 +65,7 @@ type mergeFlags struct {
 	file, format string
 	absolute     bool
 	newRows      bool
+	head         string
 	force        bool
 }
 
@@ -69,6 +75,7 @@ func (f *mergeFlags) register(cmd *cobra.Command) {
 	fs.StringVar(&f.format, "format", "", "write rows as `FORMAT`: jsonl, csv, parquet or npy (default by the file's ending, else that of the parts)")
 	fs.BoolVar(&f.absolute, "absolute", false, "give each image its full address instead of its name below --images")
 	fs.BoolVar(&f.newRows, "new-rows", false, "write only the rows of images that OUT has scored itself, not those that it keeps of other outputs")
+	registerHead(fs, &f.head)
 	fs.BoolVar(&f.force, "force", false, "replace the file if it exists and holds something else")
 	groupFlags(cmd, "Storage flags", func() {
 		f.places.register(cmd)
@@ -86,7 +93,7 @@ func (f *mergeFlags) run(ctx context.Context, stdout io.Writer, out string, ask 
 	if err != nil {
 		return err
 	}
-	to := oneFile{flag: "-o", file: f.file, format: format, absolute: f.absolute, newRows: f.newRows, replace: consent{given: f.force, ask: ask}}
+	to := oneFile{flag: "-o", file: f.file, format: format, absolute: f.absolute, newRows: f.newRows, head: f.head, replace: consent{given: f.force, ask: ask}}
 	if err := to.check(out); err != nil {
 		return err
 	}
@@ -130,12 +137,14 @@ func (f *mergeFlags) writeIDs(ctx context.Context, to oneFile, st store.Store) e
 	if to.format != row.Npy {
 		return nil
 	}
-	job, err := output.ReadJob(ctx, st)
+	job, err := output.ExistingJob(output.ForHead(ctx, f.head), st)
 	switch {
 	case errors.Is(err, store.ErrNotExist):
 		return nil // merging says so
 	case err != nil:
 		return err
+	case len(job.HeadNames()) > 0:
+		return oneAnswer(&job)
 	case !row.HasVectors(job.Schema().Task):
 		return usagef("-o %s: %w: %s holds those of the task %s", f.file, row.ErrNoVector, st, job.Schema().Task.Name())
 	case isSpecial(f.file):

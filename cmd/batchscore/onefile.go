@@ -33,6 +33,8 @@ type oneFile struct {
 	newRows bool
 	// bare leaves out vectors.
 	bare bool
+	// head is the only answer to write of rows with several; empty is all.
+	head string
 	// replace is whether to replace a file that holds something else.
 	replace consent
 	// after is the place of the output that a run continues, empty if it continues none. A file
@@ -162,7 +164,7 @@ func (o *oneFile) heldBy(ctx context.Context, out store.Store, r io.Reader) (boo
 
 // options say how the rows are written.
 func (o *oneFile) options() output.MergeOptions {
-	return output.MergeOptions{Format: o.format, Absolute: o.absolute, OnlyNew: o.newRows, Bare: o.bare}
+	return output.MergeOptions{Format: o.format, Absolute: o.absolute, OnlyNew: o.newRows, Bare: o.bare, Head: o.head}
 }
 
 // mergeTo writes the rows of an output to w.

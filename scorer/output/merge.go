@@ -25,6 +25,9 @@ type MergeOptions struct {
 	Absolute bool
 	// OnlyNew leaves out the rows that an increment keeps: those of images that it did not score.
 	OnlyNew bool
+	// Head is the only answer to write of rows with several, as a job with it alone has it; empty
+	// is all of them. It is ErrNoHead if they have none of that name.
+	Head string
 }
 
 // Merge writes the rows of all parts to w as one file, in manifest order. If a part is missing, it writes nothing
@@ -55,13 +58,25 @@ func (f *folder) merge(ctx context.Context, w io.Writer, opt MergeOptions) error
 	} else if missing != nil {
 		return unfinished(missing)
 	}
-	schema := f.job.Schema()
+	job, head := f.job, -1
+	if opt.Head != "" {
+		var err error
+		if head, err = job.keepHead(f.st, opt.Head); err != nil {
+			return err
+		}
+	}
+	schema := job.Schema()
 	schema.Format, schema.Bare = cmp.Or(opt.Format, schema.Format), opt.Bare
 	out, err := f.writer(ctx, schema, w, opt)
 	if err != nil {
 		return err
 	}
 	if err := f.everyRow(ctx, opt.OnlyNew, func(_ []shard.Entry, rows []row.Row) error {
+		for i := range rows {
+			if head >= 0 {
+				rows[i].Answer = row.AnswerOf(rows[i].Answer, head)
+			}
+		}
 		if opt.Absolute {
 			if err := f.job.address(rows); err != nil {
 				return fmt.Errorf("merge %s: %w", f.st, err)
