@@ -11,6 +11,8 @@ package preprocess
 // #cgo nocallback bs_grey
 // #cgo noescape bs_mirror
 // #cgo nocallback bs_mirror
+// #cgo noescape bs_takes_planes
+// #cgo nocallback bs_takes_planes
 // #cgo noescape bs_work_size
 // #cgo nocallback bs_work_size
 // #include "kernel.h"
@@ -111,7 +113,7 @@ func (c *canvas) Prepare(width, height int, o codec.Orientation, scales []codec.
 	if c.shown != nil {
 		c.spec.Width, c.spec.Height = c.shown.prepare(width, height, o)
 	}
-	c.alpha = false
+	c.alpha, c.job.ycc = false, 0
 	c.placement = c.spec.place(width, height, o)
 	pictureW, pictureH := width, height
 	width, height, x, y := c.spec.frame(width, height, o)
@@ -205,6 +207,34 @@ func (s Spec) shrink(width, height int, scales []codec.Scale, g geometry) (int, 
 		}
 	}
 	return w, h
+}
+
+// leastPlanes is the least side of pictures that are taken as planes. libjpeg interpolates no
+// chroma that is as narrow as two columns.
+const leastPlanes = 32
+
+// Planes implements codec.PlanesCanvas. The planes are in the memory of the pixels.
+func (c *canvas) Planes() (codec.Planes, bool) {
+	j, px := &c.job, c.picture
+	whole := px.Width == int(j.width) && px.Height == int(j.height)
+	if !whole || min(px.Width, px.Height) < leastPlanes || c.spec.Grey != "" || c.spec.Augment != "" || C.bs_takes_planes(&c.job) == 0 {
+		return codec.Planes{}, false
+	}
+	wide, high := (px.Width+1)/2, (px.Height+1)/2
+	pl := codec.Planes{YPitch: 2*wide + C.BS_TAIL/8, CPitch: wide + C.BS_TAIL/8}
+	y, chroma := 2*high*pl.YPitch+C.BS_TAIL, high*pl.CPitch+C.BS_TAIL
+	if y+2*chroma > len(px.Bytes) {
+		return codec.Planes{}, false
+	}
+	pl.Y, pl.Cb, pl.Cr = px.Bytes[:y], px.Bytes[y:][:chroma], px.Bytes[y+chroma:][:chroma]
+	for i, plane := range [][]uint8{pl.Y, pl.Cb, pl.Cr} {
+		j.planes[i] = (*C.uint8_t)(unsafe.SliceData(plane))
+	}
+	j.pitches = [2]C.int64_t{C.int64_t(pl.YPitch), C.int64_t(pl.CPitch)}
+	j.ycc = 1
+	c.work.need(int(C.bs_work_size(&c.job)))
+	j.work = (*C.uint8_t)(c.work.pointer())
+	return pl, true
 }
 
 // Alpha implements codec.AlphaCanvas.

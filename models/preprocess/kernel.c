@@ -219,6 +219,7 @@ VALUES(values_avx512, v16f, load_avx512, TARGET_AVX512)
 AREA_ROW(area_avx512, v16f, load_avx512, bytes_avx2, TARGET_AVX512)
 
 #include "kernel_avx2.h"
+#include "kernel_ycc.h"
 #include "kernel_avx512.h"
 
 FIXED(avx2, TARGET_AVX2)
@@ -259,6 +260,7 @@ typedef struct {
   void (*three_across)(const uint8_t *const[4], uint8_t *const[4], const bs_axis *);
   void (*four_across)(const uint8_t *const[4], uint8_t *const[4], const bs_axis *);
   void (*down_pairs)(const pair_ring *, const bs_axis *, int32_t, uint8_t *, size_t);
+  void (*ycc_row)(const bs_job *, int32_t, int32_t, int32_t, int16_t *, uint8_t *);
 } kernels;
 
 static const kernels generic = {
@@ -267,7 +269,7 @@ static const kernels generic = {
     pixels_of_f32_generic, planes_of_u8_generic,  planes_of_f32_generic,
     across_bytes_generic,  down_sums_generic,     down_bytes_generic,
     across_sums_generic,   NULL,                  NULL,
-    NULL};
+    NULL,                  NULL};
 
 #ifdef BS_X86
 static const kernels avx2 = {
@@ -276,14 +278,14 @@ static const kernels avx2 = {
     pixels_of_f32_avx2, planes_of_u8_avx2, planes_of_f32_avx2,
     across_bytes_avx2,  down_sums_avx2,    down_bytes_avx2,
     across_sums_avx2,   three_across_avx2, four_across_avx2,
-    down_pairs_avx2};
+    down_pairs_avx2,    ycc_row_avx2};
 static const kernels avx512 = {
     horizontal_avx512,  vertical_avx512,   lerp_avx512,
     area_avx512,        pack_u8_avx2,      values_avx512,
     pixels_of_f32_avx2, planes_of_u8_avx2, planes_of_f32_avx2,
     across_bytes_avx2,  down_sums_avx2,    down_bytes_avx2,
     across_sums_avx2,   NULL,              NULL,
-    NULL};
+    NULL,               NULL};
 
 static int has_avx2(void) { return __builtin_cpu_supports("avx2"); }
 // VBMI is not used. A machine without it is one that lowers its clock for AVX-512.
@@ -347,6 +349,16 @@ INLINE int three_bytes(const bs_job *job) {
   return upright(job) && !job->chw && !job->grey && !job->bgr;
 }
 
+int bs_takes_planes(const bs_job *job) { return paired(job); }
+
+// A row that is made of planes has up to 32 pixels more.
+INLINE size_t ycc_pitch(const bs_job *job) {
+  return padded((size_t)job->width * 4 + 32 * 4) + BS_TAIL;
+}
+
+// The sums of the chroma of such a row.
+INLINE size_t ycc_sums(const bs_job *job) { return padded((size_t)job->width * 2 + 256); }
+
 // ring_pairs returns how many pairs of rows are kept: those of one output and a group of four.
 INLINE int32_t ring_pairs(const bs_job *job) { return job->v.taps / 2 + 3; }
 
@@ -367,7 +379,8 @@ INLINE size_t mid_size(const bs_job *job) {
   if (job->transpose)
     return 4 * (padded((size_t)job->width * 4) + BS_TAIL);
   if (paired(job))
-    return (size_t)ring_pairs(job) * pair_size(job);
+    return (size_t)ring_pairs(job) * pair_size(job) +
+           (job->ycc ? 4 * ycc_pitch(job) + ycc_sums(job) : 0);
   return ring_rows(job) * padded((size_t)job->h.n * 4);
 }
 
@@ -496,6 +509,31 @@ static void resize_rows(const bs_job *job, const sink *out) {
   }
 }
 
+// source_rows finds four rows of the source, of which the last may be the same, or makes
+// them of planes, where they are read.
+static void source_rows(const bs_job *job, const kernels *k, int32_t r,
+                        const uint8_t *from[4]) {
+  const int32_t last = job->height - 1;
+  if (!job->ycc) {
+    for (int i = 0; i < 4; i++)
+      from[i] = job->pixels + (r + i < last ? r + i : last) * job->pitch;
+    return;
+  }
+  const bs_axis *h = &job->h;
+  const int32_t begin = h->first[0] / 32 * 16;
+  int32_t end = (h->first[h->n - 1] + h->taps + 1) / 2;
+  if (end > (job->width + 1) / 2)
+    end = (job->width + 1) / 2;
+  const size_t pitch = ycc_pitch(job);
+  uint8_t *made = job->work + (size_t)ring_pairs(job) * pair_size(job);
+  int16_t *sums = (int16_t *)(made + 4 * pitch);
+  for (int i = 0; i < 4; i++) {
+    from[i] = r + i <= last ? made + pitch * (size_t)i : from[i - 1];
+    if (r + i <= last)
+      k->ycc_row(job, r + i, begin, end, sums, made + pitch * (size_t)i);
+  }
+}
+
 // pair_rows is resize_rows with the rows between the passes in pairs, so that the vertical
 // pass need not widen and interleave them for each output.
 static void pair_rows(const bs_job *job, const sink *out) {
@@ -504,7 +542,7 @@ static void pair_rows(const bs_job *job, const sink *out) {
   // Rows of bytes go to the tensor at once, where what is too much of one falls on the next.
   const int direct = three && !job->f32 && job->h.n == job->out_w && n >= 32;
   const pair_ring ring = {job->work, pair_size(job), ring_pairs(job)};
-  const int32_t base = job->v.first[0], last = job->height - 1;
+  const int32_t base = job->v.first[0];
   int32_t next = base; // first row that the horizontal pass has not done
   for (int32_t y = 0; y < job->v.n; y++) {
     int32_t end = job->v.first[y] + job->v.taps;
@@ -512,8 +550,7 @@ static void pair_rows(const bs_job *job, const sink *out) {
       end = job->height;
     for (; next < end; next += 4) {
       const uint8_t *from[4];
-      for (int i = 0; i < 4; i++)
-        from[i] = job->pixels + (next + i <= last ? next + i : last) * job->pitch;
+      source_rows(job, out->k, next, from);
       const int32_t pair = (next - base) / 2;
       uint8_t *to[4] = {pair_at(&ring, pair), pair_at(&ring, pair + 1)};
       (three ? out->k->three_across : out->k->four_across)(from, to, &job->h);

@@ -45,6 +45,9 @@ typedef struct {
 // bs_job describes the work on one image, without its destination.
 typedef struct {
   uint8_t *pixels; // RGBX source, with BS_TAIL bytes after it
+  const uint8_t *planes[3]; // in place of pixels where ycc is 1: Y, Cb and Cr
+  int64_t pitches[2];       // of Y, and of the other two
+  int32_t ycc;
   uint8_t *work;   // scratch of bs_work_size bytes
   int64_t pitch;   // bytes from one source row to the next
   int32_t width;   // of the source
@@ -73,6 +76,10 @@ typedef struct {
 } bs_job;
 
 size_t bs_work_size(const bs_job *job);
+
+// bs_takes_planes reports whether job->ycc may be 1: the source is a JPEG's planes, those of
+// chroma with one sample for 2 x 2 pixels, with BS_TAIL bytes after each.
+int bs_takes_planes(const bs_job *job);
 
 // bs_render resizes job->pixels and packs the result into dst.
 void bs_render(const bs_job *job, void *dst);

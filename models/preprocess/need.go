@@ -136,8 +136,8 @@ func (s Spec) workNeed(p policy, width, inputsH int, g geometry) int64 {
 		for ring < taps+4 {
 			ring *= 2
 		}
-		pairs := min(taps, mostPaired)/2 + 3
-		bytes += max(ring*(int64(g.w)*4+C.BS_TAIL), pairs*(int64(g.w)*16+C.BS_TAIL), 4*(int64(width)*4+2*C.BS_TAIL))
+		pairs, rows := min(taps, mostPaired)/2+3, 4*(int64(width)*4+3*C.BS_TAIL) // and the sums of chroma
+		bytes += max(ring*(int64(g.w)*4+C.BS_TAIL), pairs*(int64(g.w)*16+C.BS_TAIL)+rows+int64(width)*2+3*C.BS_TAIL, rows)
 	case p.area:
 		bytes += (int64(width)*4+64)*4 + C.BS_TAIL
 	case p.fixed != nil:

@@ -50,6 +50,7 @@ func TestNeed_Canvas(t *testing.T) {
 						c := newCanvas(s)
 						c.use(kernels)
 						c.Prepare(size[0], size[1], o, scales)
+						c.Planes()
 						if s.Augment != "" { // the tables of the other views
 							c.render(make([]byte, s.RowBytes()))
 						}

@@ -50,6 +50,22 @@ type Pixels struct {
 // Row returns the bytes of row y, four for each pixel.
 func (p Pixels) Row(y int) []uint8 { return p.Bytes[y*p.Pitch:][:4*p.Width] }
 
+// Planes is memory for the luma and the chroma of a picture, of which 2 x 2 pixels share a
+// sample of Cb and one of Cr. Y has an even number of rows and columns.
+type Planes struct {
+	Y, Cb, Cr      []uint8
+	YPitch, CPitch int // bytes from one row to the next
+}
+
+// A PlanesCanvas is a Canvas that may want the planes of a picture.
+type PlanesCanvas interface {
+	Canvas
+	// Planes returns memory for the planes of the image that Prepare was called for last, of
+	// undefined content, in place of its Pixels, and reports whether it wants them. Another
+	// call of Prepare brings the Pixels back.
+	Planes() (Planes, bool)
+}
+
 // A Scale is a factor Num/Denom by which a codec can shrink while it decodes.
 type Scale struct{ Num, Denom int }
 

@@ -7,8 +7,9 @@
 //
 //  1. walk follows the markers and finds the size, the orientation, and whether there is
 //     doubt about the picture.
-//  2. Without doubt, libjpeg-turbo decodes. Its result is used only if it decoded the
-//     whole image without an error or a warning.
+//  2. Without doubt, libjpeg-turbo decodes: to pixels, or to planes for a canvas that wants
+//     them. Its result is used only if it decoded the whole image without an error or a
+//     warning.
 //  3. Otherwise check reads the coded data code by code, says why the picture is not
 //     whole, or rewrites it without its oddities; the rewritten JPEG is decoded.
 //
@@ -96,6 +97,15 @@ func (d *decoder) Decode(src []byte, bounds codec.Bounds, to codec.Canvas) (*cod
 	}
 	px := to.Prepare(h.width, h.height, h.orientation, d.turbo.scales)
 	format := d.pixels(&h)
+	if !h.doubt && d.planar(&h) && px.Width == h.width && px.Height == h.height {
+		if planes, ok := planesOf(to); ok {
+			why, err := d.turbo.decodePlanes(planes, h.width, h.height, src)
+			if err != nil || why == "" {
+				return nil, err
+			}
+			px = to.Prepare(h.width, h.height, h.orientation, d.turbo.scales)
+		}
+	}
 	if !h.doubt {
 		why, err := d.turbo.decode(px, src, format)
 		if err != nil || why == "" {
@@ -114,6 +124,24 @@ func (d *decoder) Decode(src []byte, bounds codec.Bounds, to codec.Canvas) (*cod
 		return &codec.Failure{Status: codec.StatusUnsupported, Reason: why}, nil
 	}
 	return &codec.Failure{Status: codec.StatusCorrupt, Reason: why}, nil
+}
+
+// planar reports whether libjpeg-turbo can decode to codec.Planes.
+func (d *decoder) planar(h *header) bool {
+	f := &h.frame
+	if f.components != 3 || d.raw || h.colour() != colourYCbCr || !d.turbo.planes {
+		return false
+	}
+	c := &f.comp
+	return c[0].h == 2 && c[0].v == 2 && c[1].h == 1 && c[1].v == 1 && c[2].h == 1 && c[2].v == 1
+}
+
+// planesOf returns the planes of the picture that to was prepared for, if it wants them.
+func planesOf(to codec.Canvas) (codec.Planes, bool) {
+	if p, ok := to.(codec.PlanesCanvas); ok {
+		return p.Planes()
+	}
+	return codec.Planes{}, false
 }
 
 // decodeInGo decodes with image/jpeg what check lets pass. check declares the

@@ -31,6 +31,9 @@ static struct turbojpeg {
                      unsigned char *, int, int, int, int, int);
   char *(*GetErrorStr2)(void *);
   tjscalingfactor *(*GetScalingFactors)(int *);
+  // NULL before 1.4.
+  int (*DecompressToYUVPlanes)(void *, const unsigned char *, unsigned long,
+                               unsigned char **, int, int *, int, int);
   int (*Set)(void *, int, int); // tj3Set; NULL before 3.0
 } tj;
 
@@ -57,6 +60,7 @@ const char *bs_turbo_open(const char *name) {
   BS_SYMBOL(GetErrorStr2)
   BS_SYMBOL(GetScalingFactors)
 #undef BS_SYMBOL
+  *(void **)&found.DecompressToYUVPlanes = dlsym(lib, "tjDecompressToYUVPlanes");
   *(void **)&found.Set = dlsym(lib, "tj3Set");
   tj = found;
   Dl_info info;
@@ -133,4 +137,17 @@ int bs_turbo_decode(void *turbo, const void *src, size_t n, uint8_t *pixels,
   if (format == BS_CMYK)
     from_adobe_cmyk(pixels, width, pitch, height);
   return BS_OK;
+}
+
+int bs_turbo_has_planes(void) { return tj.DecompressToYUVPlanes != NULL; }
+
+int bs_turbo_planes(void *turbo, const void *src, size_t n, uint8_t *y, uint8_t *cb,
+                    uint8_t *cr, int width, int y_pitch, int c_pitch, int height,
+                    char *error) {
+  unsigned char *planes[3] = {y, cb, cr};
+  int pitches[3] = {y_pitch, c_pitch, c_pitch};
+  if (tj.DecompressToYUVPlanes(turbo, src, n, planes, width, pitches, height, FLAGS) == 0)
+    return BS_OK;
+  snprintf(error, BS_ERROR_SIZE, "%s", tj.GetErrorStr2(turbo));
+  return BS_FAILED;
 }

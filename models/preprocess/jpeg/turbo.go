@@ -4,6 +4,8 @@ package jpeg
 // #cgo linux LDFLAGS: -ldl
 // #cgo noescape bs_turbo_decode
 // #cgo nocallback bs_turbo_decode
+// #cgo noescape bs_turbo_planes
+// #cgo nocallback bs_turbo_planes
 // #include "turbo.h"
 // #include <stdlib.h>
 import "C"
@@ -35,6 +37,7 @@ var turboNames = []string{
 type turboLibrary struct {
 	name   string
 	scales []codec.Scale
+	planes bool // can decode to planes
 }
 
 // turbo calls loadTurbo once in the life of the process.
@@ -68,7 +71,7 @@ func describeTurbo() turboLibrary {
 	var pairs [64]C.int32_t
 	n := int(C.bs_turbo_scales(&pairs[0], C.int(len(pairs)/2)))
 	path := C.GoString(C.bs_turbo_path())
-	l := turboLibrary{name: "libjpeg-turbo" + turboVersion(path) + " (" + path + ")"}
+	l := turboLibrary{name: "libjpeg-turbo" + turboVersion(path) + " (" + path + ")", planes: C.bs_turbo_has_planes() != 0}
 	for i := range n {
 		// A half, a quarter and an eighth have vector code. The other factors take
 		// longer than they save.
@@ -114,6 +117,7 @@ func Backend() (name string, err error) {
 type Turbo struct {
 	handle unsafe.Pointer // nil if it could not be replaced after a failure
 	scales []codec.Scale
+	planes bool
 	why    [C.BS_ERROR_SIZE]C.char
 }
 
@@ -124,7 +128,7 @@ func NewTurbo() (*Turbo, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Turbo{handle: C.bs_turbo_new(), scales: l.scales}
+	t := &Turbo{handle: C.bs_turbo_new(), scales: l.scales, planes: l.planes}
 	if t.handle == nil {
 		return nil, fmt.Errorf("%s: no decoder could be made: out of memory", l.name)
 	}
@@ -164,12 +168,30 @@ func (t *Turbo) decode(px codec.Pixels, src []byte, format C.int) (why string, e
 	if t.call(px.Bytes, px.Width, px.Pitch, px.Height, format, src) {
 		return "", nil
 	}
+	return t.renew()
+}
+
+// renew returns why the last image was not decoded, and replaces the handle.
+func (t *Turbo) renew() (why string, err error) {
 	why = C.GoString(&t.why[0])
 	C.bs_turbo_free(t.handle)
 	if t.handle = C.bs_turbo_new(); t.handle == nil {
 		return "", errNoHandle
 	}
 	return why, nil
+}
+
+// decodePlanes is decode for planes of a picture of that size.
+func (t *Turbo) decodePlanes(to codec.Planes, width, height int, src []byte) (why string, err error) {
+	if t.handle == nil {
+		return "", errNoHandle
+	}
+	plane := func(b []uint8) *C.uint8_t { return (*C.uint8_t)(unsafe.SliceData(b)) }
+	if C.bs_turbo_planes(t.handle, unsafe.Pointer(unsafe.SliceData(src)), C.size_t(len(src)), plane(to.Y), plane(to.Cb), plane(to.Cr),
+		C.int(width), C.int(to.YPitch), C.int(to.CPitch), C.int(height), &t.why[0]) == C.BS_OK {
+		return "", nil
+	}
+	return t.renew()
 }
 
 func (t *Turbo) call(to []uint8, width, pitch, height int, format C.int, src []byte) bool {

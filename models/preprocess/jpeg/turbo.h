@@ -35,4 +35,13 @@ enum { BS_ERROR_SIZE = 200 };
 int bs_turbo_decode(void *turbo, const void *src, size_t n, uint8_t *pixels,
                     int width, int pitch, int height, int format, char *error);
 
+// bs_turbo_has_planes reports whether the library can decode to planes.
+int bs_turbo_has_planes(void);
+
+// bs_turbo_planes is bs_turbo_decode for the planes of a JPEG as they are coded, of which
+// each has a pitch.
+int bs_turbo_planes(void *turbo, const void *src, size_t n, uint8_t *y, uint8_t *cb,
+                    uint8_t *cr, int width, int y_pitch, int c_pitch, int height,
+                    char *error);
+
 #endif
