@@ -48,7 +48,7 @@ deps: ## fetch ONNX Runtime, the model, sample images and Azurite; install missi
 .PHONY: test-deps
 test-deps: deps ## fetch in addition what the tests of GPU code need, on x86-64 (580 MB; installs python3-pip)
 	@deploy/deps/fetch.sh cudatest nvimgcodec
-	@deploy/deps/fetch.sh monitoring imagenet
+	@deploy/deps/fetch.sh monitoring imagenet decoders
 
 # CUDA=cuda12 or CUDA=cuda13 fetches the libraries for another machine than this one.
 .PHONY: deps-gpu

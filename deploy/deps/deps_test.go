@@ -55,7 +55,7 @@ func TestScripts(t *testing.T) {
 // TestPins checks the form that fetch.sh relies on.
 func TestPins(t *testing.T) {
 	pin := regexp.MustCompile(`^[a-z0-9-]+==[0-9.]+ --hash=sha256:[0-9a-f]{64} # [0-9]+ MB, [0-9]+ MB unpacked$`)
-	for _, file := range []string{"cuda12.txt", "cuda13.txt", "cudatest.txt", "nvimgcodec.txt"} {
+	for _, file := range []string{"cuda12.txt", "cuda13.txt", "cudatest.txt", "nvimgcodec.txt", "decoders.txt"} {
 		pins := 0
 		for line := range strings.Lines(read(t, file)) {
 			line = strings.TrimSuffix(line, "\n")

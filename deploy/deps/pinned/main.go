@@ -98,6 +98,7 @@ func list(root string) ([]pin, error) {
 		{"deploy/deps/cuda12.txt", wheels("shipped for GPUs")},
 		{"deploy/deps/cuda13.txt", wheels("shipped for GPUs")},
 		{"deploy/deps/nvimgcodec.txt", wheels("shipped for GPUs")},
+		{"deploy/deps/decoders.txt", wheels("decoders on request")},
 		{"deploy/deps/notices.txt", wheels("notices of packages")},
 		{"deploy/deps/cudatest.txt", wheels("tests")},
 		{"deploy/deps/imagenet.txt", wheels("tests")},

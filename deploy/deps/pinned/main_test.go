@@ -31,6 +31,7 @@ func TestList(t *testing.T) {
 		{ecosystem: "PyPI", name: "onnxruntime-gpu", source: "deploy/deps/cuda12.txt"},
 		{ecosystem: "PyPI", name: "nvidia-cudnn-cu13", source: "deploy/deps/cuda13.txt"},
 		{ecosystem: "PyPI", name: "nvidia-nvjpeg-cu12", source: "deploy/deps/nvimgcodec.txt"},
+		{ecosystem: "PyPI", name: "pi-heif", source: "deploy/deps/decoders.txt"},
 		{ecosystem: "PyPI", name: "numpy", source: "models/preprocess/corpus/requirements.txt"},
 		{ecosystem: "Go", name: "golang.org/x/vuln", source: "deploy/deps/vulncheck.sh"},
 		{ecosystem: "", name: "debian", source: "deploy/image/Dockerfile"},

@@ -3,6 +3,7 @@ package native
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -50,8 +51,27 @@ func TestReferences(t *testing.T) {
 			need(t, c.library)
 			codectest.References(t, c.format, "testdata", c.most)
 			codectest.References(t, c.format, "testdata/near", c.near)
+			if l := ofSystem(t, c.library); l != nil {
+				f := c.format
+				f.New = format("HEIC", l, readHEIF)
+				codectest.References(t, f, "testdata", c.most)
+				codectest.References(t, f, "testdata/near", c.near)
+			}
 		})
 	}
+}
+
+// ofSystem returns the libheif of the system, or nil if there is none or it is the one that is used.
+func ofSystem(t *testing.T, l *Library) *Library {
+	t.Helper()
+	files, err := filepath.Glob("/usr/lib*/*/libheif.so.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l != HEIF || len(files) == 0 || len(l.fetched()) == 0 {
+		return nil
+	}
+	return library(Library{Name: l.Name, Decodes: l.Decodes, Variable: "BATCHSCORE_NO_LIBRARY", files: files})
 }
 
 // TestIdentity tests that a library says which release it is: rows depend on it.
