@@ -98,27 +98,28 @@ func (p *page) wrap(head, text, command string) {
 // chartLabels is how many labels a chart shows.
 const chartLabels = 10
 
-// answers adds a chart of the labels, and how certain the answers are.
-func (p *page) answers(a *row.Summary) {
+// answers adds a chart of the labels of that many images with an answer, and how certain the
+// answers are.
+func (p *page) answers(a *row.Summary, answered int) {
 	if len(a.Labels) > 0 {
-		p.chart(a)
+		p.chart(a, answered)
 	}
 	if c := a.Certainty; c != nil {
 		p.say("Certainty", fmt.Sprintf("%.2f on average; the least is %.2f, of %s", c.Mean, c.Least, printable.Field(c.Path)))
 	}
 }
 
-// chart adds a line with a bar for each of the labels of most images.
-func (p *page) chart(a *row.Summary) {
+// chart adds a line with a bar for each of the labels of most images, and the share of the
+// images with an answer: one may have several labels, or none.
+func (p *page) chart(a *row.Summary, answered int) {
 	width := cmp.Or(p.width, 80)
 	shown := a.Labels[:min(len(a.Labels), chartLabels)]
 	most, other, rest := shown[0].Images, a.OtherLabels+len(a.Labels)-len(shown), a.OtherImages
 	for _, l := range a.Labels[len(shown):] {
 		rest += l.Images
 	}
-	all, labels := rest, nameWidth-1
+	labels := nameWidth - 1
 	for _, l := range shown {
-		all += l.Images
 		labels = max(labels, columns.Width(printable.Field(l.Label)))
 	}
 	labels = min(labels, width/3)
@@ -126,7 +127,7 @@ func (p *page) chart(a *row.Summary) {
 	longest := max(min(width-labels-digits-len("   100%  "), longestBar), 0)
 	for _, l := range shown {
 		fmt.Fprintf(p, "%s  %*d %4s  %s\n", columns.Pad(columns.Shorten(printable.Field(l.Label), labels), labels), digits, l.Images,
-			share(l.Images, all), bar(l.Images, most, longest))
+			share(l.Images, max(answered, most)), bar(l.Images, most, longest))
 	}
 	if other > 0 {
 		p.wrap("", fmt.Sprintf("and %s, of %s", numberOf(other, "more label"), images(rest)), "")

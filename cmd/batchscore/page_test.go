@@ -100,9 +100,31 @@ func TestSummaryOfOtherTasksAndReleases(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", p, want)
 	}
 	p = &page{}
-	p.answers(&row.Summary{Certainty: &row.Certain{Mean: 0.5, Least: 0.25, Path: "a\nb.jpg"}})
+	p.answers(&row.Summary{Certainty: &row.Certain{Mean: 0.5, Least: 0.25, Path: "a\nb.jpg"}}, 1)
 	if want := "Certainty  0.50 on average; the least is 0.25, of \"a\\nb.jpg\"\n"; p.String() != want {
 		t.Errorf("got %q, want %q", p, want)
+	}
+}
+
+// TestSharesOfLabels: a share is that of the images with an answer, of which one may have a label of
+// each model, several labels, or none.
+func TestSharesOfLabels(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		labels []row.LabelCount
+		want   []string
+	}{
+		{name: "two models", labels: []row.LabelCount{{Label: "kind: cat", Images: 4}, {Label: "age: old", Images: 3}, {Label: "age: new", Images: 1}},
+			want: []string{"4 100%", "3  75%", "1  25%"}},
+		{name: "several labels or none", labels: []row.LabelCount{{Label: "wet", Images: 2}, {Label: "red", Images: 1}}, want: []string{"2  50%", "1  25%"}},
+	} {
+		p := &page{}
+		p.result("result", &output.Success{Images: 5, Statuses: map[string]int{row.StatusOK: 4, "truncated": 1}, Answers: &row.Summary{Labels: c.labels}})
+		for _, want := range c.want {
+			if !strings.Contains(p.String(), want+"  ") {
+				t.Errorf("%s: %q is missing in\n%s", c.name, want, p)
+			}
+		}
 	}
 }
 

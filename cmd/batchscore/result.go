@@ -34,7 +34,7 @@ func sayResult(w io.Writer, place, merged string, s *output.Success) {
 // result adds what sayResult says.
 func (p *page) result(place string, s *output.Success) {
 	if s.Answers != nil && !s.Simulated { // its labels mean nothing
-		p.answers(s.Answers)
+		p.answers(s.Answers, s.Statuses[row.StatusOK])
 	}
 	p.say("Speed", speed(s))
 	if text := gpuFigures(s.GPUKinds, s.GPU, s.Images); text != "" {
