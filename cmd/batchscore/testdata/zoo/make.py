@@ -43,6 +43,9 @@ TRANSFORMERS = {
                      T.EfficientNetImageProcessor(size={"height": 224, "width": 224}, resample=2, **imagenet)),
     "poolformer": (T.PoolFormerConfig(hidden_sizes=[16, 32, 48, 64], depths=[1, 1, 2, 1]), T.PoolFormerForImageClassification,
                    T.PoolFormerImageProcessor(crop_pct=0.95)),
+    "bit": (T.BitConfig(embedding_size=32, hidden_sizes=[32, 64, 96, 128], depths=[1, 1, 2, 1], num_groups=8), T.BitForImageClassification, T.BitImageProcessor()),
+    "levit": (T.LevitConfig(hidden_sizes=[64, 96, 128], num_attention_heads=[2, 3, 4], depths=[1, 1, 1], key_dim=[16, 16, 16]), T.LevitForImageClassification,
+              T.LevitImageProcessor()),
     "dinov2": (T.Dinov2Config(hidden_size=64, num_hidden_layers=2, num_attention_heads=2, image_size=224), T.Dinov2ForImageClassification,
                T.BitImageProcessor(size={"shortest_edge": 256}, **imagenet)),
     "siglip": (T.SiglipConfig(vision_config=vision, text_config=text), T.SiglipForImageClassification, T.SiglipImageProcessor()),
@@ -50,7 +53,11 @@ TRANSFORMERS = {
     "pvt_v2": (T.PvtV2Config(hidden_sizes=[16, 32, 40, 64], depths=[1, 1, 1, 1], num_attention_heads=[1, 2, 5, 8]), T.PvtV2ForImageClassification, T.PvtImageProcessor()),
 }
 TIMM = ["resnet18.a1_in1k", "mobilenetv3_small_050.lamb_in1k", "deit_tiny_patch16_224.fb_in1k", "efficientnet_lite0.ra_in1k", "convnext_atto.d2_in1k",
-        "vit_tiny_patch16_224.augreg_in21k_ft_in1k", "regnetx_002.pycls_in1k", "mobilevitv2_050.cvnets_in1k", "densenet121.ra_in1k"]
+        "vit_tiny_patch16_224.augreg_in21k_ft_in1k", "regnetx_002.pycls_in1k", "mobilevitv2_050.cvnets_in1k", "densenet121.ra_in1k",
+        "ghostnet_100.in1k", "efficientnet_b0.ra_in1k"]
+# Networks in which noise as weights makes rounding change labels: they keep the weights that
+# their library begins a training with, and the statistics of the images.
+BEGUN = ("bit", "levit", "timm-ghostnet_100", "timm-efficientnet_b0")
 
 
 def random_weights(model):
@@ -64,6 +71,21 @@ def random_weights(model):
             m.weight.data.normal_(0, (1.5 / m.weight[0].numel()) ** 0.5)
             if m.bias is not None:
                 m.bias.data.normal_(0, 0.05)
+    return model.eval()
+
+
+def begun(model, tensors):
+    """The weights as the library initialises them, with the statistics that the images give."""
+    norms = [m for m in model.modules() if isinstance(m, (torch.nn.BatchNorm2d, torch.nn.BatchNorm1d))]
+    for m in norms:
+        m.reset_running_stats()
+        m.momentum = None  # the mean of all batches
+        m.weight.data.fill_(1)  # libraries begin with 0 in some, which would leave out their branch
+    model.eval()
+    for m in norms:
+        m.train()
+    with torch.no_grad():
+        model(torch.cat(list(tensors.values())))
     return model.eval()
 
 
@@ -83,7 +105,7 @@ class Spread(torch.nn.Module):
 
 
 def write(name, model, tensors, labels):
-    model = Spread(random_weights(model), tensors)
+    model = Spread(begun(model, tensors) if name in BEGUN else random_weights(model), tensors)
     with torch.no_grad():
         logits = {f: model(t)[0].tolist() for f, t in tensors.items()}
         example = torch.cat([next(iter(tensors.values()))] * 2)
@@ -111,11 +133,13 @@ def of_transformers(name):
     config.architectures = [kind.__name__]
     folder = os.path.join(out, name)
     config.save_pretrained(folder), processor.save_pretrained(folder)
+    torch.manual_seed(19)
     write(name, kind(config), {f: processor(p, return_tensors="pt")["pixel_values"] for f, p in pictures.items()}, labels)
 
 
 def of_timm(name):
     labels = [f"{name} {i}" for i in range(CLASSES)]
+    torch.manual_seed(19)
     model = timm.create_model(name, pretrained=False, num_classes=CLASSES)
     folder = os.path.join(out, "timm-" + name.split(".")[0])
     os.makedirs(folder, exist_ok=True)
