@@ -18,25 +18,39 @@ const (
 	KindEmbedding  Kind = "a network for embeddings"
 	KindNumbers    Kind = "a network for numbers, such as a regression"
 	KindDetector   Kind = "a detector"
+	KindRotated    Kind = "a detector of rotated boxes"
+	KindPose       Kind = "a network for key points, such as those of poses"
 	KindSegmenter  Kind = "a segmenter"
 	KindImageMap   Kind = "a network whose output is a map of the image"
 	KindSequence   Kind = "a network whose output is a sequence, such as a reader of text"
 	KindImageText  Kind = "a model of images and text"
+	KindText       Kind = "an encoder of text"
 	KindLanguage   Kind = "a language model"
 	KindSpeech     Kind = "a model of sound"
 	KindVideo      Kind = "a model of videos"
+	KindNoImage    Kind = "a model whose input is not an image"
 )
+
+// textVectors are the names of outputs of encoders of text, as Optimum and sentence-transformers
+// export them.
+var textVectors = []string{
+	"text_embeds", "pooler_output", "last_hidden_state", "sentence_embedding", "sentence_embeddings", "token_embeddings", "embedding", "embeddings",
+}
 
 // KindOf returns what the graph of a model shows it to be; empty if its inputs and
 // outputs do not tell.
 func KindOf(f *onnxfile.File) Kind {
-	text, image := false, false
+	text, image, flat := false, false, true
 	for _, in := range f.Inputs {
 		name := strings.ToLower(in.Name)
+		named := func(words ...string) bool {
+			return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(name, w) })
+		}
+		flat = flat && in.Shaped && len(in.Shape) < 3
 		switch {
-		case strings.Contains(name, "input_ids") || strings.Contains(name, "attention_mask") || strings.Contains(name, "token"):
+		case named("input_ids", "attention_mask", "token"):
 			text = true
-		case strings.Contains(name, "input_values") || strings.Contains(name, "input_features") || strings.Contains(name, "audio"):
+		case named("input_values", "input_features", "audio", "waveform", "speech", "spectrogram"):
 			return KindSpeech
 		case len(in.Shape) == 5:
 			return KindVideo
@@ -49,8 +63,14 @@ func KindOf(f *onnxfile.File) Kind {
 	switch {
 	case text && image:
 		return KindImageText
+	case text && len(f.Outputs) > 0 && !slices.ContainsFunc(f.Outputs, func(v onnxfile.ValueInfo) bool {
+		return !slices.Contains(textVectors, v.Name)
+	}):
+		return KindText
 	case text:
 		return KindLanguage
+	case flat && len(f.Inputs) > 0:
+		return KindNoImage
 	case !image || len(f.Inputs) != 1:
 		return ""
 	}
@@ -68,6 +88,8 @@ func kindByOutputs(f *onnxfile.File) Kind {
 	switch {
 	case computes("NonMaxSuppression"), named("pred_boxes", "boxes", "num_dets", "num_detections"):
 		return KindDetector
+	case named("keypoints", "key_points", "landmarks", "heatmaps"):
+		return KindPose
 	case named("image_embeds", "pooler_output", "embedding", "embeddings"):
 		return KindEmbedding
 	case len(f.Outputs) == 2 && len(f.Outputs[0].Shape) == 3 && len(f.Outputs[1].Shape) == 4:

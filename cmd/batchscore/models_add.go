@@ -66,6 +66,9 @@ from people whose programs you would run.`,
 				return err
 			}
 			e := library.Entry{Name: args[0], File: file, Digest: m.Digest, Task: task, Contract: answers}
+			if e.Told, err = e.Conflicts(); err != nil {
+				return config(err)
+			}
 			if err := library.Register(dir, e, replace); err != nil {
 				if errors.Is(err, library.ErrRegistered) {
 					err = fmt.Errorf("%w; --replace replaces it", err)

@@ -144,11 +144,11 @@ func describeKind(kind models.Kind, what string) string {
 // unsupported says what batchscore does instead with models of a kind that no task takes.
 func unsupported(kind models.Kind) string {
 	switch kind {
-	case models.KindLanguage, models.KindSpeech, models.KindVideo:
+	case models.KindText, models.KindLanguage, models.KindSpeech, models.KindVideo, models.KindNoImage:
 		return "batchscore scores images"
 	case models.KindImageText:
 		return "batchscore scores images alone; export the part that takes images (its vision model) for embeddings"
-	case models.KindSegmenter, models.KindImageMap, models.KindSequence:
+	case models.KindSegmenter, models.KindImageMap, models.KindSequence, models.KindPose, models.KindRotated:
 		return "batchscore makes one row of each image: classes, labels, a vector, named numbers or boxes"
 	}
 	return ""

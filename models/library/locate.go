@@ -187,6 +187,7 @@ func Open(dir, word string, o models.OpenOptions) (*models.Model, error) {
 		return nil, fmt.Errorf("%w: model %s: %s is not the file that was registered: its digest is %s, not %s; %s",
 			models.ErrModel, entry.Name, path, m.Digest, entry.Digest, remedy)
 	}
+	m.Conflicts = slices.DeleteFunc(m.Conflicts, func(c string) bool { return slices.Contains(entry.Told, c) })
 	return m, nil
 }
 

@@ -35,6 +35,9 @@ type Entry struct {
 	// Task is the name that --inference takes; empty for a model without one.
 	Task     string         `yaml:"task,omitempty"`
 	Contract models.Answers `yaml:"contract,omitempty"`
+	// Told are the conflicts between the answers and the file that whoever registered the model was
+	// told. Open does not report them again.
+	Told []string `yaml:"told,omitempty"`
 }
 
 // State is the state of a registered file.
@@ -128,6 +131,15 @@ func (e *Entry) State() (State, error) {
 // Given returns the entry's answers, as models.OpenOptions take them.
 func (e *Entry) Given() models.Given {
 	return models.Given{From: "registered for " + e.Name, Answers: e.Contract}
+}
+
+// Conflicts returns how the answers of an entry conflict with its file: what Open would report.
+func (e *Entry) Conflicts() ([]string, error) {
+	m, err := models.Open(e.File, models.OpenOptions{Given: []models.Given{e.Given()}})
+	if err != nil {
+		return nil, err
+	}
+	return m.Conflicts, nil
 }
 
 // Register adds an entry to the registry of a models folder, which is created if

@@ -73,6 +73,28 @@ func TestRegister(t *testing.T) {
 	}
 }
 
+// Who registers a model is told of its conflicts; no run tells them again, but those with its own flags.
+func TestToldConflicts(t *testing.T) {
+	dir := t.TempDir()
+	file := graphtest.Write(t, graphtest.Options{Input: graphtest.FloatImage, Size: 224})
+	e := entry(t, "mine", "", file, models.Answers{Resize: ptr(preprocess.PillowLanczos)})
+	var err error
+	if e.Told, err = e.Conflicts(); err != nil || len(e.Told) != 1 || !strings.Contains(e.Told[0], "resize is pillow-lanczos (registered for mine)") {
+		t.Fatalf("told %q, %v", e.Told, err)
+	}
+	if err := library.Register(dir, e, false); err != nil {
+		t.Fatal(err)
+	}
+	m, err := library.Open(dir, "mine", models.OpenOptions{})
+	if err != nil || len(m.Conflicts) != 0 || m.Contract.Preprocess.Resize != preprocess.PillowLanczos {
+		t.Errorf("conflicts %q, %v; want none", m.Conflicts, err)
+	}
+	given := []models.Given{{From: "flags", Answers: models.Answers{Resize: ptr(preprocess.Area)}}}
+	if m, err = library.Open(dir, "mine", models.OpenOptions{Given: given}); err != nil || len(m.Conflicts) != 2 {
+		t.Errorf("conflicts %q, %v; want those with the flags", m.Conflicts, err)
+	}
+}
+
 func TestRegisteredFilesAreWatched(t *testing.T) {
 	dir := t.TempDir()
 	file := graphtest.Write(t, graphtest.Options{})

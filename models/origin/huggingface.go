@@ -3,6 +3,7 @@ package origin
 import (
 	"encoding/json"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/batchscore/batchscore/models"
@@ -40,7 +41,8 @@ var architectures = []struct {
 	{"ForDepthEstimation", models.KindImageMap},
 	{"ForImageToImage", models.KindImageMap},
 	{"ForImageMatting", models.KindImageMap},
-	{"ForKeypointDetection", models.KindImageMap},
+	{"ForKeypointDetection", models.KindPose},
+	{"ForPoseEstimation", models.KindPose},
 	{"ForMaskedImageModeling", models.KindImageMap},
 	{"ForVideoClassification", models.KindVideo},
 	{"ForAudioClassification", models.KindSpeech},
@@ -60,8 +62,15 @@ var architectures = []struct {
 	{"ForConditionalGeneration", models.KindLanguage},
 	{"VisionModel", models.KindEmbedding},
 	{"VisionModelWithProjection", models.KindEmbedding},
-	{"TextModel", models.KindLanguage},
-	{"TextModelWithProjection", models.KindLanguage},
+	{"TextModel", models.KindText},
+	{"TextModelWithProjection", models.KindText},
+}
+
+// sounds are the values of model_type of models that take sound, whose classes may have names as
+// those of language models.
+var sounds = []string{
+	"audio-spectrogram-transformer", "clap", "data2vec-audio", "encodec", "hubert", "moonshine", "seamless_m4t", "sew", "sew-d",
+	"speech_to_text", "speecht5", "unispeech", "unispeech-sat", "vits", "wav2vec2", "wav2vec2-bert", "wav2vec2-conformer", "wavlm", "whisper",
 }
 
 // kind returns what a model of that class is for; "" if its name does not tell.
@@ -70,6 +79,9 @@ func (c *config) kind() (class string, kind models.Kind) {
 		return "", ""
 	}
 	class = c.Architectures[0]
+	if slices.Contains(sounds, c.Type) {
+		return class, models.KindSpeech
+	}
 	for _, a := range architectures {
 		if strings.HasSuffix(class, a.end) {
 			return class, a.kind

@@ -2,6 +2,7 @@ package origin
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/batchscore/batchscore/models"
@@ -15,20 +16,26 @@ var kerasModes = map[string]string{
 	"densenet": "torch", "mobilenetv3": "none", "efficientnet": "none", "convnext": "none",
 }
 
+// kerasLayer is a layer in a config.json of Keras, or a model, which has layers.
+type kerasLayer struct {
+	Class  string `json:"class_name"`
+	Config struct {
+		Name   string       `json:"name"`
+		Layers []kerasLayer `json:"layers"`
+	} `json:"config"`
+}
+
+// has reports whether the model has a layer of that class, also in models within it.
+func (l *kerasLayer) has(class string) bool {
+	return slices.ContainsFunc(l.Config.Layers, func(l kerasLayer) bool { return l.Class == class || l.has(class) })
+}
+
 var separators = regexp.MustCompile("[-_. ]")
 
 // readKeras reads the config.json of an unpacked .keras file, whose model is a network
 // of keras.applications.
 func (r *reader) readKeras() {
-	var c struct {
-		Class  string `json:"class_name"`
-		Config struct {
-			Name   string `json:"name"`
-			Layers []struct {
-				Class string `json:"class_name"`
-			} `json:"layers"`
-		} `json:"config"`
-	}
+	var c kerasLayer
 	path, _ := r.json("config.json", &c)
 	if path == "" || c.Class != "Functional" && c.Class != "Sequential" {
 		return
@@ -41,10 +48,12 @@ func (r *reader) readKeras() {
 			mode, matched = m, prefix
 		}
 	}
-	for _, l := range c.Config.Layers {
-		if l.Class == "Rescaling" {
-			mode = "none" // the graph scales the pixels itself
-		}
+	switch {
+	case c.has("Rescaling"):
+		mode = "none" // the graph scales the pixels itself
+	case mode != "none" && c.has("Normalization"):
+		r.note("%s: its layer Normalization brings pixels into a range, and does not say from which one", path)
+		mode = ""
 	}
 	a := models.Answers{BGR: to(false)}
 	switch mode {

@@ -154,7 +154,7 @@ func TestRead(t *testing.T) {
 				"preprocessor_config.json": `{"image_processor_type": "MyImageProcessor", "size": {"height": 8, "width": 8},
 					"image_mean": 0.5, "image_std": [1, 1, 1]}`,
 			},
-			answers: "Width=8 Height=8 Fit=stretch BGR=false Scale=0.003921569 Mean=0.5,0.5,0.5 Std=1,1,1 Output=logits Labels=a,b,c,d",
+			answers: "Width=8 Height=8 BGR=false Scale=0.003921569 Mean=0.5,0.5,0.5 Std=1,1,1 Output=logits Labels=a,b,c,d",
 			notes:   []string{"MyImageProcessor is not known here"},
 		},
 		{
@@ -169,7 +169,43 @@ func TestRead(t *testing.T) {
 			name: "timm for vectors", what: "timm's resnet18", kind: models.KindEmbedding,
 			files: map[string]string{"config.json": `{"architecture": "resnet18", "num_classes": 0,
 				"pretrained_cfg": {"interpolation": "area", "crop_mode": "border", "input_size": [3, 8, 8]}}`},
-			answers: "Width=8 Height=8 BGR=false Task=embed", notes: []string{"interpolation area", "crop_mode border"},
+			answers: "Width=8 Height=8 BGR=false Scale=0.003921569 Mean=0.485,0.456,0.406 Std=0.229,0.224,0.225 Task=embed",
+			notes:   []string{"interpolation area", "crop_mode border"},
+		},
+		{
+			name: "timm's defaults", what: "timm's resnet18", kind: models.KindClassifier,
+			files: map[string]string{"config.json": `{"architecture": "resnet18", "num_classes": 4, "pretrained_cfg": {}}`},
+			answers: "Width=224 Height=224 Resize=pillow-bicubic Fit=center-crop ResizeTo=256 BGR=false Scale=0.003921569" +
+				" Mean=0.485,0.456,0.406 Std=0.229,0.224,0.225 Output=logits",
+		},
+		{
+			name: "timm with a border", what: "timm's volo_d4_448", kind: models.KindClassifier,
+			files: map[string]string{"config.json": `{"architecture": "volo_d4_448", "num_classes": 4,
+				"pretrained_cfg": {"input_size": [3, 448, 448], "crop_pct": 1.15}}`},
+			answers: "Width=448 Height=448 Resize=pillow-bicubic BGR=false Scale=0.003921569 Mean=0.485,0.456,0.406 Std=0.229,0.224,0.225 Output=logits",
+			notes:   []string{"resized to 389 pixels and then padded to 448x448"},
+		},
+		{
+			name: "an encoder of text", what: "Hugging Face's CLIPTextModelWithProjection", kind: models.KindText,
+			files: map[string]string{"config.json": `{"architectures": ["CLIPTextModelWithProjection"], "model_type": "clip_text_model"}`},
+		},
+		{
+			name: "sound, in classes", what: "Hugging Face's Wav2Vec2ForSequenceClassification", kind: models.KindSpeech,
+			files: map[string]string{"config.json": `{"architectures": ["Wav2Vec2ForSequenceClassification"], "model_type": "wav2vec2"}`},
+		},
+		{
+			name: "sound, in words", what: "Hugging Face's WhisperForConditionalGeneration", kind: models.KindSpeech,
+			files: map[string]string{"config.json": `{"architectures": ["WhisperForConditionalGeneration"], "model_type": "whisper"}`},
+		},
+		{
+			name: "poses", what: "Hugging Face's VitPoseForPoseEstimation", kind: models.KindPose,
+			files: map[string]string{"config.json": `{"architectures": ["VitPoseForPoseEstimation"], "model_type": "vitpose"}`},
+		},
+		{
+			name: "poses of YOLO", what: "Ultralytics YOLO11n-pose model", kind: models.KindPose,
+			graph: with("description", "Ultralytics YOLO11n-pose model", "author", "Ultralytics", "task", "pose", "imgsz", "[8, 8]",
+				"names", `{0: 'person'}`),
+			answers: "Width=8 Height=8 BGR=false Scale=0.003921569",
 		},
 		{
 			name: "Custom Vision", what: "an export of Custom Vision", kind: models.KindClassifier,
@@ -205,6 +241,18 @@ func TestRead(t *testing.T) {
 			files: map[string]string{"config.json": `{"class_name": "Functional", "config": {"name": "vgg16",
 				"layers": [{"class_name": "Rescaling"}]}}`},
 			answers: "BGR=false Scale=1",
+		},
+		{
+			name: "Keras that scales in a model within", what: "Keras's vgg16", kind: "",
+			files: map[string]string{"config.json": `{"class_name": "Functional", "config": {"name": "vgg16",
+				"layers": [{"class_name": "Sequential", "config": {"layers": [{"class_name": "RandomFlip"}, {"class_name": "Rescaling"}]}}]}}`},
+			answers: "BGR=false Scale=1",
+		},
+		{
+			name: "Keras that normalises itself", what: "Keras's vgg16", kind: "",
+			files: map[string]string{"config.json": `{"class_name": "Functional", "config": {"name": "vgg16",
+				"layers": [{"class_name": "Normalization"}]}}`},
+			notes: []string{"its layer Normalization"},
 		},
 		{
 			name: "labels in the metadata", kind: models.KindClassifier, graph: with("character", "0\n90\n180\n270"),

@@ -11,7 +11,7 @@ import (
 // ultralyticsKinds are the kinds by the value of the metadata's key task.
 var ultralyticsKinds = map[string]models.Kind{
 	"classify": models.KindClassifier, "detect": models.KindDetector, "segment": models.KindSegmenter,
-	"pose": models.KindImageMap, "obb": models.KindImageMap,
+	"pose": models.KindPose, "obb": models.KindRotated,
 }
 
 // readUltralytics reads the metadata that Ultralytics' export writes for a YOLO.
