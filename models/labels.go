@@ -15,7 +15,8 @@ import (
 const maxLabelFile = 16 << 20
 
 // ReadLabels reads a file of labels in the order of the classes, in any of the
-// forms that package labels knows, such as one label per line. Errors about its
+// forms that package labels knows, such as one label per line. The word labels.ImageNet
+// in place of a path is the names of ImageNet's classes. Errors about the
 // content wrap ErrModel.
 func ReadLabels(path string) ([]string, error) {
 	l, err := readLabels(path, 0, os.Open)
@@ -28,6 +29,13 @@ func ReadLabels(path string) ([]string, error) {
 // readLabels is ReadLabels for a model of that many classes; 0 means that the
 // number is not known. Its errors do not wrap ErrModel.
 func readLabels(path string, classes int, open func(string) (*os.File, error)) (labels.List, error) {
+	if path == labels.ImageNet {
+		l := labels.List{Names: labels.ImageNetNames(), Form: labels.Plain}
+		if classes > 0 && classes != len(l.Names) {
+			return l, fmt.Errorf("labels %s: they are %d, for an output of %d classes; a file of that name is ./%[1]s", path, len(l.Names), classes)
+		}
+		return l, nil
+	}
 	f, err := open(path)
 	if err != nil {
 		return labels.List{}, fmt.Errorf("open labels: %w", err)

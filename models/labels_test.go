@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/graph/graphtest"
 )
 
 func TestReadLabels(t *testing.T) {
@@ -43,5 +44,28 @@ func TestReadLabels(t *testing.T) {
 				t.Errorf("got %v, want ErrModel about %q in %s", err, c.says, path)
 			}
 		})
+	}
+}
+
+// The word imagenet is 1,000 different names in ImageNet's order, for a model of as many classes.
+func TestLabelsOfImageNet(t *testing.T) {
+	names, err := models.ReadLabels("imagenet")
+	if err != nil || len(names) != 1000 {
+		t.Fatalf("%d names, %v", len(names), err)
+	}
+	for class, want := range map[int]string{0: "tench", 1: "goldfish", 134: "crane bird", 281: "tabby", 517: "crane", 817: "sports car", 999: "toilet tissue"} {
+		if names[class] != want {
+			t.Errorf("class %d is %q, want %q", class, names[class], want)
+		}
+	}
+	slices.Sort(names)
+	if n := len(slices.Compact(names)); n != 1000 {
+		t.Errorf("%d different names", n)
+	}
+	answers := models.Answers{Preset: "torchvision", LabelsPath: "imagenet"}
+	file := graphtest.Write(t, graphtest.Options{Input: graphtest.FloatImage, Size: 224, NoContract: true})
+	_, err = models.Open(file, models.OpenOptions{Given: []models.Given{{From: "flags", Answers: answers}}})
+	if !errors.Is(err, models.ErrModel) || !strings.Contains(err.Error(), "for an output of 10 classes") {
+		t.Errorf("got %v, want that the model has 10 classes", err)
 	}
 }

@@ -56,7 +56,7 @@ func (m *Model) openQuestions(a *merged) []Question {
 	default:
 		open = append(open, m.ending.question())
 	}
-	ask(m.Contract.Classes == 0, "how many classes are there? Its graph does not say", "--labels FILE, with a label for each")
+	ask(m.Contract.Classes == 0, "how many classes are there? Its graph does not say", "--labels FILE, with a label for each, or --labels imagenet")
 	return open
 }
 

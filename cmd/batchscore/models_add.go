@@ -88,7 +88,7 @@ from people whose programs you would run.`,
 	taskFlag(cmd)
 	fs.BoolVar(&replace, "replace", false, "replace a registered model of this name")
 	fs.StringVar(&a.labels, "labels", "",
-		"read the names of the classes, in the model's order, from `FILE`: one per line, JSON, YAML, a numbered list, or a table with a header")
+		"read the names of the classes, in the model's order, from `FILE`: one per line, JSON, YAML, a numbered list, or a table with a header; or imagenet")
 	groupFlags(cmd, "Model flags", func() { a.f.register(cmd) })
 	return cmd
 }

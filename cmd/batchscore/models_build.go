@@ -44,8 +44,8 @@ The variant says where the weights were published, which decides how images are 
 and details of the network: torchvision, keras, timm, transformers (of Hugging Face), or tf,
 which are weights that were trained in TensorFlow, such as timm's models whose names
 begin with tf_, and those of efficientnet_pytorch.`,
-		Example: `  batchscore models build vgg16 --variant torchvision --weights vgg16.safetensors --labels imagenet.txt -o vgg16.onnx
-  batchscore models build resnet50 --variant torchvision --weights resnet50-0676ba61.pth --labels imagenet.txt -o resnet50.onnx
+		Example: `  batchscore models build vgg16 --variant torchvision --weights vgg16.safetensors --labels imagenet -o vgg16.onnx
+  batchscore models build resnet50 --variant torchvision --weights resnet50-0676ba61.pth --labels imagenet -o resnet50.onnx
   batchscore models build inception_v3 --variant keras --weights random --classes 5 -o speed.onnx`,
 		Args: oneArg("NETWORK"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -124,7 +124,7 @@ begin with tf_, and those of efficientnet_pytorch.`,
 		" or sigmoid (independent classes, or one output)")
 	fs.BoolVar(&transform, "transform-input", false, "for inception_v3 of torchvision, required: whether the network itself converts pixels from ImageNet's"+
 		" normalisation to -1..1 (transform_input of torchvision)")
-	fs.StringVar(&labels, "labels", "", "read the names of the classes from `FILE`: one per line, JSON, YAML, a numbered list, or a table with a header")
+	fs.StringVar(&labels, "labels", "", "read the names of the classes from `FILE`: one per line, JSON, YAML, a numbered list, or a table with a header; or imagenet")
 	fs.StringVar(&o.Name, "name", "", "call the model `NAME` (default network and variant)")
 	fs.StringVarP(&file, "output", "o", "", "write the ONNX model to `FILE` (required)")
 	goldenFlag(cmd, &golden)

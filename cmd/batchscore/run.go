@@ -15,6 +15,7 @@ import (
 
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/networks"
 	"github.com/batchscore/batchscore/models/ort"
 	"github.com/batchscore/batchscore/models/preprocess/budget"
 	"github.com/batchscore/batchscore/models/simulate"
@@ -495,8 +496,11 @@ func logModel(log zerolog.Logger, m *models.Model) {
 		event.ContractConflict.On(log).Str("model", m.Path).Msg("contract: " + c)
 	}
 	if c := &m.Contract; c.Classifies() && c.Classes > 1 && c.Numbered() {
-		event.LabelsMissing.On(log).Str("model", m.Path).
-			Msg("there are no labels: rows name classes by number, from 0; --labels FILE names them, and cannot be given later")
+		text := "there are no labels: rows name classes by number, from 0; --labels FILE names them, and cannot be given later"
+		if c.Classes == networks.ImageNetClasses {
+			text += "; if its classes are ImageNet's, say --labels imagenet"
+		}
+		event.LabelsMissing.On(log).Str("model", m.Path).Msg(text)
 	}
 	if text := warnOfRandomWeights(&m.Contract); text != "" {
 		event.WeightsRandom.On(log).Str("model", m.Path).Msg(text)

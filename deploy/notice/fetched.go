@@ -62,6 +62,20 @@ var groups = []struct {
 const others = `A photograph of tests (models/preprocess/webp/testdata/cat.webp; public domain: CC0 1.0)
 Chelsea, a cat, by Stefan van der Walt, from scikit-image; a part of it, and not in the images.
 
+The names of ImageNet's classes (models/labels/imagenet.txt), which are words of WordNet
+WordNet Release 3.0. This software and database is being provided to you, the LICENSEE, by Princeton University under the following license.
+By obtaining, using and/or copying this software and database, you agree that you have read, understood, and will comply with these terms
+and conditions.: Permission to use, copy, modify and distribute this software and database and its documentation for any purpose and without
+fee or royalty is hereby granted, provided that you agree to comply with the following copyright notice and statements, including the
+disclaimer, and that the same appear on ALL copies of the software, database and documentation, including modifications that you make for
+internal use or for distribution. WordNet 3.0 Copyright 2006 by Princeton University. All rights reserved. THIS SOFTWARE AND DATABASE IS
+PROVIDED "AS IS" AND PRINCETON UNIVERSITY MAKES NO REPRESENTATIONS OR WARRANTIES, EXPRESS OR IMPLIED. BY WAY OF EXAMPLE, BUT NOT LIMITATION,
+PRINCETON UNIVERSITY MAKES NO REPRESENTATIONS OR WARRANTIES OF MERCHANTABILITY OR FITNESS FOR ANY PARTICULAR PURPOSE OR THAT THE USE OF THE
+LICENSED SOFTWARE, DATABASE OR DOCUMENTATION WILL NOT INFRINGE ANY THIRD PARTY PATENTS, COPYRIGHTS, TRADEMARKS OR OTHER RIGHTS. The name of
+Princeton University or Princeton may not be used in advertising or publicity pertaining to distribution of the software and/or database.
+Title to copyright in this software, database and any associated documentation shall at all times remain with Princeton University and
+LICENSEE agrees to preserve same.
+
 Packages of the distribution, in the images and where apt-get installs them: libjpeg-turbo (IJG, BSD-3-Clause, Zlib),
 libheif and libde265 (LGPL-3.0), libavif and OpenJPEG (BSD-2-Clause), libjxl (BSD-3-Clause), and what these need, each loaded at run time as
 it is; Open MPI (BSD-3-Clause), OpenSSH (BSD), procps (GPL-2.0, programs of their own) and the base system. Their licences are in
