@@ -146,7 +146,8 @@ func (f *jobFlags) register(cmd *cobra.Command) {
 	})
 	groupFlags(cmd, "Model flags", func() {
 		fs.StringVar(&f.labels, "labels", "", "read the names of the classes, in the model's order, from `FILE`: one per line, JSON (such as config.json of"+
-			" Hugging Face), YAML, a numbered list, or a table with a header; or imagenet, for the names of ImageNet's 1,000 classes (default the labels in the model, else the numbers of the classes)")
+			" Hugging Face), YAML, a numbered list, or a table with a header; or imagenet, for the names of"+
+			" ImageNet's 1,000 classes (default the labels in the model, else the numbers of the classes)")
 		f.contractFlags.register(cmd)
 		fs.StringVar(&f.augment, "augment", "", "score several `VIEWS` of each image and give the mean of their probabilities: flip (it and its mirror image),"+
 			" five-crop (the corners and the middle, with a fit that crops) or ten-crop (these and their mirror images)")

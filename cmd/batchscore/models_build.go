@@ -124,7 +124,8 @@ begin with tf_, and those of efficientnet_pytorch.`,
 		" or sigmoid (independent classes, or one output)")
 	fs.BoolVar(&transform, "transform-input", false, "for inception_v3 of torchvision, required: whether the network itself converts pixels from ImageNet's"+
 		" normalisation to -1..1 (transform_input of torchvision)")
-	fs.StringVar(&labels, "labels", "", "read the names of the classes from `FILE`: one per line, JSON, YAML, a numbered list, or a table with a header; or imagenet")
+	fs.StringVar(&labels, "labels", "", "read the names of the classes from `FILE`: one per line, JSON, YAML, a numbered list, or a table"+
+		" with a header; or imagenet")
 	fs.StringVar(&o.Name, "name", "", "call the model `NAME` (default network and variant)")
 	fs.StringVarP(&file, "output", "o", "", "write the ONNX model to `FILE` (required)")
 	goldenFlag(cmd, &golden)
