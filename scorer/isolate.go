@@ -200,7 +200,7 @@ func (s *search) scoreSlots(ctx context.Context, offset, lo, hi int) error {
 		}
 	}
 	s.isolator.hook.at("after-infer", b.chunk.index)
-	return s.isolator.filler.fill(b, lo, hi)
+	return s.isolator.filler.fill(ctx, b, lo, hi)
 }
 
 // load reads and decodes one image, or makes the row that says why it cannot.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync/atomic"
 
+	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/telemetry"
 )
@@ -37,7 +38,7 @@ func (l *lanes) run(ctx context.Context) error {
 		}
 		l.hook.at("after-infer", c.index)
 		if !c.dropped() {
-			if err := l.filler.fill(b, 0, b.n); err != nil {
+			if err := l.filler.fill(ctx, b, 0, b.n); err != nil {
 				return err
 			}
 		}
@@ -53,6 +54,7 @@ func (l *lanes) run(ctx context.Context) error {
 // filler turns what the model gives into rows and counts them.
 type filler struct {
 	width    int // numbers per image that the model gives
+	device   *device
 	counters *telemetry.Counters
 	progress *telemetry.Progress
 }
@@ -64,11 +66,13 @@ func (f *filler) count(n, failed int) {
 	f.progress.Add(n, failed)
 }
 
-// fill completes the rows of images lo <= slot < hi of a scored batch.
-func (f *filler) fill(b *batch, lo, hi int) error {
+// fill completes the rows of images lo <= slot < hi of a scored batch. It scores a batch again
+// in which the model gave an image NaN or infinity.
+func (f *filler) fill(ctx context.Context, b *batch, lo, hi int) error {
 	c := b.chunk
 	failed, copied := 0, 0
-	var beyond *row.OutOfRange
+	var none *row.Unanswerable
+	var broken []int // slots
 	for slot := lo; slot < hi; slot++ {
 		r := &c.rows[b.offset+slot]
 		if c.entries[b.offset+slot].Copied() {
@@ -79,15 +83,43 @@ func (f *filler) fill(b *batch, lo, hi int) error {
 			failed++
 			continue
 		}
-		if err := c.answers.Fill(b.offset+slot, b.Scores[slot*f.width:][:f.width], b.placements[slot], r); errors.As(err, &beyond) {
+		if err := c.answers.Fill(b.offset+slot, b.Scores[slot*f.width:][:f.width], b.placements[slot], r); errors.As(err, &none) {
 			failed++
-			*r = row.Row{Path: r.Path, Size: r.Size, Status: row.StatusOutOfRange, Error: "the model's output for it " + beyond.Reason}
+			*r = row.Row{Path: r.Path, Size: r.Size, Status: none.Status, Error: "the model's output for it " + none.Reason}
+			if none.Status == row.StatusNotFinite {
+				broken = append(broken, slot)
+			}
 		} else if err != nil {
 			return fmt.Errorf("%w; nothing of chunk %d was written", err, c.index)
 		}
 	}
+	if err := f.confirm(ctx, b, broken); err != nil {
+		return err
+	}
 	f.count(hi-lo-copied, failed)
 	f.progress.Add(copied, 0)
+	return nil
+}
+
+// confirm scores a batch again in which the model's numbers for some images are not finite. If
+// one of them gets numbers now, they are no property of the image: the device is not to be
+// trusted, nor are the other rows that it made.
+func (f *filler) confirm(ctx context.Context, b *batch, broken []int) error {
+	if len(broken) == 0 {
+		return nil
+	}
+	if err := f.device.infer(ctx, b); err != nil {
+		return err
+	}
+	if b.chunk.dropped() {
+		return nil
+	}
+	for _, slot := range broken {
+		if row.AllFinite(b.Scores[slot*f.width:][:f.width]) {
+			return fmt.Errorf("%w: %s gave NaN or infinity for image %q, and numbers when asked again: look at its memory and its driver; nothing of chunk %d was written",
+				models.ErrDevice, f.device.engine.Device(), b.chunk.rows[b.offset+slot].Path, b.chunk.index)
+		}
+	}
 	return nil
 }
 

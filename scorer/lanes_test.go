@@ -2,13 +2,17 @@ package scorer
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/scorer/judge"
+	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store/mem"
 	"github.com/batchscore/batchscore/scorer/store/storetest"
@@ -157,5 +161,91 @@ func TestOutOfRangeIsARow(t *testing.T) {
 	}
 	if texts[0] != texts[1] || !strings.Contains(texts[0], "too large for float16") {
 		t.Errorf("rows are\n%s\nand in larger batches\n%s", texts[0], texts[1])
+	}
+}
+
+// brokenEngine gives bright pictures no numbers: the first once times, or always if once is nil.
+type brokenEngine struct {
+	*fakeEngine
+	once *atomic.Int32
+}
+
+func (e brokenEngine) Score(ctx context.Context, b *models.Batch, lo, hi int) error {
+	if err := e.fakeEngine.Score(ctx, b, lo, hi); err != nil {
+		return err
+	}
+	for i := lo; i < hi; i++ {
+		if b.Pixels[i*e.spec.RowBytes()] > 128 && (e.once == nil || e.once.Add(-1) >= 0) {
+			b.Scores[(i+1)*e.classes-1] = float32(math.NaN())
+		}
+	}
+	return nil
+}
+
+// TestFault54_NoNumbers: an image for which the model computes NaN has a row that says so, the same
+// in batches of any size, in every task, and the rows of the others are as they are without it. A
+// device that computes numbers when it is asked again is not trusted, and writes nothing.
+func TestFault54_NoNumbers(t *testing.T) {
+	t.Parallel()
+	for _, task := range []string{models.Classify, models.MultiLabel, models.Embed, models.Raw} {
+		t.Run(task, func(t *testing.T) {
+			t.Parallel()
+			images := new(mem.Store)
+			for i := range 12 {
+				if _, err := images.Create(t.Context(), pictureName(i), picture(t, i)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			begin := func(batch int, open func() Engine) (Options, *mem.Store) {
+				out := new(mem.Store)
+				o := options(t, images, out)
+				o.Contract.Task = task
+				switch task {
+				case models.MultiLabel:
+					o.Contract.Output, o.Contract.Settings = models.Independent, models.Settings{Threshold: 0.5}
+				case models.Raw:
+					o.Contract.Settings.Columns = o.Contract.Labels
+					o.Contract.Output, o.Contract.Labels = "", nil
+				case models.Embed:
+					o.Contract.Output, o.Contract.Labels = "", nil
+				}
+				o.MaxErrors = judge.None
+				o.Job.Batch, o.Job.LabelsDigest = batch, o.Contract.LabelsDigest()
+				o.OpenEngine = func() (Engine, error) { return open(), nil }
+				return o, out
+			}
+			o, out := begin(5, func() Engine { return newFakeEngine() })
+			mustRun(t, o)
+			healthy := strings.Split(mergedText(t, out), "\n")
+			for _, batch := range []int{1, 5} {
+				o, out := begin(batch, func() Engine { return brokenEngine{newFakeEngine(), nil} })
+				s := mustRun(t, o)
+				if n := s.Statuses[row.StatusNotFinite]; n == 0 || n == 12 || n+s.Statuses[row.StatusOK] != 12 {
+					t.Errorf("batches of %d: %v", batch, s.Statuses)
+				}
+				broken := 0
+				for i, line := range strings.Split(mergedText(t, out), "\n") {
+					switch failed := strings.Contains(line, "the model's output for it contains NaN or infinity"); {
+					case failed:
+						broken++
+					case line != healthy[i]:
+						t.Errorf("batches of %d: the row of an image with numbers is %s, and without the others %s", batch, line, healthy[i])
+					}
+				}
+				if broken != s.Statuses[row.StatusNotFinite] {
+					t.Errorf("batches of %d: %d rows say why, want %v", batch, broken, s.Statuses)
+				}
+			}
+			var once atomic.Int32
+			once.Store(1)
+			o, out = begin(5, func() Engine { return brokenEngine{newFakeEngine(), &once} })
+			_, err := Run(t.Context(), o)
+			if !errors.Is(err, models.ErrDevice) || !strings.Contains(err.Error(), "numbers when asked again") {
+				t.Errorf("a device that gave NaN once: %v, want an error of the device", err)
+			}
+			if _, err := output.ReadSuccess(t.Context(), out); err == nil {
+				t.Error("a device that gave NaN once completed the job")
+			}
+		})
 	}
 }

@@ -155,7 +155,7 @@ func detect(a *Detection, b *binding, numbers []float32, at preprocess.Placement
 	w.candidates = all
 	for i := range all {
 		if c := &all[i]; !finite(c.left) || !finite(c.top) || !finite(c.right) || !finite(c.bottom) || !finite(c.area()) {
-			return &OutOfRange{fmt.Sprintf("has a box from %v,%v to %v,%v, which is too large", c.left, c.top, c.right, c.bottom)}
+			return &Unanswerable{StatusOutOfRange, fmt.Sprintf("has a box from %v,%v to %v,%v, which is too large", c.left, c.top, c.right, c.bottom)}
 		}
 	}
 	slices.SortStableFunc(all, func(x, y candidate) int { return cmp.Compare(y.score, x.score) })

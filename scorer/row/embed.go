@@ -98,7 +98,7 @@ func checkVector(a *Embedding, element models.Element) error {
 	return nil
 }
 
-var errHalf = &OutOfRange{"has a number that is too large for float16; embed with element float32"}
+var errHalf = &Unanswerable{StatusOutOfRange, "has a number that is too large for float16; embed with element float32"}
 
 // embedded takes the numbers as a vector, scaled and rounded as the contract says. Sums are
 // taken in float64 and in index order, so that they do not depend on the machine.

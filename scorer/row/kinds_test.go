@@ -1,6 +1,7 @@
 package row
 
 import (
+	"cmp"
 	"compress/gzip"
 	"encoding/json"
 	"errors"
@@ -360,7 +361,7 @@ func TestRefusedNumbers(t *testing.T) {
 	}
 }
 
-// TestOutOfRange: numbers that are finite, but too large for an answer, are the image's own fault.
+// TestOutOfRange: numbers that are too large for an answer, or none, are the image's own fault.
 func TestOutOfRange(t *testing.T) {
 	half := plain(models.Embed, 1, models.Settings{Element: models.ElementFloat16})
 	detector := func(d models.Detector, classes int) models.Contract {
@@ -372,9 +373,12 @@ func TestOutOfRange(t *testing.T) {
 		name     string
 		contract models.Contract
 		numbers  []float32
+		status   string // StatusOutOfRange if empty
 		says     string // empty if it has an answer
 	}{
 		{name: "beyond float16", contract: half, numbers: []float32{65520}, says: "too large for float16"},
+		{name: "not a number", contract: half, numbers: []float32{float32(math.NaN())}, status: StatusNotFinite, says: "NaN or infinity"},
+		{name: "infinity", contract: half, numbers: []float32{float32(math.Inf(-1))}, status: StatusNotFinite, says: "NaN or infinity"},
 		{name: "the largest float16", contract: half, numbers: []float32{65519}},
 		{name: "a box without end", contract: detector(models.YOLOX, 1), numbers: []float32{0, 0, 200, 0, 0.9, 0.9}, says: "has a box from -Inf"},
 		{name: "one that does not count", contract: detector(models.YOLOX, 1), numbers: []float32{0, 0, 200, 0, 0.9, 0.1}},
@@ -386,8 +390,8 @@ func TestOutOfRange(t *testing.T) {
 			answers.Grow(1)
 			r := Row{Path: "a.jpg", Status: StatusOK}
 			err := answers.Fill(0, test.numbers, preprocess.Placement{Width: 10, Height: 10, StepX: 1, StepY: 1}, &r)
-			if beyond := (*OutOfRange)(nil); errors.As(err, &beyond) != (test.says != "") || beyond != nil && !strings.Contains(beyond.Reason, test.says) ||
-				beyond == nil && err != nil {
+			if beyond := (*Unanswerable)(nil); errors.As(err, &beyond) != (test.says != "") || beyond != nil && (!strings.Contains(beyond.Reason, test.says) ||
+				beyond.Status != cmp.Or(test.status, StatusOutOfRange)) || beyond == nil && err != nil {
 				t.Errorf("Fill() = %v, want %q", err, test.says)
 			}
 		})

@@ -1,7 +1,6 @@
 package row
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -155,18 +154,18 @@ func (m *answers[A]) Grow(n int) {
 	}
 }
 
-var errNotNumbers = errors.New("contains NaN or infinity; check the model file and its precision")
+var errNotFiniteOutput = &Unanswerable{StatusNotFinite, "contains NaN or infinity"}
 
-// OutOfRange is the error of Answers.Fill for an image of which the model's numbers are finite,
-// but too large for the answer. It depends on that image alone, whose row has it as its reason,
-// and the status StatusOutOfRange.
-type OutOfRange struct{ Reason string }
+// Unanswerable is the error of Answers.Fill for an image of which the model's numbers make no
+// answer. It depends on that image alone, whose row has its status, StatusOutOfRange or
+// StatusNotFinite, and its reason.
+type Unanswerable struct{ Status, Reason string }
 
-func (e *OutOfRange) Error() string { return e.Reason }
+func (e *Unanswerable) Error() string { return e.Reason }
 
 func (m *answers[A]) Fill(i int, numbers []float32, at preprocess.Placement, r *Row) error {
-	err := errNotNumbers
-	if allFinite(numbers) {
+	var err error = errNotFiniteOutput
+	if AllFinite(numbers) {
 		err = m.task.fill(&m.all[i], &m.binding, numbers, at)
 	}
 	if err != nil {

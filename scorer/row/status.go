@@ -22,6 +22,9 @@ const (
 	// StatusOutOfRange is given to an image of which the model's numbers are too large for
 	// the answer.
 	StatusOutOfRange = "out_of_range"
+	// StatusNotFinite is given to an image of which the model's numbers contain NaN or infinity,
+	// also when they are computed again.
+	StatusNotFinite = "not_finite"
 )
 
 // FailureStatuses returns the statuses of images that have no answer.
@@ -30,7 +33,7 @@ func FailureStatuses() []string {
 	for _, status := range codec.Failures() {
 		all = append(all, string(status))
 	}
-	return append(all, StatusNotFound, StatusChanged, StatusUnreadable, StatusQuarantined, StatusOutOfRange)
+	return append(all, StatusNotFound, StatusChanged, StatusUnreadable, StatusQuarantined, StatusOutOfRange, StatusNotFinite)
 }
 
 // Unproven reports whether a row with that status says nothing about the version of the image

@@ -5,8 +5,8 @@ import "math"
 // finite reports whether a value is a number, neither NaN nor infinite.
 func finite(s float32) bool { return s-s == 0 }
 
-// allFinite reports whether every value is a number.
-func allFinite(values []float32) bool {
+// AllFinite reports whether every value is a number, neither NaN nor infinite.
+func AllFinite(values []float32) bool {
 	for _, v := range values {
 		if !finite(v) {
 			return false

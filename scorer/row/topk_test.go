@@ -46,11 +46,11 @@ func TestSoftmax(t *testing.T) {
 func TestAllFinite(t *testing.T) {
 	inf := float32(math.Inf(1))
 	for _, bad := range []float32{float32(math.NaN()), inf, -inf} {
-		if allFinite([]float32{0, bad}) {
-			t.Errorf("allFinite(0, %v) = true, want false", bad)
+		if AllFinite([]float32{0, bad}) {
+			t.Errorf("AllFinite(0, %v) = true, want false", bad)
 		}
 	}
-	if !allFinite([]float32{0, -1e38, math.MaxFloat32}) {
-		t.Error("allFinite() of numbers = false, want true")
+	if !AllFinite([]float32{0, -1e38, math.MaxFloat32}) {
+		t.Error("AllFinite() of numbers = false, want true")
 	}
 }

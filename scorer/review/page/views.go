@@ -95,6 +95,7 @@ var meaning = map[string]Meaning{
 	"unreadable":    {What: "could not be read, while others in the same place could", Do: "Check its permissions, then run with --retry unreadable."},
 	"quarantined":   {What: "killed two workers that processed it alone", Do: "Look at it on a machine of its own; it may be made to harm."},
 	"out_of_range":  {What: "has an answer with a number that is too large", Do: "Embed with element float32, or see whether the model is for such pictures."},
+	"not_finite":    {What: "makes the model compute NaN or infinity", Do: "Look at it; if there are many, take a model of float32."},
 }
 
 func share(n, all int) float64 {
