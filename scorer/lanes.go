@@ -116,8 +116,8 @@ func (f *filler) confirm(ctx context.Context, b *batch, broken []int) error {
 	}
 	for _, slot := range broken {
 		if row.AllFinite(b.Scores[slot*f.width:][:f.width]) {
-			return fmt.Errorf("%w: %s gave NaN or infinity for image %q, and numbers when asked again: look at its memory and its driver; nothing of chunk %d was written",
-				models.ErrDevice, f.device.engine.Device(), b.chunk.rows[b.offset+slot].Path, b.chunk.index)
+			return fmt.Errorf("%w: %s gave NaN or infinity for image %q, and numbers when asked again: look at its memory and its driver;"+
+				" nothing of chunk %d was written", models.ErrDevice, f.device.engine.Device(), b.chunk.rows[b.offset+slot].Path, b.chunk.index)
 		}
 	}
 	return nil

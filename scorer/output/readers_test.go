@@ -2,6 +2,8 @@ package output
 
 import (
 	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store/dir"
 	"github.com/batchscore/batchscore/scorer/store/storetest"
@@ -78,11 +81,72 @@ func TestReaders(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(folder, "expected.json"), expected, 0o644); err != nil {
 		t.Fatal(err)
 	}
+	writeVectors(t, folder)
 	cmd := exec.CommandContext(t.Context(), python, "testdata/readers/check.py", "../../docs/readers.md", folder)
 	text, err := cmd.CombinedOutput()
 	t.Logf("%s", text)
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// writeVectors writes an output with vectors of 5 numbers, of which the image in the middle and a
+// whole part have none, and what is in it.
+func writeVectors(t *testing.T, folder string) {
+	t.Helper()
+	contract := models.Contract{Task: models.Embed, Classes: 5}
+	task, err := row.ForContract(&contract)
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema := row.Schema{Task: task, Format: row.Parquet, Form: row.Newest}
+	var want struct {
+		Numbers int      `json:"numbers"`
+		Rows    [][2]any `json:"rows"`
+	}
+	want.Numbers = 5
+	if err := os.MkdirAll(filepath.Join(folder, "vectors", "result"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	var whole []row.Row
+	for part := range 3 {
+		var rows []row.Row
+		for i := range 3 {
+			r := row.Row{Path: fmt.Sprintf("%d-%d.jpg", part, i), Size: 9, Status: "empty", Error: "no bytes"}
+			var vector []float32
+			if part != 2 && i != 1 {
+				vector = []float32{float32(part), float32(i), 0.1, -1e-7, 1e30}
+				r.Status, r.Error, r.Answer = row.StatusOK, "", &row.Embedding{Vector: vector}
+				whole = append(whole, r)
+			}
+			rows, want.Rows = append(rows, r), append(want.Rows, [2]any{r.Path, vector})
+		}
+		body, err := schema.Encode(rows)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(folder, "vectors", "result", fmt.Sprintf("part-%05d.parquet", part)), body, 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, err := os.Create(filepath.Join(folder, "vectors", "vectors.parquet"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	w, err := schema.NewWriter(f)
+	if err == nil {
+		err = errors.Join(w.Write(whole), w.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := json.Marshal(want)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(folder, "vectors.json"), body, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

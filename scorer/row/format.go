@@ -41,8 +41,13 @@ type Writer interface {
 	Close() error
 }
 
-// NewWriter returns a writer of one file to w.
-func (s Schema) NewWriter(w io.Writer) (Writer, error) {
+// NewWriter returns a writer of one file to w, of all rows together. Parquet in which every row has
+// its vectors says in the schema of Arrow that they are lists of fixed size. Encode, which writes
+// parts, does not: parts with failed images and without would have other types, and PyArrow up to
+// release 19 reads no list of fixed size that is null.
+func (s Schema) NewWriter(w io.Writer) (Writer, error) { return s.newWriter(w, true) }
+
+func (s Schema) newWriter(w io.Writer, whole bool) (Writer, error) {
 	s.Task = s.written()
 	switch s.Format {
 	case JSONL:
@@ -50,7 +55,7 @@ func (s Schema) NewWriter(w io.Writer) (Writer, error) {
 	case CSV:
 		return &textWriter{w: w, header: csvHeader(s.Task), appendRow: appendCSVRow, schema: s}, nil
 	case Parquet:
-		return newParquetWriter(w, s.Task), nil
+		return newParquetWriter(w, s.Task, whole), nil
 	}
 	_, err := ParseFormat(string(s.Format))
 	return nil, err
@@ -92,7 +97,7 @@ func (s Schema) Encode(rows []Row) ([]byte, error) {
 		}
 	}
 	var out bytes.Buffer
-	w, err := s.NewWriter(&out)
+	w, err := s.newWriter(&out, false)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package row
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -313,6 +314,14 @@ func (h *heads) parseCSV(fields []string, answer any) error {
 		fields = fields[n:]
 	}
 	return nil
+}
+
+func (h *heads) vectorSizes() map[string]int {
+	sizes := map[string]int{}
+	for _, p := range h.parts {
+		maps.Copy(sizes, p.task.vectorSizes())
+	}
+	return sizes
 }
 
 func (h *heads) parquetFields() []reflect.StructField {

@@ -12,8 +12,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/parquet-go/parquet-go"
+
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/scorer/row/arrow"
 )
 
 // kind is a contract of a task, and what rows of it say.
@@ -439,5 +442,58 @@ func TestMatrix(t *testing.T) {
 	labels := kinds()[0].contract
 	if _, err := bound(t, &labels, JSONL).NewVectorWriter(&strings.Builder{}, 1); !errors.Is(err, ErrNoVector) {
 		t.Errorf("labels as a matrix: %v", err)
+	}
+}
+
+// TestArrowSchema: a whole file in which every row has its vector says that these are lists of fixed
+// size, and no other file does. The schema is that of the columns.
+func TestArrowSchema(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		kind  int // of kinds
+		part  bool
+		fails bool // an image
+		want  []arrow.Field
+	}{
+		{name: "vectors", kind: 2, want: []arrow.Field{{Name: "vector", Kind: arrow.FixedSizeList, Size: 3, Nullable: true,
+			Children: []arrow.Field{{Name: "element", Kind: arrow.Float32}}}}},
+		{name: "int8", kind: 4, want: []arrow.Field{{Name: "vector", Kind: arrow.FixedSizeList, Size: 3, Nullable: true,
+			Children: []arrow.Field{{Name: "element", Kind: arrow.Int, Bits: 8}}}, {Name: "scale", Kind: arrow.Float32, Nullable: true}}},
+		{name: "a part", kind: 2, part: true},
+		{name: "an image failed", kind: 2, fails: true},
+		{name: "labels", kind: 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			k := kinds()[test.kind]
+			s := bound(t, &k.contract, Parquet)
+			rows := []Row{filled(t, s, &k.contract, k.numbers, k.at)}
+			if test.fails {
+				rows = append(rows, Row{Path: "b", Status: "empty", Error: "no bytes"})
+			}
+			var out strings.Builder
+			w, err := s.newWriter(&out, !test.part)
+			if err == nil {
+				err = errors.Join(w.Write(rows), w.Close())
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			f, err := parquet.OpenFile(strings.NewReader(out.String()), int64(out.Len()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, found := f.Lookup(arrow.Key)
+			if found != (test.want != nil) {
+				t.Fatalf("a schema of Arrow: %v", found)
+			}
+			text := func(name string) arrow.Field { return arrow.Field{Name: name, Kind: arrow.UTF8} }
+			all := append([]arrow.Field{text("path"), text("path_base64"), {Name: "size", Kind: arrow.Int, Bits: 64}, text("status")}, test.want...)
+			if found && got != arrow.Metadata(append(all, text("error"))) {
+				t.Errorf("the schema of Arrow is %s", got)
+			}
+			if back, err := s.Decode([]byte(out.String()), 2); err != nil || len(back) != len(rows) {
+				t.Errorf("%d rows are read, %v", len(back), err)
+			}
+		})
 	}
 }

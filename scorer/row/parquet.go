@@ -8,6 +8,9 @@ import (
 	"reflect"
 
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/format"
+
+	"github.com/batchscore/batchscore/scorer/row/arrow"
 )
 
 // rowGroup is how many rows a row group holds; it bounds the memory of merge.
@@ -63,6 +66,7 @@ type parquetValues struct {
 	// repetition and definition are the levels of the next values.
 	repetition, definition int
 	inList                 bool
+	missing                bool   // a list has been, as a whole
 	texts                  []byte // that values refer to
 }
 
@@ -116,6 +120,7 @@ func (w *parquetValues) list(n int, add func(i int)) {
 // optionalList is list for one that may be missing as a whole.
 func (w *parquetValues) optionalList(missing bool, n int, add func(i int)) {
 	if missing {
+		w.missing = true
 		w.add(parquet.NullValue())
 		return
 	}
@@ -141,14 +146,59 @@ type parquetWriter struct {
 	rows   []parquet.Row
 	ends   []int
 	values parquetValues
+	arrow  string // the schema of Arrow if every row has its vectors; empty for none
 }
 
-func newParquetWriter(w io.Writer, t Task) *parquetWriter {
-	out := newSealer(w)
-	return &parquetWriter{task: t, out: out, w: parquet.NewGenericWriter[any](out, parquetSchema(t),
+// newParquetWriter returns a writer of a part, or of a whole file.
+func newParquetWriter(w io.Writer, t Task, whole bool) *parquetWriter {
+	out, schema := newSealer(w), parquetSchema(t)
+	p := &parquetWriter{task: t, out: out, w: parquet.NewGenericWriter[any](out, schema,
 		parquet.Compression(&parquet.Snappy),
 		parquet.MaxRowsPerRowGroup(rowGroup),
 		parquet.CreatedBy("batchscore", "1", "parquet-go"))}
+	if sizes := t.vectorSizes(); whole && len(sizes) > 0 {
+		p.arrow = arrow.Metadata(arrowFields(schema.Fields(), sizes))
+	}
+	return p
+}
+
+// arrowFields returns columns as Arrow has them. sizes are the numbers of elements of lists that
+// all have as many, by their columns.
+func arrowFields(fields []parquet.Field, sizes map[string]int) []arrow.Field {
+	all := make([]arrow.Field, len(fields))
+	for i, f := range fields {
+		a := arrow.Field{Name: f.Name(), Nullable: f.Optional()}
+		switch {
+		case f.Leaf() && f.Type().Kind() == parquet.Boolean:
+			a.Kind = arrow.Bool
+		case f.Leaf() && f.Type().Kind() == parquet.Float:
+			a.Kind = arrow.Float32
+		case f.Leaf() && f.Type().Kind() == parquet.ByteArray:
+			a.Kind = arrow.UTF8
+		case f.Leaf():
+			a.Kind, a.Bits = arrow.Int, int(f.Type().LogicalType().Value.(*format.IntType).BitWidth)
+		case f.Type().LogicalType() != nil: // a list: of a group that is repeated, of one element
+			a.Kind, a.Children = arrow.List, arrowFields(f.Fields()[0].Fields(), nil)
+			if size := sizes[f.Name()]; size > 0 {
+				a.Kind, a.Size = arrow.FixedSizeList, size
+			}
+		default:
+			a.Kind, a.Children = arrow.Struct, arrowFields(f.Fields(), nil)
+		}
+		all[i] = a
+	}
+	return all
+}
+
+// vectorSizes returns how many numbers the vectors of each column have.
+func (t *task[A]) vectorSizes() map[string]int {
+	sizes := map[string]int{}
+	for _, c := range t.columns {
+		if v, ok := c.(*vector[A]); ok && t.vectors != nil {
+			sizes[v.name()] = t.vectors.dims
+		}
+	}
+	return sizes
 }
 
 // rowsAtOnce is how many rows are handed to parquet-go at a time.
@@ -191,6 +241,9 @@ func (p *parquetWriter) add(row *Row) {
 func (p *parquetWriter) Close() error {
 	if err := p.w.Flush(); err != nil {
 		return err
+	}
+	if p.arrow != "" && !p.values.missing {
+		p.w.SetKeyValueMetadata(arrow.Key, p.arrow)
 	}
 	p.out.hold()
 	if err := p.w.Close(); err != nil {

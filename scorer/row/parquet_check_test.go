@@ -298,7 +298,7 @@ func TestParquetOfOthers(t *testing.T) {
 		"version": {parquet.Compression(&parquet.Snappy), parquet.DataPageVersion(1)},
 	} {
 		var out bytes.Buffer
-		p := newParquetWriter(&out, s.written())
+		p := newParquetWriter(&out, s.written(), false)
 		p.w = parquet.NewGenericWriter[any](p.out, append([]parquet.WriterOption{parquetSchema(s.written())}, options...)...)
 		if err := errors.Join(p.Write([]Row{answered("a", 1, Class{Label: "x"})}), p.Close()); err != nil {
 			t.Fatal(err)

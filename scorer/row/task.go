@@ -78,6 +78,7 @@ type coder interface {
 	appendCSV(buf []byte, r *Row) []byte
 	parseCSV(fields []string, answer any) error
 	parquetFields() []reflect.StructField
+	vectorSizes() map[string]int
 	appendParquet(w *parquetValues, r *Row)
 	readParquet(r *parquetColumns, answer any)
 }

@@ -93,6 +93,27 @@ def reads(what, result, code, spark, want):
     return True
 
 
+def reads_vectors(what, result, code, want):
+    """Executes a block of code on a result with vectors, and reports whether it reads them."""
+    for name in ("result", "vectors.parquet"):
+        if os.path.islink(name):
+            os.unlink(name)
+        os.symlink(os.path.join(result, name), name)
+    try:
+        names = {}
+        exec(code, names)
+        kind, rows = str(names["kind"]), [(p, None if v is None else [float32(x) for x in v]) for p, v in names["rows"]]
+    except Exception as e:  # whatever a library raises
+        print(f"{what}: {type(e).__name__}: {e}")
+        return False
+    if rows != [(p, v and [float32(x) for x in v]) for p, v in want["rows"]] or f"[{want['numbers']}" not in kind and f"({want['numbers']}" not in kind \
+            and f", {want['numbers']}" not in kind:
+        print(f"{what}: read {rows} as {kind}, want {want}")
+        return False
+    print(f"{what}: {len(rows)} vectors as {kind}, equal")
+    return True
+
+
 def main(guide, folder):
     with open(guide, encoding="utf-8") as f:
         text = f.read()
@@ -103,17 +124,25 @@ def main(guide, folder):
     os.makedirs(os.path.join(folder, "work"))
     os.chdir(os.path.join(folder, "work"))
     spark, bad, n = spark_session(), 0, 0
-    heading = re.compile(r"^## ([^\n]*)$|^```python (\w+)( spark)?\n(.*?)^```$", re.M | re.S)
+    heading = re.compile(r"^## ([^\n]*)$|^```python (\w+)( spark| merged| ok)?\n(.*?)^```$", re.M | re.S)
     library = ""
     for match in heading.finditer(text):
         if match[1]:
             library = match[1]
             continue
         form, code = match[2], match[4]
-        if match[3] and spark is None:
+        if match[3] == " spark" and spark is None:
             print(f"{library}, {form}: passed over, PySpark is not installed")
             continue
         n += 1
+        if form == "vectors":
+            with open(os.path.join(folder, "vectors.json"), encoding="utf-8") as f:
+                vectors = json.load(f)
+            which = (match[3] or "").strip()
+            if which:  # without failed images
+                vectors["rows"] = [r for r in vectors["rows"] if r[1] is not None]
+            bad += not reads_vectors(f"{library}, vectors {which}", os.path.join(folder, "vectors"), code, vectors)
+            continue
         for layout in ("flat", "folders"):
             bad += not reads(f"{library}, {form}, {layout}", os.path.join(folder, layout, form, "result"), code, spark, want)
     # The package for Python merges, and reads each form into each kind of table.
