@@ -10,6 +10,7 @@ import (
 // testdata/check.py reads with PyArrow: it says there what each line is.
 func TestMetadata(t *testing.T) {
 	number := Field{Name: "element", Kind: Float32}
+	class := []Field{{Name: "label", Kind: UTF8}, {Name: "score", Kind: Float32}}
 	all := []Field{
 		{Name: "path", Kind: UTF8},
 		{Name: "size", Kind: Int, Bits: 64},
@@ -17,7 +18,7 @@ func TestMetadata(t *testing.T) {
 		{Name: "near", Kind: Bool},
 		{Name: "vector", Kind: FixedSizeList, Size: 1280, Nullable: true, Children: []Field{number}},
 		{Name: "small", Kind: FixedSizeList, Size: 3, Nullable: true, Children: []Field{{Name: "element", Kind: Int, Bits: 8}}},
-		{Name: "topk", Kind: List, Children: []Field{{Name: "element", Kind: Struct, Children: []Field{{Name: "label", Kind: UTF8}, {Name: "score", Kind: Float32}}}}},
+		{Name: "topk", Kind: List, Children: []Field{{Name: "element", Kind: Struct, Children: class}}},
 	}
 	want, err := os.ReadFile("testdata/schema.txt")
 	if err != nil {
