@@ -522,7 +522,7 @@ fuzz: ## run every fuzz target for FUZZTIME, and print a table of them (FUZZ has
 	go run ./deploy/fuzz -time $(FUZZTIME) -cache '$(FUZZ_CACHE)' $(FUZZ)
 
 .PHONY: fuzz-nightly
-fuzz-nightly: ## the same for 10 minutes each, those of packages with C code also under sanitizers (9 hours)
+fuzz-nightly: ## the same for 10 minutes each, those of packages with C code also under sanitizers (13 hours)
 	$(MAKE) --keep-going --no-print-directory fuzz fuzz-asan FUZZTIME=10m
 
 .PHONY: fuzz-asan

@@ -1,19 +1,16 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/batchscore/batchscore/deploy/golist"
 )
 
 // A target is one fuzz function.
@@ -41,7 +38,7 @@ func find(ctx context.Context, o options, packages []string) ([]target, error) {
 	if all {
 		packages = []string{"./..."}
 	}
-	chosen, err := list(ctx, packages)
+	chosen, err := golist.List[listed](ctx, nil, append([]string{"-json"}, packages...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -78,25 +75,4 @@ func find(ctx context.Context, o options, packages []string) ([]target, error) {
 	}
 	slices.SortFunc(targets, func(a, b target) int { return strings.Compare(a.pkg+" "+a.name, b.pkg+" "+b.name) })
 	return targets, nil
-}
-
-func list(ctx context.Context, packages []string) ([]listed, error) {
-	cmd := exec.CommandContext(ctx, "go", append([]string{"list", "-json"}, packages...)...)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return nil, fmt.Errorf("go list: %w: %s", err, stderr.Bytes())
-	}
-	var all []listed
-	for d := json.NewDecoder(bytes.NewReader(out)); ; {
-		var p listed
-		switch err := d.Decode(&p); {
-		case err == io.EOF:
-			return all, nil
-		case err != nil:
-			return nil, err
-		}
-		all = append(all, p)
-	}
 }

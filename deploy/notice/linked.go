@@ -1,18 +1,16 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	_ "embed"
-	"encoding/json"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/batchscore/batchscore/deploy/golist"
 )
 
 // A part is a module that is linked into the program.
@@ -53,7 +51,8 @@ var legal = regexp.MustCompile(`(?i)^(licen[cs]e|copying|notice|patents|unlicens
 func linked(ctx context.Context) ([]part, error) {
 	files := map[string]map[string]bool{} // of each module, with its version
 	for _, arch := range []string{"amd64", "arm64"} {
-		packages, err := list(ctx, arch)
+		packages, err := golist.List[listed](ctx, []string{"GOOS=linux", "GOARCH=" + arch, "CGO_ENABLED=1"},
+			"-deps", "-json=Dir,Module", "github.com/batchscore/batchscore/cmd/batchscore")
 		if err != nil {
 			return nil, err
 		}
@@ -109,28 +108,6 @@ func linked(ctx context.Context) ([]part, error) {
 		parts[i].licences = licences
 	}
 	return parts, nil
-}
-
-func list(ctx context.Context, arch string) ([]listed, error) {
-	cmd := exec.CommandContext(ctx, "go", "list", "-deps", "-json=Dir,Module", "github.com/batchscore/batchscore/cmd/batchscore")
-	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH="+arch, "CGO_ENABLED=1")
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return nil, fmt.Errorf("go list: %w: %s", err, stderr.Bytes())
-	}
-	var all []listed
-	for d := json.NewDecoder(bytes.NewReader(out)); ; {
-		var p listed
-		switch err := d.Decode(&p); {
-		case err == io.EOF:
-			return all, nil
-		case err != nil:
-			return nil, err
-		}
-		all = append(all, p)
-	}
 }
 
 // tidy returns a text without what differs for no reason: the ends of lines and of the file.
