@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"strings"
@@ -251,6 +252,7 @@ var testingTB testing.TB
 // others have the rows of one job that scores all.
 func TestPropertyNights(t *testing.T) {
 	testingTB = t
+	fewerChecks(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		h := &lateNights{t: rt, images: &mem.Store{MD5: rapid.Bool().Draw(rt, "md5")}, whole: new(mem.Store)}
 		for i := range 24 {
@@ -275,6 +277,19 @@ func TestPropertyNights(t *testing.T) {
 			}
 		}
 	})
+}
+
+// fewerChecks has rapid check a property 40 times where its flag does not say how often: 100 times
+// these nights take half a minute of a processor under the race detector. Each run of the tests
+// draws others.
+func fewerChecks(t *testing.T) {
+	const name = "rapid.checks"
+	if f := flag.Lookup(name); f.Value.String() == f.DefValue {
+		if err := flag.Set(name, "40"); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = flag.Set(name, f.DefValue) })
+	}
 }
 
 // compare compares the collection of a night with the rows of one job that scores all.
