@@ -158,6 +158,20 @@ static void row(uint8_t *to, const struct component *c, uint32_t width, uint32_t
   }
 }
 
+// plain reports whether all samples of a component are bytes, one for each pixel.
+static int plain(const struct component *c, uint32_t width, uint32_t height) {
+  return c->dx == 1 && c->dy == 1 && c->width == width && c->height == height && c->bits == 8 && !c->is_signed;
+}
+
+// rows_rgb fills all pixels of a picture from three plain components, without alpha.
+static void rows_rgb(uint8_t *to, const struct component *c, size_t pixels) {
+  const int32_t *r = c[0].data, *g = c[1].data, *b = c[2].data;
+  for (size_t i = 0; i < pixels; i++, to += 4) {
+    uint8_t pixel[4] = {(uint8_t)clamp(r[i]), (uint8_t)clamp(g[i]), (uint8_t)clamp(b[i]), 255};
+    memcpy(to, pixel, sizeof pixel);
+  }
+}
+
 static enum bs_status fill(struct bs_picture *p, struct image *im) {
   uint32_t n = im->count;
   if (im->x1 - im->x0 != p->width || im->y1 - im->y0 != p->height)
@@ -189,6 +203,11 @@ static enum bs_status fill(struct bs_picture *p, struct image *im) {
   if (!grey && !cmyk && n >= 4)
     alpha = 3;
   uint8_t *to = p->pixels;
+  if (n >= 3 && !grey && !ycc && !cmyk && alpha < 0 && plain(&im->components[0], p->width, p->height) &&
+      plain(&im->components[1], p->width, p->height) && plain(&im->components[2], p->width, p->height)) {
+    rows_rgb(to, im->components, (size_t)p->width * p->height);
+    return BS_OK;
+  }
   for (uint32_t y = 0; y < p->height; y++, to += 4 * (size_t)p->width) {
     for (int c = 0; c < 3; c++)
       row(to + c, &im->components[grey ? 0 : c], p->width, y);
