@@ -206,9 +206,11 @@ func (a *axis) setPairs() {
 	}
 	weights := unsafe.Slice((*int16)(a.weights.pointer()), n*taps*2)
 	pairs := a.pairs.need(n * taps * 2 * 4)
+	clips := false // without negative weights the others are 1 in all, to within taps of 1 << 22
 	for i := range n {
 		high, low := weights[2*i*taps:][:taps], weights[(2*i+1)*taps:][:taps]
 		for t := 0; t < taps; t += 2 {
+			clips = clips || high[t] < 0 || high[t+1] < 0
 			out := pairs[i/2*taps*16+t*16+i%2*8:]
 			for c := 0; c < 8; c += 2 {
 				out[c], out[c+1] = low[t], low[t+1]
@@ -216,7 +218,7 @@ func (a *axis) setPairs() {
 			}
 		}
 	}
-	a.c.pairs = (*C.int16_t)(a.pairs.pointer())
+	a.c.pairs, a.c.clips = (*C.int16_t)(a.pairs.pointer()), cBool(clips)
 }
 
 func (a *axis) setPosition(p policy, key axisKey) {

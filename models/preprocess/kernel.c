@@ -285,7 +285,7 @@ static const kernels avx512 = {
     pixels_of_f32_avx2, planes_of_u8_avx2, planes_of_f32_avx2,
     across_bytes_avx2,  down_sums_avx2,    down_bytes_avx2,
     across_sums_avx2,   NULL,              NULL,
-    NULL,               NULL};
+    NULL,               ycc_row_avx2};
 
 static int has_avx2(void) { return __builtin_cpu_supports("avx2"); }
 // VBMI is not used. A machine without it is one that lowers its clock for AVX-512.
@@ -349,7 +349,10 @@ INLINE int three_bytes(const bs_job *job) {
   return upright(job) && !job->chw && !job->grey && !job->bgr;
 }
 
-int bs_takes_planes(const bs_job *job) { return paired(job); }
+int bs_takes_planes(const bs_job *job) {
+  return paired(job) ||
+         (job->method == BS_FILTER && !job->transpose && job->most == BS_AVX512);
+}
 
 // A row that is made of planes has up to 32 pixels more.
 INLINE size_t ycc_pitch(const bs_job *job) {
@@ -358,6 +361,11 @@ INLINE size_t ycc_pitch(const bs_job *job) {
 
 // The sums of the chroma of such a row.
 INLINE size_t ycc_sums(const bs_job *job) { return padded((size_t)job->width * 2 + 256); }
+
+// made_size returns the bytes of four rows that are made of planes, and of the sums.
+INLINE size_t made_size(const bs_job *job) {
+  return job->ycc ? 4 * ycc_pitch(job) + ycc_sums(job) : 0;
+}
 
 // ring_pairs returns how many pairs of rows are kept: those of one output and a group of four.
 INLINE int32_t ring_pairs(const bs_job *job) { return job->v.taps / 2 + 3; }
@@ -379,9 +387,8 @@ INLINE size_t mid_size(const bs_job *job) {
   if (job->transpose)
     return 4 * (padded((size_t)job->width * 4) + BS_TAIL);
   if (paired(job))
-    return (size_t)ring_pairs(job) * pair_size(job) +
-           (job->ycc ? 4 * ycc_pitch(job) + ycc_sums(job) : 0);
-  return ring_rows(job) * padded((size_t)job->h.n * 4);
+    return (size_t)ring_pairs(job) * pair_size(job) + made_size(job);
+  return ring_rows(job) * padded((size_t)job->h.n * 4) + made_size(job);
 }
 
 INLINE size_t row_size(const bs_job *job) {
@@ -483,32 +490,6 @@ INLINE void sink_done(const sink *s, int32_t y) {
     pack_row(s->job, s->k, s->rows, s->dst, y, s->job->h.n);
 }
 
-// resize_rows does the horizontal pass first, as Pillow does. It stays just ahead of
-// the vertical pass, so that the rows between them stay in the cache.
-static void resize_rows(const bs_job *job, const sink *out) {
-  const size_t pitch = padded((size_t)job->h.n * 4);
-  rows mid = {job->work, pitch, job->v.first[0], (int32_t)ring_rows(job) - 1,
-              job->height - 1};
-  int32_t next = mid.base; // first row that the horizontal pass has not done
-  for (int32_t y = 0; y < job->v.n; y++) {
-    int32_t end = job->v.first[y] + job->v.taps;
-    if (end > job->height)
-      end = job->height;
-    for (; next < end; next += 4) {
-      const uint8_t *from[4];
-      uint8_t *to[4];
-      for (int i = 0; i < 4; i++) {
-        const int32_t r = next + i <= mid.last ? next + i : mid.last;
-        from[i] = job->pixels + r * job->pitch;
-        to[i] = (uint8_t *)row_at(&mid, r);
-      }
-      out->k->horizontal(from, to, &job->h);
-    }
-    out->k->vertical(&mid, &job->v, y, sink_row(out, y), pitch);
-    sink_done(out, y);
-  }
-}
-
 // source_rows finds four rows of the source, of which the last may be the same, or makes
 // them of planes, where they are read.
 static void source_rows(const bs_job *job, const kernels *k, int32_t r,
@@ -525,12 +506,36 @@ static void source_rows(const bs_job *job, const kernels *k, int32_t r,
   if (end > (job->width + 1) / 2)
     end = (job->width + 1) / 2;
   const size_t pitch = ycc_pitch(job);
-  uint8_t *made = job->work + (size_t)ring_pairs(job) * pair_size(job);
+  uint8_t *made = job->work + mid_size(job) - made_size(job);
   int16_t *sums = (int16_t *)(made + 4 * pitch);
   for (int i = 0; i < 4; i++) {
     from[i] = r + i <= last ? made + pitch * (size_t)i : from[i - 1];
     if (r + i <= last)
       k->ycc_row(job, r + i, begin, end, sums, made + pitch * (size_t)i);
+  }
+}
+
+// resize_rows does the horizontal pass first, as Pillow does. It stays just ahead of
+// the vertical pass, so that the rows between them stay in the cache.
+static void resize_rows(const bs_job *job, const sink *out) {
+  const size_t pitch = padded((size_t)job->h.n * 4);
+  rows mid = {job->work, pitch, job->v.first[0], (int32_t)ring_rows(job) - 1,
+              job->height - 1};
+  int32_t next = mid.base; // first row that the horizontal pass has not done
+  for (int32_t y = 0; y < job->v.n; y++) {
+    int32_t end = job->v.first[y] + job->v.taps;
+    if (end > job->height)
+      end = job->height;
+    for (; next < end; next += 4) {
+      const uint8_t *from[4];
+      uint8_t *to[4];
+      source_rows(job, out->k, next, from);
+      for (int i = 0; i < 4; i++)
+        to[i] = (uint8_t *)row_at(&mid, next + i <= mid.last ? next + i : mid.last);
+      out->k->horizontal(from, to, &job->h);
+    }
+    out->k->vertical(&mid, &job->v, y, sink_row(out, y), pitch);
+    sink_done(out, y);
   }
 }
 

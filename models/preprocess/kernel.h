@@ -36,6 +36,7 @@ typedef struct {
                   // of the columns, for BS_AVX512
   int16_t *pairs; // [n/2][taps/2][2][2 outputs][4 channels][2 taps], the low parts and
                   // then the high ones; of the columns, for BS_AVX2, or NULL
+  int32_t clips;    // sums of pixels may be below 0 or above 255: of pairs
   float *frac;      // [n] 0 to 1
   float *cover;     // [n][taps], of sum 1; no tap lies outside the source
   int32_t *index;   // [n][taps] source indices, neighbours or the same

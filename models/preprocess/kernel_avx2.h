@@ -66,10 +66,13 @@ TARGET INLINE void store_two_avx2(__m256i v, uint8_t *d0, uint8_t *d1, uint8_t *
 }
 
 // words_avx2 returns two outputs of two rows, as words that alternate between the rows.
-TARGET INLINE __m256i words_avx2(__m256i l0, __m256i h0, __m256i l1, __m256i h1) {
+TARGET INLINE __m256i words_avx2(__m256i l0, __m256i h0, __m256i l1, __m256i h1,
+                                 const int32_t clips) {
   const __m256i upper = _mm256_srai_epi32(
       _mm256_add_epi32(l1, _mm256_slli_epi32(h1, BS_SPLIT)), BS_BITS - 16);
   const __m256i words = _mm256_blend_epi16(joined_avx2(l0, h0), upper, 0xaa);
+  if (!clips)
+    return words;
   return _mm256_max_epi16(_mm256_min_epi16(words, _mm256_set1_epi16(255)),
                           _mm256_setzero_si256());
 }
@@ -113,7 +116,7 @@ TARGET INLINE void across_avx2(const uint8_t *const src[4], uint8_t *const dst[4
   const __m256i last_two = _mm256_broadcastsi128_si256(_mm_setr_epi8(
       8, -1, 12, -1, 9, -1, 13, -1, 10, -1, 14, -1, 11, -1, 15, -1));
   const __m256i *w = (const __m256i *)ax->pairs;
-  const int32_t *first = ax->first, n = ax->n;
+  const int32_t *first = ax->first, n = ax->n, clips = ax->clips;
   const uint8_t *s0 = src[0], *s1 = src[1], *s2 = src[2], *s3 = src[3];
   uint8_t *d0 = dst[0], *d1 = dst[1], *d2 = dst[2], *d3 = dst[3];
   for (int32_t i = 0; i < n; i += 2) {
@@ -151,7 +154,7 @@ TARGET INLINE void across_avx2(const uint8_t *const src[4], uint8_t *const dst[4
 #define TWO(l, h, row)                                                         \
   do {                                                                         \
     const __m256i two =                                                        \
-        BOTH(_mm_loadl_epi64, (row) + a + t * 4, (row) + b + t * 4);           \
+        BOTH(_mm_loadu_si128, (row) + a + t * 4, (row) + b + t * 4);           \
     TAPS(l, h, two, first_two, low0, high0);                                   \
   } while (0)
       TWO(l0, h0, s0);
@@ -169,8 +172,8 @@ TARGET INLINE void across_avx2(const uint8_t *const src[4], uint8_t *const dst[4
           d0 + i * 4, d1 + i * 4, d2 + i * 4, d3 + i * 4);
       continue;
     }
-    store_words_avx2(words_avx2(l0, h0, l1, h1), d0, pixel);
-    store_words_avx2(words_avx2(l2, h2, l3, h3), d1, pixel);
+    store_words_avx2(words_avx2(l0, h0, l1, h1, clips), d0, pixel);
+    store_words_avx2(words_avx2(l2, h2, l3, h3, clips), d1, pixel);
     d0 += 2 * pixel;
     d1 += 2 * pixel;
   }

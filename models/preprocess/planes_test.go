@@ -11,11 +11,16 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess/codec/codectest"
 )
 
-// planesOf returns a decoder of spec that takes planes where this processor has the kernels.
-func planesOf(t *testing.T, s Spec) *Decoder {
+// planesOf returns a decoder of spec that takes planes where this processor has kernels for
+// it: those for AVX-512 if wide and if it has them, or those for AVX2.
+func planesOf(t *testing.T, s Spec, wide bool) *Decoder {
 	t.Helper()
+	kernels := kernelsWithPairs
+	if wide {
+		kernels = kernelsWithDigits
+	}
 	d := newDecoder(t, s, Options{})
-	d.canvas.use(min(kernelsWithPairs, d.canvas.job.most))
+	d.canvas.use(min(kernels, d.canvas.job.most))
 	return d
 }
 
@@ -54,23 +59,24 @@ func TestPlanes(t *testing.T) {
 	}
 	taken := 0
 	for i, s := range specs {
-		for name, src := range sources {
-			planar, plain := planesOf(t, s), newDecoder(t, s, Options{})
-			plain.canvas.use(0)
-			got, want := make([]byte, s.RowBytes()), make([]byte, s.RowBytes())
-			if err := errors.Join(planar.Decode(got, src), plain.Decode(want, src)); err != nil {
-				t.Fatalf("spec %d, %s: %v", i, name, err)
+		plain := newDecoder(t, s, Options{})
+		plain.canvas.use(0)
+		for _, wide := range []bool{false, true} {
+			planar := planesOf(t, s, wide)
+			for name, src := range sources {
+				got, want := make([]byte, s.RowBytes()), make([]byte, s.RowBytes())
+				if err := errors.Join(planar.Decode(got, src), plain.Decode(want, src)); err != nil {
+					t.Fatalf("spec %d, %s: %v", i, name, err)
+				}
+				if !bytes.Equal(got, want) {
+					t.Errorf("spec %d, %s, AVX-512 %t: other bytes through planes", i, name, wide)
+				}
+				taken += int(planar.canvas.job.ycc)
 			}
-			if !bytes.Equal(got, want) {
-				t.Errorf("spec %d, %s: other bytes through planes", i, name)
-			}
-			taken += int(planar.canvas.job.ycc)
-			planar.Close()
-			plain.Close()
 		}
 	}
-	if d := planesOf(t, base); d.canvas.job.most == kernelsWithPairs && taken < 150 {
-		t.Errorf("%d pictures were taken as planes, want 150 or more", taken)
+	if d := planesOf(t, base, false); d.canvas.job.most == kernelsWithPairs && taken < 300 {
+		t.Errorf("%d pictures were taken as planes, want 300 or more", taken)
 	}
 }
 
@@ -79,7 +85,7 @@ func TestPlanes(t *testing.T) {
 func TestPlanes_Damage(t *testing.T) {
 	requireTurbo(t)
 	s := Spec{Width: 40, Height: 30, Layout: HWC, DType: Uint8, Resize: PillowBilinear, Fit: Stretch}
-	planar, plain := planesOf(t, s), newDecoder(t, s, Options{})
+	planar, plain := planesOf(t, s, false), newDecoder(t, s, Options{})
 	plain.canvas.use(0)
 	whole := encodeJPEG(t, noise(99, 77, 1), 90)
 	rnd := rand.New(rand.NewPCG(1, 2))
@@ -111,7 +117,7 @@ func TestPlanes_Damage(t *testing.T) {
 func TestPlanes_Colours(t *testing.T) {
 	const width, height = 64, 32
 	s := Spec{Width: width, Height: height, Layout: HWC, DType: Uint8, Resize: PillowBilinear, Fit: Stretch}
-	d := planesOf(t, s)
+	d := planesOf(t, s, false)
 	c := d.canvas
 	if c.job.most != kernelsWithPairs {
 		t.Skip("a processor without AVX2 takes no planes")
