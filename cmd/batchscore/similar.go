@@ -28,6 +28,12 @@ func newSimilar() *cobra.Command {
 		Long: `similar compares the vectors of an output of the task embed. The similarity of two images
 is the cosine of the angle between their vectors, from -1 to 1.
 
+Vectors of a network differ most in a few directions that many images share, so that all
+portraits may look the same. With images and --queries, the mean of the vectors of OUT is
+therefore taken off, and such directions are evened out, if OUT has 16 images or more.
+Similarities are lower then, and depend on the images of OUT. --cosine leaves that out.
+--pairs compares by the plain cosine.
+
 With IMAGE, which is the name of an image of OUT, it prints the images that are most similar
 to it. --queries does so for every image of another output, such as one of new images that
 the same model has embedded. --pairs compares all images with each other and prints the pairs
@@ -50,6 +56,7 @@ take from minutes to an hour, depending on how much they differ.
 	fs.BoolVar(&f.pairs, "pairs", false, "find near duplicates among all images")
 	fs.StringVar(&f.queries, "queries", "", "find the images of OUT that are most similar to each image of the output `OUT2`")
 	fs.Float64Var(&f.atLeast, "at-least", 0.95, "with --pairs: images are near duplicates from this `SIMILARITY` on, above 0 and at most 1")
+	fs.BoolVar(&f.cosine, "cosine", false, "with images and --queries: compare by the plain cosine")
 	fs.IntVar(&f.limit, "limit", 0, "print at most `N` images for each, or N pairs (default 10, with --pairs 100)")
 	fs.StringVar(&f.head, "head", "", "compare the vectors of the answer called `NAME`, where rows have several")
 	fs.BoolVar(&f.json, "json", false, "print JSON, one line for each image or pair")
@@ -61,6 +68,7 @@ take from minutes to an hour, depending on how much they differ.
 type similarFlags struct {
 	places        placeFlags
 	pairs, json   bool
+	cosine        bool
 	queries, head string
 	atLeast       float64
 	limit         int
@@ -80,6 +88,8 @@ func (f *similarFlags) run(c *cobra.Command, out string, images []string) error 
 		return invalid("limit", f.limit, "a number above zero")
 	case !(f.atLeast > 0 && f.atLeast <= 1):
 		return invalid("at-least", f.atLeast, "a similarity above 0 and at most 1")
+	case f.pairs && f.cosine:
+		return usagef("--pairs always compares by the plain cosine; --cosine is about images and --queries")
 	case !f.pairs && c.Flags().Changed("at-least"):
 		return usagef("--at-least is about --pairs")
 	}
@@ -98,6 +108,16 @@ func (f *similarFlags) run(c *cobra.Command, out string, images []string) error 
 	defer s.vectors.Close()
 	if f.pairs {
 		return s.pairs(c.Context(), f.atLeast, cmp.Or(f.limit, 100))
+	}
+	if !f.cosine {
+		if s.evening, err = embedding.NewEvening(c.Context(), s.vectors, 0); err != nil {
+			return err
+		}
+		if s.evening != nil && !f.json {
+			if err := sayLine(s.stderr, "directions that many images share are evened out; --cosine compares by the plain cosine"); err != nil {
+				return err
+			}
+		}
 	}
 	var q queries
 	if f.queries != "" {
@@ -132,6 +152,7 @@ func (f *similarFlags) run(c *cobra.Command, out string, images []string) error 
 type similarity struct {
 	st             store.Store
 	vectors        *embedding.Vectors
+	evening        *embedding.Evening // nil for the plain cosine
 	stdout, stderr io.Writer
 	json           bool
 }
@@ -206,7 +227,7 @@ func (s *similarity) nearest(ctx context.Context, q *queries, n int) error {
 		if q.own {
 			most++ // the query itself
 		}
-		near, err := embedding.Nearest(ctx, s.vectors, vectors, most, 0)
+		near, err := embedding.Nearest(ctx, s.vectors, s.evening, vectors, most, 0)
 		if err != nil {
 			return err
 		}

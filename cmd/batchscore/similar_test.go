@@ -97,6 +97,7 @@ func TestSimilarRefuses(t *testing.T) {
 		{name: "nothing", code: 64, args: []string{out}, want: "one of the three"},
 		{name: "two ways", code: 64, args: []string{out, "a.png", "--pairs"}, want: "one of the three"},
 		{name: "no pairs", code: 64, args: []string{out, "a.png", "--at-least", "0.9"}, want: "--at-least is about --pairs"},
+		{name: "pairs are plain", code: 64, args: []string{out, "--pairs", "--cosine"}, want: "about images and --queries"},
 		{name: "beyond 1", code: 64, args: []string{out, "--pairs", "--at-least", "1.1"}, want: "at most 1"},
 		{name: "none wanted", code: 64, args: []string{out, "a.png", "--limit", "0"}, want: "above zero"},
 		{name: "no such image", code: 78, args: []string{out, "b.png"}, want: `no image "b.png"`},

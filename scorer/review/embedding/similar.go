@@ -74,17 +74,20 @@ type Neighbour struct {
 }
 
 // Nearest returns the n rows that are most similar to each of the queries, the most similar
-// first, and of equally similar ones the lower row. It reads the file once.
-func Nearest(ctx context.Context, v *Vectors, queries [][]float32, n, workers int) ([][]Neighbour, error) {
-	length := make([]float64, len(queries))
+// first, and of equally similar ones the lower row. e evens them and the queries out; nil is the
+// plain cosine. It reads the file once.
+func Nearest(ctx context.Context, v *Vectors, e *Evening, queries [][]float32, n, workers int) ([][]Neighbour, error) {
+	asks := make([]asked, len(queries))
 	best := make([]choose.First[Neighbour], len(queries))
 	for i, q := range queries {
 		if len(q) != v.dims {
 			return nil, fmt.Errorf("a query of %d numbers, and vectors of %d", len(q), v.dims)
 		}
-		if length[i] = math.Sqrt(dot(q, q)); !(length[i] > 0) || math.IsInf(length[i], 0) {
+		long := math.Sqrt(dot(q, q))
+		if !(long > 0) || math.IsInf(long, 0) {
 			return nil, ErrQuery
 		}
+		asks[i] = e.ask(q, long)
 		best[i] = choose.First[Neighbour]{N: n, Less: func(a, b Neighbour) bool {
 			return cmp.Or(cmp.Compare(b.Similarity, a.Similarity), cmp.Compare(a.Row, b.Row)) < 0
 		}}
@@ -95,22 +98,29 @@ func Nearest(ctx context.Context, v *Vectors, queries [][]float32, n, workers in
 		rows := len(vectors) / v.dims
 		const some = 128
 		f.spread((rows+some-1)/some, 1, func(k int) {
-			var near []Neighbour
-			for i, q := range queries {
-				near = near[:0]
-				for row := k * some; row < min((k+1)*some, rows); row++ {
-					vector := vectors[row*v.dims : (row+1)*v.dims]
-					long := math.Sqrt(dot(vector, vector))
-					if !(long > 0) || math.IsInf(long, 0) {
-						continue
-					}
-					near = append(near, Neighbour{Row: first + row, Similarity: min(max(dot(q, vector)/(length[i]*long), -1), 1)})
+			least := make([]float64, len(queries)) // similarities below which nothing is wanted
+			mu.Lock()
+			for i := range best {
+				if least[i] = math.Inf(-1); n > 0 && len(best[i].Items) == n {
+					least[i] = best[i].Items[0].Similarity
 				}
-				mu.Lock()
-				for _, one := range near {
+			}
+			mu.Unlock()
+			near := make([][]Neighbour, len(queries))
+			for row := k * some; row < min((k+1)*some, rows); row++ {
+				c := e.other(vectors[row*v.dims : (row+1)*v.dims])
+				for i := range asks {
+					if similarity := c.similarity(&asks[i], least[i]); similarity >= least[i] {
+						near[i] = append(near[i], Neighbour{Row: first + row, Similarity: similarity})
+					}
+				}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			for i := range near {
+				for _, one := range near[i] {
 					best[i].Add(one)
 				}
-				mu.Unlock()
 			}
 		})
 		return ctx.Err()

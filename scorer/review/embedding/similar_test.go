@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 )
@@ -82,7 +83,7 @@ func TestNearest(t *testing.T) {
 	copy(vectors[20*dims:21*dims], vectors[10*dims:11*dims])
 	v := open(t, npy(t, dims, vectors))
 	queries := [][]float32{vectors[10*dims : 11*dims], vectors[99*dims : 100*dims]}
-	got, err := Nearest(t.Context(), v, queries, 5, 3)
+	got, err := Nearest(t.Context(), v, nil, queries, 5, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,11 +101,106 @@ func TestNearest(t *testing.T) {
 			}
 		}
 	}
-	if _, err := Nearest(t.Context(), v, [][]float32{make([]float32, dims)}, 5, 1); !errors.Is(err, ErrQuery) {
+	if _, err := Nearest(t.Context(), v, nil, [][]float32{make([]float32, dims)}, 5, 1); !errors.Is(err, ErrQuery) {
 		t.Errorf("a vector of zeros: %v", err)
 	}
-	if _, err := Nearest(t.Context(), v, [][]float32{make([]float32, dims+1)}, 5, 1); err == nil {
+	if _, err := Nearest(t.Context(), v, nil, [][]float32{make([]float32, dims+1)}, 5, 1); err == nil {
 		t.Error("a query of another size is taken")
+	}
+}
+
+// TestEvening: vectors differ most along a few directions, which say nothing. Copies of them with other
+// numbers there find their vector once the directions are evened out, as in a plain loop over all.
+func TestEvening(t *testing.T) {
+	const rows, dims, common = 500, 96, 4
+	r := rand.New(rand.NewPCG(5, 8))
+	var directions [common][dims]float64
+	for i := range directions {
+		for k := range dims {
+			directions[i][k] = r.NormFloat64()
+		}
+	}
+	vectors, queries := make([]float32, 0, rows*dims), make([][]float32, 0, 60)
+	for row := range rows {
+		var own [dims]float64
+		for k := range own {
+			own[k] = 2 + r.NormFloat64()
+		}
+		of := func() []float32 {
+			var by [common]float64
+			for i := range by {
+				by[i] = 1.5 * r.NormFloat64()
+			}
+			made := make([]float32, dims)
+			for k := range made {
+				x := own[k]
+				for i := range by {
+					x += by[i] * directions[i][k]
+				}
+				made[k] = float32(x)
+			}
+			return made
+		}
+		if vectors = append(vectors, of()...); row < 60 {
+			queries = append(queries, of())
+		}
+	}
+	clear(vectors[99*dims : 100*dims])
+	v := open(t, npy(t, dims, vectors))
+	first := func(e *Evening, workers int) (found int, all [][]Neighbour) {
+		all, err := Nearest(t.Context(), v, e, queries, 3, workers)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range all {
+			if all[i][0].Row == i {
+				found++
+			}
+		}
+		return found, all
+	}
+	e, err := NewEvening(t.Context(), v, 2)
+	if err != nil || e == nil {
+		t.Fatalf("no evening: %v", err)
+	}
+	plain, _ := first(nil, 2)
+	found, all := first(e, 2)
+	if plain > 30 || found < 55 {
+		t.Errorf("of 60 queries, %d find theirs by the plain cosine and %d evened out, want at most 30 and at least 55", plain, found)
+	}
+	other, err := NewEvening(t.Context(), v, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, same := first(other, 1); !reflect.DeepEqual(all, same) {
+		t.Error("one worker finds others than two")
+	}
+	for i, q := range queries {
+		one := e.apply(q, math.Sqrt(dot(q, q)))
+		var want []Neighbour
+		for row := range rows {
+			if row == 99 {
+				continue
+			}
+			vector := vectors[row*dims : (row+1)*dims]
+			two := e.apply(vector, math.Sqrt(dot(vector, vector)))
+			want = append(want, Neighbour{Row: row, Similarity: product(one, two) / (length(one) * length(two))})
+		}
+		slices.SortStableFunc(want, func(a, b Neighbour) int { return cmp.Compare(b.Similarity, a.Similarity) })
+		for k := range 3 {
+			if all[i][k].Row != want[k].Row || math.Abs(all[i][k].Similarity-want[k].Similarity) > 1e-9 {
+				t.Fatalf("query %d: neighbour %d is %+v, want %+v", i, k, all[i][k], want[k])
+			}
+		}
+	}
+	own, err := Nearest(t.Context(), v, e, [][]float32{vectors[7*dims : 8*dims]}, 1, 0)
+	if err != nil || own[0][0].Row != 7 || own[0][0].Similarity < 1-1e-9 {
+		t.Errorf("a vector finds %+v, %v, want itself", own, err)
+	}
+	for name, few := range map[string][]float32{"few": vectors[:15*dims], "all the same": slices.Repeat(vectors[:dims], 40)} {
+		if e, err := NewEvening(t.Context(), open(t, npy(t, dims, few)), 1); e != nil || err != nil {
+			t.Errorf("%s: %v, %v, want nothing to even out", name, e, err)
+		}
 	}
 }
 
