@@ -34,6 +34,7 @@ func (d *decoders) run(ctx context.Context) error {
 		err := d.decode(ctx, decoder, img)
 		trace.Note(telemetry.Decode, start)
 		if err == nil {
+			d.counters.Saw(decoder.Placement().Dark)
 			d.assembler.accept(img, decoder.Placement())
 			err = d.assembler.settle(ctx, img.batch)
 		} else if bad := failure(err); bad != nil {

@@ -215,6 +215,7 @@ func (s *search) load(ctx context.Context, img item) error {
 	bad := failure(err)
 	switch {
 	case err == nil:
+		i.reader.counters.Saw(s.decoder.Placement().Dark)
 		i.assembler.accept(img, s.decoder.Placement())
 	case bad != nil:
 		i.assembler.reject(img, bad)

@@ -116,10 +116,20 @@ func (w *worker) work(ctx context.Context, start time.Time) (done bool, err erro
 	if !done {
 		w.renewer.releaseAll(ctx)
 	}
+	w.warnOfDark()
 	if sumErr := output.WriteSummary(ctx, o.Out, w.job, w.summary(started, time.Since(start), err)); sumErr != nil && err == nil {
 		err = sumErr
 	}
 	return done, err
+}
+
+// warnOfDark says how many images look black.
+func (w *worker) warnOfDark() {
+	if n := int(w.opt.Counters.Snapshot().Counts[telemetry.Dark]); n > 0 {
+		event.ImagesDark.On(w.opt.Log).Int("images", n).
+			Msg("images have samples of more than 8 bits with values below a quarter of what these hold, so the model sees them black:" +
+				" say with --value-range LOW,HIGH which values are black and white, such as 0,10000")
+	}
 }
 
 // describe adds what is known once images are about to be scored.
@@ -166,8 +176,8 @@ func (w *worker) summary(started time.Time, took time.Duration, end error) outpu
 		Share: w.share, Scored: int(counts[telemetry.Images]), Statuses: w.statuses,
 		Chunks: int(counts[telemetry.Chunks]), Stolen: int(counts[telemetry.Stolen]), Lost: int(counts[telemetry.Lost]),
 		Raced: int(counts[telemetry.Raced]), Stages: w.stages(snapshot.BusySeconds),
-		BatchHalved: int(counts[telemetry.Halved]),
-		Storage:     w.storage(), End: "done", Versions: w.opt.Versions,
+		BatchHalved: int(counts[telemetry.Halved]), Dark: int(counts[telemetry.Dark]),
+		Storage: w.storage(), End: "done", Versions: w.opt.Versions,
 	}
 	s.Price = w.price
 	s.GPU, s.GPUUse = factsOf(w.gpu), w.sampler.Use()

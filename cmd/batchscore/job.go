@@ -29,6 +29,7 @@ type jobFlags struct {
 	format           string
 	scaledDecode     bool
 	rawPreview       bool
+	values           valueFlags
 	augment          string
 	tiles            tileFlags
 	allFiles         bool
@@ -67,6 +68,9 @@ func (f *jobFlags) check(cmd *cobra.Command) (row.Format, error) {
 		return "", err
 	}
 	if err := f.checkWords(cmd); err != nil {
+		return "", err
+	}
+	if err := f.values.check(); err != nil {
 		return "", err
 	}
 	if err := f.tiles.check(cmd, f.batch.auto); err != nil {
@@ -142,6 +146,7 @@ func (f *jobFlags) register(cmd *cobra.Command) {
 			" not yet tried on a GPU), or auto (what an existing job began with, else cpu)")
 		fs.BoolVar(&f.rawPreview, "raw-preview", false, "decode the JPEG that a camera's raw file (DNG, CR2, NEF, ARW and others) holds as its preview;"+
 			" without it, such a file has the status unsupported")
+		f.values.register(fs)
 		fs.BoolVar(&f.scaledDecode, "scaled-decode", false, "let the JPEG decoder shrink large photographs while decoding: faster, but the pixels differ")
 	})
 	groupFlags(cmd, "Model flags", func() {

@@ -66,6 +66,7 @@ func (f *jobFlags) openModels(answers models.Answers) (*modelSet, error) {
 		}
 		m.Contract.Preprocess.ScaledDecode = m.Contract.Preprocess.ScaledDecode || f.scaledDecode
 		m.Contract.Preprocess.RawPreview = m.Contract.Preprocess.RawPreview || f.rawPreview
+		f.values.apply(&m.Contract.Preprocess)
 		if f.augment != "" {
 			a := preprocess.Augment(f.augment)
 			if err := oneOf("augment", f.augment, models.Augments()); err != nil {

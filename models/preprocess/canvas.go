@@ -36,6 +36,7 @@ type canvas struct {
 
 	// Of the image that was prepared last.
 	placement Placement
+	dark      bool         // of the last image: Placement.Dark
 	picture   codec.Pixels // its pixels
 	geometry  geometry
 	resize    policy  // along both axes
@@ -236,6 +237,9 @@ func (c *canvas) Planes() (codec.Planes, bool) {
 	j.work = (*C.uint8_t)(c.work.pointer())
 	return pl, true
 }
+
+// Dark implements codec.DarkCanvas.
+func (c *canvas) Dark() { c.dark = true }
 
 // Alpha implements codec.AlphaCanvas.
 func (c *canvas) Alpha() bool {

@@ -53,7 +53,8 @@ func NewDecoder(spec Spec, opt Options) (*Decoder, error) {
 		if f.New == nil {
 			continue
 		}
-		if d.codecs[i], err = f.New(codec.Config{GoOnly: opt.ForcePortable, JPEG: opt.JPEG, Libraries: opt.Libraries, Inner: d.inner}); err != nil {
+		if d.codecs[i], err = f.New(codec.Config{GoOnly: opt.ForcePortable, JPEG: opt.JPEG, Libraries: opt.Libraries,
+			ValueRange: spec.ValueRange, Bands: spec.Bands, Inner: d.inner}); err != nil {
 			d.Close()
 			return nil, err
 		}
@@ -149,6 +150,7 @@ func (d *Decoder) DecodeWithin(ctx context.Context, dst, src []byte, taken int64
 		// Waiting for more would hold what others wait for.
 		return d.budget.TooSmall(need.Bytes + int64(len(src)))
 	}
+	d.canvas.dark = false
 	if d.tiler != nil {
 		return d.tiler.decode(ctx, dst, src)
 	}

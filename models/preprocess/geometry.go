@@ -188,6 +188,9 @@ type Placement struct {
 	StepX, StepY float64
 	// OffsetX and OffsetY are where the tensor begins in the picture; below 0 with padding.
 	OffsetX, OffsetY float64
+	// Dark says that the picture looks black, as hardly any of its samples is above a quarter of what
+	// their type holds: they have more than 8 bits, of which the upper are kept.
+	Dark bool
 	// Tile is the tile that decided, with TileTop.
 	Tile Tile
 }
@@ -198,7 +201,11 @@ func (p Placement) Picture(x, y float64) (px, py float64) {
 }
 
 // Placement returns that of the image which the last successful Decode was given.
-func (d *Decoder) Placement() Placement { return d.canvas.placement }
+func (d *Decoder) Placement() Placement {
+	p := d.canvas.placement
+	p.Dark = d.canvas.dark
+	return p
+}
 
 // place returns the placement of an image of width x height stored pixels.
 func (s Spec) place(width, height int, o codec.Orientation) Placement {

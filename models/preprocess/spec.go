@@ -196,6 +196,13 @@ type Spec struct {
 	// RawPreview decodes the preview that a camera's raw file holds as a JPEG, which is
 	// what the camera made of it. Without it such files are not decoded.
 	RawPreview bool `json:"raw_preview,omitempty"`
+	// ValueRange is the value that is black and the one that is white, of TIFFs in grey or RGB, and of PNGs,
+	// whose samples have more than 8 bits. Between them levels are rounded to the nearest. Empty is what
+	// the format's own reader does, which keeps the upper 8 of 16 bits.
+	ValueRange []float64 `json:"value_range,omitempty"`
+	// Bands are the samples of a TIFF in grey or RGB that are red, green and blue, from 1, or the one
+	// that is all three. Empty are those that the file says. A TIFF without such a sample fails.
+	Bands []int `json:"bands,omitempty"`
 	// Scale, Mean and Std apply to Float32 only, per RGB channel, before any
 	// swap: value = (pixel*Scale - Mean[c]) / Std[c]. A zero Scale means 1;
 	// empty Mean and Std mean 0 and 1.

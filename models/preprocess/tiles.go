@@ -260,6 +260,9 @@ func (w *walk) Alpha() bool {
 	return w.alpha
 }
 
+// Dark implements codec.DarkCanvas.
+func (w *walk) Dark() { w.d.canvas.Dark() }
+
 // cut scores the tiles of the whole image.
 func (w *walk) cut() {
 	for _, row := range w.rows {

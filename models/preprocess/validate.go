@@ -14,6 +14,9 @@ import (
 // maxSide bounds the sides of a Spec, so that RowBytes cannot overflow.
 const maxSide = 1 << 14
 
+// MaxBand is the largest number of Spec.Bands.
+const MaxBand = 64
+
 // Validate returns an error that names the invalid field of s and says why, or nil for
 // a Spec that NewDecoder accepts.
 func (s Spec) Validate() error {
@@ -67,6 +70,9 @@ func (s Spec) Validate() error {
 			return bad("background_colour", "%d is not in 0..255", v)
 		}
 	}
+	if err := s.validateSamples(); err != nil {
+		return err
+	}
 	if !finite(s.Scale) {
 		return bad("scale", "%v is not finite", s.Scale)
 	}
@@ -84,6 +90,26 @@ func (s Spec) Validate() error {
 	for _, v := range s.Std {
 		if !finite(v) || v == 0 {
 			return bad("std", "%v cannot be divided by", v)
+		}
+	}
+	return nil
+}
+
+// validateSamples is Validate for ValueRange and Bands.
+func (s Spec) validateSamples() error {
+	switch r := s.ValueRange; {
+	case len(r) == 0:
+	case len(r) != 2:
+		return bad("value_range", "%d values, want none or 2", len(r))
+	case !(r[0] < r[1]) || math.IsInf(255/(r[1]-r[0]), 0) || math.IsInf(r[1]-r[0], 0):
+		return bad("value_range", "%v is not below %v", r[0], r[1])
+	}
+	if n := len(s.Bands); n != 0 && n != 1 && n != 3 {
+		return bad("bands", "%d values, want none, 1 or 3", n)
+	}
+	for _, v := range s.Bands {
+		if v < 1 || v > MaxBand {
+			return bad("bands", "%d is not in 1..%d", v, MaxBand)
 		}
 	}
 	return nil

@@ -355,6 +355,8 @@ var pixelFields = []struct{ name, none string }{
 	{"orientation", "upright"},
 	{"scaled_decode", "false"},
 	{"raw_preview", "false"},
+	{"value_range", "none"},
+	{"bands", "none"},
 	{"scale", "1"},
 	{"mean", "0,0,0"},
 	{"std", "1,1,1"},

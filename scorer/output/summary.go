@@ -49,6 +49,9 @@ type WorkerSummary struct {
 	// BatchHalved is how often it halved its batch, for want of memory on its device; 0 in
 	// records of jobs that are Older.
 	BatchHalved int `json:"batch_halved,omitempty"`
+	// Dark is the number of images that look black, as most of their samples are low for the bits that
+	// they have, and no ValueRange says what is white.
+	Dark int `json:"dark,omitempty"`
 	// Price is that of its device or machine; nil if it is not known, and in records of jobs
 	// that are Older.
 	Price *cost.Price `json:"price,omitempty"`

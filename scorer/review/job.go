@@ -125,5 +125,11 @@ func preprocessing(s *preprocess.Spec) string {
 	if s.RawPreview {
 		parts = append(parts, "previews of raw files")
 	}
+	if len(s.ValueRange) == 2 {
+		parts = append(parts, fmt.Sprintf("values from %g to %g", s.ValueRange[0], s.ValueRange[1]))
+	}
+	if len(s.Bands) > 0 {
+		parts = append(parts, "bands "+strings.Trim(fmt.Sprint(s.Bands), "[]"))
+	}
 	return strings.Join(parts, ", ")
 }

@@ -47,6 +47,7 @@ const (
 	Lost                  // chunks that this worker scored and another committed first
 	Halved                // times that the batch was halved, as the device could not hold it
 	Raced                 // chunks that this worker began while another one held them
+	Dark                  // images that look black, as of samples of more bits the upper 8 are kept
 	Ahead                 // bytes of images that were read and are not decoded yet; they go down, too
 	counters
 )
@@ -73,6 +74,13 @@ func (c *Counters) Child() *Counters { return &Counters{parent: c} }
 func (c *Counters) Add(what Counter, n int) {
 	for ; c != nil; c = c.parent {
 		c.counts[what].Add(int64(n))
+	}
+}
+
+// Saw counts an image that was decoded, if it looks black.
+func (c *Counters) Saw(dark bool) {
+	if dark {
+		c.Add(Dark, 1)
 	}
 }
 

@@ -44,6 +44,10 @@ type Config struct {
 	// Libraries is asked before the first image that a library of its own decodes. Nil allows
 	// any library.
 	Libraries Libraries
+	// ValueRange is empty, or the values that are black and white where samples have more than 8 bits.
+	ValueRange []float64
+	// Bands is empty, or which samples of a TIFF are red, green and blue, from 1, or which one is grey.
+	Bands []int
 	// Inner returns the decoder of another format, for a picture inside this one's, such as
 	// a JPEG in a TIFF. name is its Format's; nil means that the format is not decoded. The
 	// decoder may be called when this one is, and is not closed. Inner itself may be nil,

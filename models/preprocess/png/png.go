@@ -22,7 +22,7 @@ var Format = codec.Format{
 	Extensions:   "png apng",
 	Signatures:   []string{signature},
 	Unmistakable: true,
-	New:          func(codec.Config) (codec.Decoder, error) { return decoder{}, nil },
+	New:          func(c codec.Config) (codec.Decoder, error) { return decoder{levelsOf(c.ValueRange)}, nil },
 }
 
 // A file is what the chunks of a PNG say about its pixels.
@@ -31,12 +31,13 @@ type file struct {
 	depth, colour uint8 // as IHDR has them
 	interlaced    bool
 	palette       [256][3]uint8
-	colours       int    // of palette; 0 without one
-	clear         []byte // of tRNS: the alpha of each colour of the palette, or the samples of one colour
-	alpha         bool   // the alpha is wanted
-	data          *idat  // nil without pixels
-	long          int64  // bytes of the IDAT chunks
-	last          chunk  // of them
+	colours       int     // of palette; 0 without one
+	clear         []byte  // of tRNS: the alpha of each colour of the palette, or the samples of one colour
+	alpha         bool    // the alpha is wanted
+	levels        []uint8 // of each value of 16 bits; nil for the upper 8
+	data          *idat   // nil without pixels
+	long          int64   // bytes of the IDAT chunks
+	last          chunk   // of them
 }
 
 // Values of file.colour.
@@ -431,6 +432,10 @@ func (p *file) unpack(row []uint8, line []byte, w int) {
 	}
 	step := p.bits() / 8
 	wide := int(p.depth) / 8 // bytes from sample to sample
+	if wide == 2 && p.levels != nil {
+		p.unpackLevels(row, line, w)
+		return
+	}
 	switch p.colour {
 	case colourRGB, colourRGBA:
 		if p.depth == 8 {
@@ -507,8 +512,8 @@ func (p *file) ended(fail *codec.Failure) *codec.Failure {
 	return fail
 }
 
-// A decoder decodes PNG. It keeps nothing.
-type decoder struct{}
+// A decoder decodes PNG. It keeps nothing of one.
+type decoder struct{ levels []uint8 }
 
 // Close does nothing.
 func (decoder) Close() {}
@@ -517,12 +522,18 @@ func (decoder) Close() {}
 func (decoder) Need(src []byte, bounds codec.Bounds) codec.Need { return need(src, bounds) }
 
 // Decode is codec.Decoder's.
-func (decoder) Decode(src []byte, bounds codec.Bounds, to codec.Canvas) (*codec.Failure, error) {
+func (d decoder) Decode(src []byte, bounds codec.Bounds, to codec.Canvas) (*codec.Failure, error) {
 	p, o, fail := begin(src, bounds)
 	if fail != nil {
 		return fail, nil
 	}
 	px := to.Prepare(p.width, p.height, o, nil)
-	p.alpha = p.transparent() && codec.Alpha(to)
-	return p.ended(p.decode(px)), nil
+	p.alpha, p.levels = p.transparent() && codec.Alpha(to), d.levels
+	fail = p.ended(p.decode(px))
+	if fail == nil && p.canBeDark() {
+		var l codec.Levels
+		l.Look(px)
+		l.Tell(to)
+	}
+	return fail, nil
 }

@@ -32,11 +32,12 @@ func interlaced(src []byte) bool {
 }
 
 // DecodeStrips is codec.Striper's.
-func (decoder) DecodeStrips(src []byte, bounds codec.Bounds, to codec.StripSink) (*codec.Failure, error) {
+func (d decoder) DecodeStrips(src []byte, bounds codec.Bounds, to codec.StripSink) (*codec.Failure, error) {
 	p, o, fail := begin(src, bounds)
 	if fail != nil {
 		return fail, nil
 	}
+	p.levels = d.levels
 	rows := min(p.height, stripRows)
 	if p.interlaced {
 		rows = p.height
@@ -54,17 +55,23 @@ func (decoder) DecodeStrips(src []byte, bounds codec.Bounds, to codec.StripSink)
 	if fail != nil {
 		return p.ended(fail), nil
 	}
-	all := true
+	all, levels := true, codec.Levels{}
 	fail = r.read(p.width, p.height, func(y int, line []byte) bool {
 		p.unpack(px.Row(y%rows), line, p.width)
 		if y%rows == rows-1 || y == p.height-1 {
 			px.Height = y%rows + 1
+			if p.canBeDark() {
+				levels.Look(px)
+			}
 			all = to.Strip(y-y%rows, px)
 		}
 		return all
 	})
 	if fail == nil && all {
 		fail = p.doubts(r.z)
+	}
+	if p.canBeDark() {
+		levels.Tell(to)
 	}
 	return p.ended(fail), nil
 }

@@ -40,7 +40,9 @@ func (l *leveller) measure(px codec.Pixels, _ int, line []uint8, plane int) {
 }
 
 // fits reports whether the four bytes of a pixel have room for its number.
-func (l *leveller) fits() bool { return l.t.used == 1 && !l.t.planar && l.t.bits <= 32 }
+func (l *leveller) fits() bool {
+	return l.t.stretch == nil && l.t.used == 1 && !l.t.planar && l.t.bits <= 32
+}
 
 // inPlace decodes the picture to px, first its numbers and then, when the largest is known,
 // their levels in their place.
@@ -156,6 +158,19 @@ func (l *leveller) read(line []uint8, n, c int) []float64 {
 		}
 		return to
 	}
+	if t.bits%8 != 0 {
+		for x, at := 0, c*t.bits; x < n; x, at = x+1, at+t.perBlock()*t.bits {
+			v := uint32(0)
+			for i := range 3 {
+				v <<= 8
+				if at>>3+i < len(line) {
+					v |= uint32(line[at>>3+i])
+				}
+			}
+			to[x] = float64(v >> (24 - at&7 - t.bits) & (1<<t.bits - 1))
+		}
+		return to
+	}
 	at := c * size
 	switch little := t.order == binary.LittleEndian; {
 	case t.kind == float && size == 4 && little:
@@ -166,6 +181,11 @@ func (l *leveller) read(line []uint8, n, c int) []float64 {
 	case t.kind == float:
 		for x := range to {
 			to[x] = l.real(line[at:])
+			at += step
+		}
+	case size == 2 && little && t.kind == unsigned:
+		for x := range to {
+			to[x] = float64(binary.LittleEndian.Uint16(line[at:]))
 			at += step
 		}
 	case size == 2 && little:
@@ -206,6 +226,10 @@ func (l *leveller) whole(b []uint8) float64 {
 		return float64(int64(l.order.Uint64(b)))
 	}
 	switch l.t.bits {
+	case 8:
+		return float64(b[0])
+	case 16:
+		return float64(l.order.Uint16(b))
 	case 24:
 		return float64(l.three(b))
 	case 32:

@@ -22,7 +22,7 @@ func (d *decoder) Need(src []byte, bounds codec.Bounds) codec.Need {
 		return n
 	}
 	n.Bytes = int64(t.readBytes(min(t.blockW, t.width))) + t.expandNeed()
-	if t.kind != unsigned || t.bits > 16 {
+	if t.isWide() || t.stretch != nil {
 		n.Bytes += 8 * int64(min(t.blockW, t.width))
 	}
 	return n

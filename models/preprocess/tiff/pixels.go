@@ -30,6 +30,15 @@ func newReader(t *picture, bounds codec.Bounds) *reader {
 	if spread := t.tableSpreader(r.finish); spread != nil {
 		r.spread, r.finish = spread, func([]uint8) {}
 	}
+	if t.stretch != nil {
+		numbers := &leveller{t: t, order: t.numberOrder(), values: make([]float64, min(t.blockW, t.width))}
+		t.stretch.numbers = numbers
+		r.spread, r.finish = t.stretch.spread, func([]uint8) {}
+		if t.needsLargest() {
+			r.level = numbers
+		}
+		return r
+	}
 	if t.isWide() {
 		r.level = &leveller{t: t, order: t.numberOrder(), values: make([]float64, min(t.blockW, t.width))}
 	}
@@ -49,6 +58,10 @@ func (r *reader) measure() (*codec.Failure, error) {
 	if r.level == nil {
 		return nil, nil
 	}
+	spread := r.level.spread
+	if r.t.stretch != nil {
+		spread = r.spread
+	}
 	r.spread = r.level.measure
 	for j := range r.t.down {
 		if fail, err := r.blocks(codec.Pixels{Width: r.t.width, Height: r.t.rows(j)}, j); fail != nil || err != nil {
@@ -56,7 +69,7 @@ func (r *reader) measure() (*codec.Failure, error) {
 		}
 	}
 	r.level.settle()
-	r.spread = r.level.spread
+	r.spread = spread
 	return nil, nil
 }
 

@@ -51,8 +51,14 @@ func (d *decoder) DecodeStrips(src []byte, bounds codec.Bounds, to codec.StripSi
 		return fail, err
 	}
 	to.Begin(t.width, t.height, t.orientation())
+	look := func(codec.Pixels) {}
+	if t.canBeDark() {
+		var l codec.Levels
+		look = l.Look
+		defer l.Tell(to)
+	}
 	if t.inParts() {
-		return r.stripsInParts(to), nil
+		return r.stripsInParts(to, look), nil
 	}
 	buf := make([]uint8, 4*t.width*t.rows(0))
 	for j := range t.down {
@@ -60,6 +66,7 @@ func (d *decoder) DecodeStrips(src []byte, bounds codec.Bounds, to codec.StripSi
 		if fail, err := r.band(px, j); fail != nil || err != nil {
 			return fail, err
 		}
+		look(px)
 		if !to.Strip(j*t.blockH, px) {
 			break
 		}
@@ -68,7 +75,7 @@ func (d *decoder) DecodeStrips(src []byte, bounds codec.Bounds, to codec.StripSi
 }
 
 // stripsInParts reads the blocks of all planes side by side, a few rows at a time.
-func (r *reader) stripsInParts(to codec.StripSink) *codec.Failure {
+func (r *reader) stripsInParts(to codec.StripSink, look func(codec.Pixels)) *codec.Failure {
 	t := r.t
 	planes := []*reader{r}
 	for range t.planes() - 1 {
@@ -94,6 +101,7 @@ func (r *reader) stripsInParts(to codec.StripSink) *codec.Failure {
 			for y := range px.Height {
 				r.finish(px.Row(y))
 			}
+			look(px)
 			if !to.Strip(j*t.blockH+top, px) {
 				return nil
 			}

@@ -41,10 +41,11 @@ type picture struct {
 	*directory
 	src           []byte
 	width, height int
-	bits          int    // a sample
-	kind          uint64 // of numbers: one of SampleFormat
-	samples       int    // a pixel, extra ones included
-	used          int    // samples that are read: the colour, and alpha to divide by or to keep
+	bits          int        // a sample
+	kind          uint64     // of numbers: one of SampleFormat
+	samples       int        // a pixel, extra ones included
+	used          int        // samples that are read: the colour, and alpha to divide by or to keep
+	stretch       *stretcher // of chosen samples and values; nil for none
 	compression   uint64
 	photometric   uint64
 	planar        bool   // each sample has its own blocks
@@ -77,7 +78,11 @@ func (d *decoder) Decode(src []byte, bounds codec.Bounds, to codec.Canvas) (*cod
 	r := newReader(t, bounds)
 	defer r.free()
 	if r.level != nil && r.level.fits() {
-		return r.inPlace(px), nil
+		fail := r.inPlace(px)
+		if fail == nil {
+			r.look(px, to)
+		}
+		return fail, nil
 	}
 	if fail, err := r.measure(); fail != nil || err != nil {
 		return fail, err
@@ -88,7 +93,17 @@ func (d *decoder) Decode(src []byte, bounds codec.Bounds, to codec.Canvas) (*cod
 			return fail, err
 		}
 	}
+	r.look(px, to)
 	return nil, nil
+}
+
+// look tells the canvas of a picture if it looks black.
+func (r *reader) look(px codec.Pixels, to codec.Canvas) {
+	if r.t.canBeDark() {
+		var l codec.Levels
+		l.Look(px)
+		l.Tell(to)
+	}
 }
 
 // part returns the pixels of a part of a picture.
@@ -128,6 +143,7 @@ func (d *decoder) walkHead(src []byte, bounds codec.Bounds) (*picture, *codec.Fa
 		return nil, fail
 	}
 	t.readMeaning()
+	t.choose(d.config)
 	t.readBlocks(bounds)
 	t.checkWork()
 	if dir.fail != nil {

@@ -77,8 +77,10 @@ var (
 		"`decoders`, `fetchers`, `read_ahead_mb`, `decoded_per_s_and_core`, `fetch_ms`, `limit_images_per_s`")
 	ImagesNotTuned = info("images_not_tuned", "None of the first images could be read, so decoders and read-ahead are the default", "")
 	BatchHalved    = warn("batch_halved", "The device was out of memory: batches are smaller from now on", "`device`, `batch`, `now`")
-	Progress       = info("progress", "How the rank is doing, once a minute", progressFields)
-	GPUSlowed      = ask("gpu_slowed", "As `progress`: heat or the hardware lowered the GPU's clock for half of the minute or longer",
+	ImagesDark     = warn("images_dark", "Images have samples of more than 8 bits, nearly all below a quarter of what these hold: they look black to the"+
+		" model; `--value-range` says which value is white", "`images`")
+	Progress  = info("progress", "How the rank is doing, once a minute", progressFields)
+	GPUSlowed = ask("gpu_slowed", "As `progress`: heat or the hardware lowered the GPU's clock for half of the minute or longer",
 		"those of `progress`")
 )
 

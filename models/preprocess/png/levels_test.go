@@ -1,0 +1,76 @@
+package png
+
+import (
+	"bytes"
+	"encoding/binary"
+	"image"
+	"image/color"
+	"image/png"
+	"math"
+	"testing"
+
+	"github.com/batchscore/batchscore/models/preprocess/codec"
+	"github.com/batchscore/batchscore/models/preprocess/codec/codectest"
+)
+
+type darkCanvas struct {
+	codectest.StripSink
+	dark bool
+}
+
+func (c *darkCanvas) Dark() { c.dark = true }
+
+// TestLevels tests that a range of values becomes all levels, and that a picture of low values is said
+// to look black without one.
+func TestLevels(t *testing.T) {
+	const low, high = 100, 4000
+	deep := image.NewNRGBA64(image.Rect(0, 0, 50, 70))
+	grey := image.NewGray16(deep.Rect)
+	plain := image.NewNRGBA(deep.Rect)
+	for i := 0; i < len(deep.Pix); i += 2 {
+		binary.BigEndian.PutUint16(deep.Pix[i:], uint16(i*37%5000))
+	}
+	for i := range 50 * 70 {
+		grey.SetGray16(i%50, i/50, color.Gray16{Y: uint16(i * 31 % 5000)})
+	}
+	for _, c := range []struct {
+		name   string
+		img    image.Image
+		sample func(x, y, c int) int // of 16 bits
+	}{
+		{name: "RGB", img: deep, sample: func(x, y, c int) int { return int(binary.BigEndian.Uint16(deep.Pix[8*(50*y+x)+2*c:])) }},
+		{name: "grey", img: grey, sample: func(x, y, _ int) int { return int(grey.Gray16At(x, y).Y) }},
+		{name: "8 bits", img: plain},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var b bytes.Buffer
+			if err := png.Encode(&b, c.img); err != nil {
+				t.Fatal(err)
+			}
+			ranged := codectest.New(t, Format, codec.Config{ValueRange: []float64{low, high}})
+			got := codectest.WantStrips(t, ranged, b.Bytes()).RGB()
+			for i, v := range got {
+				want := 0.0
+				if c.sample != nil {
+					want = min(max(math.Floor(float64(c.sample(i/3%50, i/3/50, i%3)-low)/(high-low)*255+0.5), 0), 255)
+				}
+				if float64(v) != want {
+					t.Fatalf("byte %d is %d, want %v", i, v, want)
+				}
+			}
+			for i, d := range []codec.Decoder{ranged, decoder{}} {
+				want := i == 1 && c.sample != nil
+				var whole, strips darkCanvas
+				if fail, err := d.Decode(b.Bytes(), codectest.Bounds, &whole); fail != nil || err != nil {
+					t.Fatal(fail, err)
+				}
+				if fail, err := d.(codec.Striper).DecodeStrips(b.Bytes(), codectest.Bounds, &strips); fail != nil || err != nil {
+					t.Fatal(fail, err)
+				}
+				if whole.dark != want || strips.dark != want {
+					t.Errorf("dark: %t, and %t in strips, want %t", whole.dark, strips.dark, want)
+				}
+			}
+		})
+	}
+}
