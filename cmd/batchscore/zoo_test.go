@@ -14,7 +14,7 @@ import (
 )
 
 // zooModels is how many models the zoo has at least.
-const zooModels = 35
+const zooModels = 33
 
 // TestZoo adds each model of the zoo with one command and without flags, and runs it.
 // Every image has the label that the model's own library gives it, and logits within 1e-3

