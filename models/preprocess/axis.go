@@ -301,6 +301,68 @@ func (a *axis) setArea(key axisKey) {
 	a.c.cover = (*C.float)(a.cover.pointer())
 }
 
+// fixedBits is the fraction bits of the weights of a fixed policy.
+const fixedBits = 11
+
+// setFixed computes the indices and weights of cv2.resize on bytes. Beyond the edges is the
+// pixel of the edge.
+func (a *axis) setFixed(p policy, key axisKey) {
+	n := int(2 * p.support)
+	first, index, fixed := a.first.need(key.n), a.index.need(key.n*n), a.fixed.need(key.n*n)
+	grown := float64(key.outputs) / float64(key.inputs)
+	scale := 1 / grown // as OpenCV computes it
+	var w [8]float32
+	for i := range key.n {
+		out := key.upright(i)
+		at, x := position(out, scale)
+		if p.covers {
+			at, x = covering(out, scale, grown)
+		}
+		// OpenCV does not interpolate beyond the edges along rows; it does along columns.
+		if n == 2 && !key.last {
+			switch {
+			case at < 0:
+				at, x = 0, 0
+			case at >= key.inputs-1:
+				at, x = key.inputs-1, 0
+			}
+		}
+		p.fixed(x, w[:n])
+		lowest := key.inputs
+		for t := range n {
+			source := min(max(at-n/2+1+t, 0), key.inputs-1)
+			if key.flip {
+				source = key.inputs - 1 - source
+			}
+			lowest = min(lowest, source)
+			index[i*n+t] = int32(key.start + source)
+			fixed[i*n+t] = int32(math.RoundToEven(float64(w[t] * (1 << fixedBits))))
+		}
+		first[i] = int32(key.start + lowest)
+	}
+	a.c.taps = C.int32_t(n)
+	a.c.first = (*C.int32_t)(a.first.pointer())
+	a.c.index = (*C.int32_t)(a.index.pointer())
+	a.c.fixed = (*C.int32_t)(a.fixed.pointer())
+}
+
+// position returns the input before the middle of an output, and how far that is behind it.
+func position(out int, scale float64) (at int, x float32) {
+	exact := float32(float64((float64(out)+0.5)*scale) - 0.5)
+	floor := float32(math.Floor(float64(exact)))
+	return int(floor), exact - floor
+}
+
+// covering is position for INTER_AREA where a side grows.
+func covering(out int, scale, grown float64) (at int, x float32) {
+	at = int(math.Floor(float64(out) * scale))
+	x = float32(float64(out+1) - float64(float64(at+1)*grown))
+	if x <= 0 {
+		return at, 0
+	}
+	return at, x - float32(math.Floor(float64(x)))
+}
+
 // areaHalvesToEven reports whether OpenCV's INTER_AREA rounds an exact half to even:
 // it does where it shrinks, but not when it halves both sides. Otherwise halves are
 // rounded up, as in every other policy.

@@ -141,3 +141,38 @@ func alignCorners(i, inputs, outputs int) float64 {
 	}
 	return float64(i) * (float64(inputs-1) / float64(outputs-1))
 }
+
+func fixedLinear(x float32, w []float32) { w[0], w[1] = 1-x, x }
+
+// fixedCubic is Keys's convolution kernel with a = -0.75. The conversions keep the compiler from
+// joining a product and a sum.
+func fixedCubic(x float32, w []float32) {
+	const a = -0.75
+	near := func(x float32) float32 {
+		return float32(float32(float32(float32((a+2)*x)-(a+3))*x)*x) + 1
+	}
+	far := x + 1
+	w[0] = float32(float32(float32(float32(float32(a*far)-5*a)*far)+8*a)*far) - 4*a
+	w[1], w[2] = near(x), near(1-x)
+	w[3] = 1 - w[0] - w[1] - w[2]
+}
+
+// fixedLanczos is interpolateLanczos4 of OpenCV.
+func fixedLanczos(x float32, w []float32) {
+	const half = math.Sqrt2 / 2
+	turns := [8][2]float64{{1, 0}, {-half, -half}, {0, 1}, {half, -half}, {-1, 0}, {half, half}, {0, -1}, {-half, half}}
+	sin, cos := math.Sincos(-float64(x+3) * math.Pi * 0.25)
+	sum := float32(0)
+	for i := range w {
+		far := x + 3 - float32(i)
+		w[i] = 1e30 // at the input itself
+		if math.Abs(float64(far)) >= 1e-6 {
+			y := -float64(far) * math.Pi * 0.25
+			w[i] = float32((float64(turns[i][0]*sin) + float64(turns[i][1]*cos)) / float64(y*y))
+		}
+		sum += w[i]
+	}
+	for i := range w {
+		w[i] *= 1 / sum
+	}
+}
