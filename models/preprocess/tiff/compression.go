@@ -85,7 +85,9 @@ func (e *expander) open(data []uint8, rows, rowBytes int) {
 	}
 }
 
-// openZstd begins a block of n bytes. A small one is decoded at once, which is faster.
+// openZstd begins a block of n bytes. A small one is decoded at once, which is faster, and takes no
+// window. The data may not say how long they are: those of libtiff do not. Data that are damaged, or
+// longer than the block, are decoded again as far as they are good.
 func (e *expander) openZstd(data []uint8, n int) {
 	if e.zstd == nil {
 		e.zstd, e.failed = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(mostWindow),
@@ -96,7 +98,7 @@ func (e *expander) openZstd(data []uint8, n int) {
 	}
 	e.whole = false
 	var h zstd.Header
-	if n <= zstdAtOnce && h.Decode(data) == nil && h.HasFCS && h.FrameContentSize <= uint64(n) {
+	if n <= zstdAtOnce && h.Decode(data) == nil && (!h.HasFCS || h.FrameContentSize <= uint64(n)) {
 		if cap(e.block) < n {
 			e.block = make([]uint8, 0, n)
 		}

@@ -160,6 +160,12 @@ func (t *picture) unpredict(line []uint8) {
 	n := t.perBlock()
 	switch {
 	case t.predictor == 1:
+	case t.bits == 8 && n == 3:
+		var r, g, b uint8 // not read from memory again
+		for ; len(line) >= 3; line = line[3:] {
+			r, g, b = r+line[0], g+line[1], b+line[2]
+			line[0], line[1], line[2] = r, g, b
+		}
 	case t.bits == 8, t.predictor == 3: // the third is for bytes of numbers
 		for x := n; x < len(line); x++ {
 			line[x] += line[x-n]
