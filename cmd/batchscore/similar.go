@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/batchscore/batchscore/models/device"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/review"
 	"github.com/batchscore/batchscore/scorer/review/embedding"
@@ -40,8 +41,8 @@ the same model has embedded. --pairs compares all images with each other and pri
 of near duplicates, the most similar first.
 
 All comparisons are exact. The vectors are copied to the folder for temporary files (TMPDIR),
-4 bytes for each number. --pairs keeps 300 bytes of each image in memory; a million images
-take from minutes to an hour, depending on how much they differ.
+4 bytes for each number, and the names of the images. --pairs keeps 300 bytes of each image in
+memory; a million images take from minutes to an hour, depending on how much they differ.
 
 ` + placesHelp,
 		Example: `  batchscore similar vectors 2019/beach.jpg
@@ -110,7 +111,7 @@ func (f *similarFlags) run(c *cobra.Command, out string, images []string) error 
 		return s.pairs(c.Context(), f.atLeast, cmp.Or(f.limit, 100))
 	}
 	if !f.cosine {
-		if s.evening, err = embedding.NewEvening(c.Context(), s.vectors, 0); err != nil {
+		if s.evening, err = embedding.NewEvening(c.Context(), s.vectors.Vectors, 0); err != nil {
 			return err
 		}
 		if s.evening != nil && !f.json {
@@ -151,14 +152,14 @@ func (f *similarFlags) run(c *cobra.Command, out string, images []string) error 
 // similarity compares the vectors of an output.
 type similarity struct {
 	st             store.Store
-	vectors        *embedding.Vectors
+	vectors        *review.Vectors
 	evening        *embedding.Evening // nil for the plain cosine
 	stdout, stderr io.Writer
 	json           bool
 }
 
 // read reads the vectors of an output, with a progress bar.
-func (s *similarity) read(ctx context.Context, st store.Store, head string, rows map[string]int) (*embedding.Vectors, error) {
+func (s *similarity) read(ctx context.Context, st store.Store, head string, rows map[string]int) (*review.Vectors, error) {
 	total := 0
 	if done, err := output.ReadSuccess(ctx, st); err == nil {
 		total = done.CollectionSize()
@@ -198,18 +199,26 @@ func sameVectors(ctx context.Context, one, other store.Store, head string) error
 // queries are rows whose neighbours are wanted.
 type queries struct {
 	st      store.Store
-	vectors *embedding.Vectors
+	vectors *review.Vectors
 	rows    []int
 	own     bool // they are rows of the output that is searched
 }
 
-// queriesAtOnce are compared while the vectors are read once: of 2,048 numbers each, 8 MB.
-const queriesAtOnce = 1024
+// queryMemory is what queries take at most that are compared while the vectors are read once. It is
+// a quarter of the memory that is free if that is less.
+const queryMemory = 2 << 30
+
+// queriesAtOnce returns how many queries of dims numbers are compared at once, given the memory that
+// is free, if the n most similar ones of each are wanted.
+func queriesAtOnce(free int64, dims, n int) int {
+	each := 12*int64(dims) + 64*int64(n) + 256
+	return int(max(min(free/4, queryMemory)/each, 16))
+}
 
 // nearest prints the neighbours of each query.
 func (s *similarity) nearest(ctx context.Context, q *queries, n int) error {
 	none := 0
-	for some := range slices.Chunk(q.rows, queriesAtOnce) {
+	for some := range slices.Chunk(q.rows, queriesAtOnce(device.FreeMemory(), s.vectors.Dimensions(), n)) {
 		var vectors [][]float32
 		var rows []int
 		for _, row := range some {
@@ -227,11 +236,11 @@ func (s *similarity) nearest(ctx context.Context, q *queries, n int) error {
 		if q.own {
 			most++ // the query itself
 		}
-		near, err := embedding.Nearest(ctx, s.vectors, s.evening, vectors, most, 0)
+		near, err := embedding.Nearest(ctx, s.vectors.Vectors, s.evening, vectors, most, 0)
 		if err != nil {
 			return err
 		}
-		if err := s.printNearest(ctx, q, rows, near, n); err != nil {
+		if err := s.printNearest(q, rows, near, n); err != nil {
 			return err
 		}
 	}
@@ -244,26 +253,25 @@ func (s *similarity) nearest(ctx context.Context, q *queries, n int) error {
 	return nil
 }
 
-func (s *similarity) printNearest(ctx context.Context, q *queries, rows []int, near [][]embedding.Neighbour, n int) error {
-	asked, found := map[int]string{}, map[int]string{}
+func (s *similarity) printNearest(q *queries, rows []int, near [][]embedding.Neighbour, n int) error {
 	for i, row := range rows {
-		asked[row] = ""
-		for _, one := range near[i] {
-			found[one.Row] = ""
+		asked, err := q.vectors.Path(row)
+		if err != nil {
+			return err
 		}
-	}
-	if err := errors.Join(review.PathsOf(ctx, q.st, asked), review.PathsOf(ctx, s.st, found)); err != nil {
-		return err
-	}
-	for i, row := range rows {
 		var lines []similarLine
 		for _, one := range near[i] {
-			if (!q.own || one.Row != row) && len(lines) < n {
-				lines = append(lines, similarLine{Image: asked[row], Other: found[one.Row], Similarity: one.Similarity})
+			if q.own && one.Row == row || len(lines) == n {
+				continue
 			}
+			found, err := s.vectors.Path(one.Row)
+			if err != nil {
+				return err
+			}
+			lines = append(lines, similarLine{Image: asked, Other: found, Similarity: one.Similarity})
 		}
 		if !s.json {
-			if err := sayLine(s.stdout, printable.Field(asked[row])); err != nil {
+			if err := sayLine(s.stdout, printable.Field(asked)); err != nil {
 				return err
 			}
 		}
@@ -309,7 +317,7 @@ func (s *similarity) pairs(ctx context.Context, atLeast float64, n int) error {
 	bar := newSteps(s.stderr, "comparing images", parts)
 	var told sync.Mutex
 	farthest := 0
-	found, err := embedding.FindDuplicates(ctx, s.vectors, embedding.Options{
+	found, err := embedding.FindDuplicates(ctx, s.vectors.Vectors, embedding.Options{
 		Similar: atLeast, Duplicates: n, Groups: 1,
 		Progress: func(part float64) {
 			told.Lock()
@@ -322,16 +330,14 @@ func (s *similarity) pairs(ctx context.Context, atLeast float64, n int) error {
 	if err != nil {
 		return err
 	}
-	paths := map[int]string{}
-	for _, p := range found.Listed {
-		paths[p.A], paths[p.B] = "", ""
-	}
-	if err := review.PathsOf(ctx, s.st, paths); err != nil {
-		return err
-	}
 	var lines []similarLine
 	for _, p := range found.Listed {
-		lines = append(lines, similarLine{Image: paths[p.A], Other: paths[p.B], Similarity: p.Similarity})
+		a, errA := s.vectors.Path(p.A)
+		b, errB := s.vectors.Path(p.B)
+		if err := errors.Join(errA, errB); err != nil {
+			return err
+		}
+		lines = append(lines, similarLine{Image: a, Other: b, Similarity: p.Similarity})
 	}
 	if err := s.print(lines, true); err != nil {
 		return err

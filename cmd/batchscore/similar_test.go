@@ -113,3 +113,21 @@ func TestSimilarRefuses(t *testing.T) {
 		})
 	}
 }
+
+// TestQueriesAtOnce: how many queries are compared at once follows from the memory that is free, and
+// is bounded on both sides.
+func TestQueriesAtOnce(t *testing.T) {
+	for _, c := range []struct {
+		free          int64
+		dims, n, want int
+	}{
+		{free: 1 << 62, dims: 2048, n: 10, want: (2 << 30) / (12*2048 + 896)},
+		{free: 4 << 20, dims: 2048, n: 10, want: (1 << 20) / (12*2048 + 896)},
+		{free: 0, dims: 2048, n: 10, want: 16},
+		{free: 1 << 62, dims: 1, n: 1 << 20, want: 31},
+	} {
+		if got := queriesAtOnce(c.free, c.dims, c.n); got != c.want {
+			t.Errorf("with %d bytes, %d dimensions and %d neighbours: %d queries, want %d", c.free, c.dims, c.n, got, c.want)
+		}
+	}
+}

@@ -29,12 +29,12 @@ cpus=("$@")
 case $mode in
 short)
 	[ ${#cpus[@]} -gt 0 ] || cpus=(Nehalem Haswell)
-	packages=(./models/ort ./models/ort/winograd ./models/preprocess)
+	packages=(./models/ort ./models/ort/winograd ./models/preprocess ./scorer/review/embedding/products)
 	options=(-test.short -test.run '^(TestFault39_.*|TestKernelTwin|TestUsable|TestConcurrent)$')
 	;;
 full)
 	[ ${#cpus[@]} -gt 0 ] || cpus=(native Nehalem SandyBridge Haswell EPYC-Milan)
-	readarray -t packages < <(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./models/...)
+	readarray -t packages < <(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./models/... ./scorer/review/embedding/products)
 	options=(-test.short -test.timeout 30m)
 	;;
 *)

@@ -3,6 +3,9 @@ package embedding
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
+
+	"github.com/batchscore/batchscore/scorer/review/embedding/products"
 )
 
 const (
@@ -14,7 +17,13 @@ const (
 // axes are directions at right angles to each other along which the vectors differ most, the
 // first one most of all. The distance of two vectors along them is a lower bound for their
 // whole distance, whatever the directions are: better ones only save time.
-type axes [][]float32
+type axes struct {
+	numbers []float64 // one axis after another
+	n, dims int
+}
+
+// first returns the first axis alone.
+func (a axes) first() axes { return axes{a.numbers[:a.dims], 1, a.dims} }
 
 // findAxes finds directions from vectors of length one at regular intervals, by repeated
 // multiplication with their covariance.
@@ -26,7 +35,7 @@ func (j *judgement) findAxes(rows []int32) (axes, error) {
 		row := int(rows[i*len(rows)/n])
 		vector, err := r.read(row, 1)
 		if err != nil {
-			return nil, err
+			return axes{}, err
 		}
 		sample[i] = make([]float64, j.v.dims)
 		for k, x := range vector {
@@ -68,14 +77,7 @@ func (j *judgement) findAxes(rows []int32) (axes, error) {
 		basis = [][]float64{make([]float64, j.v.dims)}
 		basis[0][0] = 1
 	}
-	all := make(axes, len(basis))
-	for i, axis := range basis {
-		all[i] = make([]float32, j.v.dims)
-		for k, x := range axis {
-			all[i][k] = float32(x)
-		}
-	}
-	return all, nil
+	return axes{slices.Concat(basis...), len(basis), j.v.dims}, nil
 }
 
 // rightAngles makes directions of length one at right angles to each other from vectors, and
@@ -116,7 +118,9 @@ func length(v []float64) float64 {
 
 // project writes where a vector of length one is along each axis.
 func (a axes) project(to []float32, vector []float32, inverse float32) {
-	for i, axis := range a {
-		to[i] = float32(dot(vector, axis) * float64(inverse))
+	var sums [mostAxes]float64
+	products.All(sums[:a.n], a.numbers, vector, a.dims)
+	for i, sum := range sums[:a.n] {
+		to[i] = float32(sum * float64(inverse))
 	}
 }

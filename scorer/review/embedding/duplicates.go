@@ -95,14 +95,14 @@ type finder struct {
 const headAxes = 8
 
 // at returns where a wanted row is along the axes.
-func (f *finder) at(i int) []float32 { return f.where[i*len(f.axes) : (i+1)*len(f.axes)] }
+func (f *finder) at(i int) []float32 { return f.where[i*f.axes.n : (i+1)*f.axes.n] }
 
 // index sorts the wanted rows along the first axis.
 func (f *finder) index(ctx context.Context) error {
 	slices.Sort(f.wanted)
 	along := make([]float32, len(f.wanted))
 	err := f.vectors(ctx, func(i int, vector []float32) {
-		f.axes[:1].project(along[i:i+1], vector, f.j.inverse[f.wanted[i]])
+		f.axes.first().project(along[i:i+1], vector, f.j.inverse[f.wanted[i]])
 	})
 	if err != nil {
 		return err
@@ -116,7 +116,7 @@ func (f *finder) index(ctx context.Context) error {
 	for i, from := range order {
 		sorted[i], place[from] = f.wanted[from], int32(i)
 	}
-	f.where = make([]float32, len(f.wanted)*len(f.axes))
+	f.where = make([]float32, len(f.wanted)*f.axes.n)
 	err = f.vectors(ctx, func(i int, vector []float32) {
 		f.axes.project(f.at(int(place[i])), vector, f.j.inverse[f.wanted[i]])
 	})
@@ -300,7 +300,7 @@ func (f *finder) add(found []pair, crowded bool) {
 
 // againstAll compares the wanted rows with all rows, which it reads once.
 func (f *finder) againstAll(ctx context.Context) error {
-	dims, n := f.j.v.dims, len(f.axes)
+	dims, n := f.j.v.dims, f.axes.n
 	kept := make([]float32, len(f.wanted)*dims)
 	r := reader{v: f.j.v}
 	wanted := map[int32]bool{}

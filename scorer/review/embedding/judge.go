@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/batchscore/batchscore/scorer/review/choose"
+	"github.com/batchscore/batchscore/scorer/review/embedding/products"
 )
 
 // ErrRows is the error about a file with more or fewer vectors than there are images.
@@ -108,11 +109,12 @@ func (j *judgement) readLabels(ctx context.Context, rows Rows) error {
 // measure measures the lengths of all vectors.
 func (j *judgement) measure(ctx context.Context) error {
 	j.inverse, j.counts = make([]float32, j.v.rows), make([]int, len(j.names))
+	squares := make([]float64, j.v.perBlock())
 	return j.v.blocks(func(first int, vectors []float32) error {
-		for i := range len(vectors) / j.v.dims {
-			row := first + i
-			vector := vectors[i*j.v.dims : (i+1)*j.v.dims]
-			long := math.Sqrt(dot(vector, vector))
+		squares = squares[:len(vectors)/j.v.dims]
+		products.Squares(squares, vectors, j.v.dims)
+		for i, square := range squares {
+			row, long := first+i, math.Sqrt(square)
 			if j.labels[row] < 0 || !(long > 0) || math.IsInf(long, 0) || math.IsInf(1/long, 0) || float32(1/long) == 0 {
 				continue
 			}
@@ -126,25 +128,14 @@ func (j *judgement) measure(ctx context.Context) error {
 
 // dot returns the sum of products.
 func dot(a, b []float32) float64 {
-	b = b[:len(a)]
-	var s0, s1, s2, s3 float64
-	i := 0
-	for ; i+4 <= len(a); i += 4 {
-		s0 += float64(a[i]) * float64(b[i])
-		s1 += float64(a[i+1]) * float64(b[i+1])
-		s2 += float64(a[i+2]) * float64(b[i+2])
-		s3 += float64(a[i+3]) * float64(b[i+3])
-	}
-	for ; i < len(a); i++ {
-		s0 += float64(a[i]) * float64(b[i])
-	}
-	return s0 + s1 + s2 + s3
+	_, ab, _ := products.Three(a, b)
+	return ab
 }
 
 // cosine returns the cosine of the angle between two vectors.
 func cosine(a, b []float32) float64 {
-	c := dot(a, b) / (math.Sqrt(dot(a, a)) * math.Sqrt(dot(b, b)))
-	return min(max(c, -1), 1)
+	aa, ab, bb := products.Three(a, b)
+	return min(max(ab/(math.Sqrt(aa)*math.Sqrt(bb)), -1), 1)
 }
 
 // name returns the result with the paths of the rows in it.

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"math"
 	"sync"
+	"sync/atomic"
 
 	"github.com/batchscore/batchscore/scorer/review/choose"
+	"github.com/batchscore/batchscore/scorer/review/embedding/products"
 )
 
 // ErrQuery is the error about a vector that nothing can be compared with: its length is zero,
@@ -74,11 +76,12 @@ type Neighbour struct {
 }
 
 // Nearest returns the n rows that are most similar to each of the queries, the most similar
-// first, and of equally similar ones the lower row. e evens them and the queries out; nil is the
-// plain cosine. It reads the file once.
+// first, and of equally similar ones the lower row; 0 are all. e evens them and the queries out;
+// nil is the plain cosine. It reads the file once. For each query it needs 8 bytes for each number
+// and 16 for each of the n rows.
 func Nearest(ctx context.Context, v *Vectors, e *Evening, queries [][]float32, n, workers int) ([][]Neighbour, error) {
-	asks := make([]asked, len(queries))
-	best := make([]choose.First[Neighbour], len(queries))
+	s := search{v: v, e: e, n: n, asks: make([]asked, len(queries)), best: make([]choose.First[Neighbour], len(queries))}
+	s.by = make([]float64, 0, len(queries)*v.dims)
 	for i, q := range queries {
 		if len(q) != v.dims {
 			return nil, fmt.Errorf("a query of %d numbers, and vectors of %d", len(q), v.dims)
@@ -87,52 +90,104 @@ func Nearest(ctx context.Context, v *Vectors, e *Evening, queries [][]float32, n
 		if !(long > 0) || math.IsInf(long, 0) {
 			return nil, ErrQuery
 		}
-		asks[i] = e.ask(q, long)
-		best[i] = choose.First[Neighbour]{N: n, Less: func(a, b Neighbour) bool {
+		var by []float64
+		by, s.asks[i] = e.ask(q, long)
+		s.by = append(s.by, by...)
+		s.best[i] = choose.First[Neighbour]{N: n, Less: func(a, b Neighbour) bool {
 			return cmp.Or(cmp.Compare(b.Similarity, a.Similarity), cmp.Compare(a.Row, b.Row)) < 0
 		}}
 	}
-	var mu sync.Mutex
-	f := &finder{j: newJudgement(v, Options{Workers: workers})}
-	err := v.blocks(func(first int, vectors []float32) error {
-		rows := len(vectors) / v.dims
-		const some = 128
-		f.spread((rows+some-1)/some, 1, func(k int) {
-			least := make([]float64, len(queries)) // similarities below which nothing is wanted
-			mu.Lock()
-			for i := range best {
-				if least[i] = math.Inf(-1); n > 0 && len(best[i].Items) == n {
-					least[i] = best[i].Items[0].Similarity
-				}
-			}
-			mu.Unlock()
-			near := make([][]Neighbour, len(queries))
-			for row := k * some; row < min((k+1)*some, rows); row++ {
-				c := e.other(vectors[row*v.dims : (row+1)*v.dims])
-				for i := range asks {
-					if similarity := c.similarity(&asks[i], least[i]); similarity >= least[i] {
-						near[i] = append(near[i], Neighbour{Row: first + row, Similarity: similarity})
-					}
-				}
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			for i := range near {
-				for _, one := range near[i] {
-					best[i].Add(one)
-				}
-			}
-		})
-		return ctx.Err()
-	})
-	if err != nil {
+	s.some = max(4, queryBytes/(8*v.dims))
+	s.busy = make([]sync.Mutex, (len(queries)+s.some-1)/s.some)
+	if err := s.all(ctx, workers); err != nil {
 		return nil, err
 	}
 	all := make([][]Neighbour, len(queries))
-	for i := range best {
-		all[i] = best[i].Sorted()
+	for i := range s.best {
+		all[i] = s.best[i].Sorted()
 	}
 	return all, nil
+}
+
+// queryBytes is about how much of the queries is multiplied with a block of vectors at once, so
+// that both stay in the caches.
+const queryBytes = 256 << 10
+
+// search is the state of Nearest.
+type search struct {
+	v    *Vectors
+	e    *Evening
+	n    int
+	by   []float64 // of the queries, one after another
+	asks []asked
+	some int          // queries are taken together
+	busy []sync.Mutex // guard best, each that of some queries
+	best []choose.First[Neighbour]
+}
+
+// all compares all queries with all vectors. Each worker reads blocks of its own.
+func (s *search) all(ctx context.Context, workers int) error {
+	per := s.v.perBlock()
+	blocks := (s.v.rows + per - 1) / per
+	readers := sync.Pool{New: func() any { return &reader{v: s.v} }}
+	var failed atomic.Pointer[error]
+	f := &finder{j: newJudgement(s.v, Options{Workers: workers})}
+	f.spread(blocks, 1, func(i int) {
+		if failed.Load() != nil || ctx.Err() != nil {
+			return
+		}
+		r := readers.Get().(*reader)
+		defer readers.Put(r)
+		vectors, err := r.read(i*per, min(per, s.v.rows-i*per))
+		if err != nil {
+			failed.Store(&err)
+			return
+		}
+		s.block(i*per, vectors)
+	})
+	if err := failed.Load(); err != nil {
+		return *err
+	}
+	return ctx.Err()
+}
+
+// block compares all queries with some vectors.
+func (s *search) block(first int, vectors []float32) {
+	rows := make([]compared, len(vectors)/s.v.dims)
+	s.e.others(rows, vectors)
+	sums := make([]float64, s.some*len(rows))
+	least := make([]float64, s.some) // similarities below which nothing is wanted
+	type hit struct {
+		query int
+		is    Neighbour
+	}
+	var hits []hit
+	for g := range s.busy {
+		from, to := g*s.some, min((g+1)*s.some, len(s.asks))
+		n := to - from
+		s.busy[g].Lock()
+		for q := range n {
+			if least[q] = math.Inf(-1); s.n > 0 && len(s.best[from+q].Items) == s.n {
+				least[q] = s.best[from+q].Items[0].Similarity
+			}
+		}
+		s.busy[g].Unlock()
+		products.All(sums[:n*len(rows)], s.by[from*s.v.dims:to*s.v.dims], vectors, s.v.dims)
+		hits = hits[:0]
+		for i := range rows {
+			for q := range n {
+				similarity := rows[i].similarity(&s.asks[from+q], sums[i*n+q], least[q])
+				if similarity >= max(least[q], -1) { // less is a vector that cannot be compared
+					hits = append(hits, hit{from + q, Neighbour{Row: first + i, Similarity: similarity}})
+				}
+			}
+		}
+		s.busy[g].Lock()
+		for _, h := range hits {
+			s.best[h.query].Add(h.is)
+		}
+		s.busy[g].Unlock()
+	}
 }
 
 // Comparable reports whether a vector can be compared with others: whether it has a direction.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io"
 	"math"
 	"math/rand/v2"
 	"reflect"
@@ -106,6 +107,79 @@ func TestNearest(t *testing.T) {
 	}
 	if _, err := Nearest(t.Context(), v, nil, [][]float32{make([]float32, dims+1)}, 5, 1); err == nil {
 		t.Error("a query of another size is taken")
+	}
+}
+
+// TestNearestOfAll: more neighbours than there are give every row that can be compared once, in order,
+// those that are equally similar by their number, however many workers and queries there are.
+func TestNearestOfAll(t *testing.T) {
+	const rows, dims, broken = 1500, 300, 3 // several blocks
+	vectors := clustered(rows, dims, 20, 0.2, 8)
+	copy(vectors[700*dims:701*dims], vectors[40*dims:])
+	clear(vectors[4*dims : 5*dims])
+	vectors[900*dims+7], vectors[901*dims] = float32(math.NaN()), float32(math.Inf(-1))
+	v := open(t, npy(t, dims, vectors))
+	if v.perBlock() >= rows {
+		t.Fatalf("%d rows are one block", rows)
+	}
+	e, err := NewEvening(t.Context(), v, 1)
+	if err != nil || e == nil {
+		t.Fatalf("no evening: %v", err)
+	}
+	var queries [][]float32
+	for row := range 250 {
+		if row != 4 {
+			queries = append(queries, vectors[row*dims:(row+1)*dims])
+		}
+	}
+	for name, e := range map[string]*Evening{"plain": nil, "evened out": e} {
+		t.Run(name, func(t *testing.T) {
+			find := func(queries [][]float32, n, workers int) [][]Neighbour {
+				all, err := Nearest(t.Context(), v, e, queries, n, workers)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return all
+			}
+			all := find(queries, 0, 4)
+			for i, near := range all {
+				if len(near) != rows-broken {
+					t.Fatalf("query %d: %d neighbours of %d rows, want all but %d", i, len(near), rows, broken)
+				}
+				for k, one := range near {
+					if k > 0 && (near[k-1].Similarity < one.Similarity || near[k-1].Similarity == one.Similarity && near[k-1].Row > one.Row) {
+						t.Fatalf("query %d: %+v before %+v", i, near[k-1], one)
+					}
+					if one.Row == 4 || one.Row == 900 || one.Row == 901 || one.Similarity < -1 || one.Similarity > 1 {
+						t.Fatalf("query %d: %+v is found", i, one)
+					}
+				}
+			}
+			if near := all[39]; near[0].Row != 40 || near[1].Row != 700 { // row 40: there is none of row 4
+				t.Errorf("row 40 finds %+v and %+v, want itself and then its copy", near[0], near[1])
+			}
+			for i := range all {
+				all[i] = all[i][:7]
+			}
+			if some := find(queries, 7, 1); !reflect.DeepEqual(some, all) {
+				t.Error("7 neighbours are not the first of all")
+			}
+			for _, i := range []int{0, 100, 248} {
+				if one := find(queries[i:i+1], 7, 2); !reflect.DeepEqual(one[0], all[i]) {
+					t.Errorf("query %d alone finds %+v, want %+v", i, one[0], all[i])
+				}
+			}
+		})
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if _, err := Nearest(ctx, v, e, queries, 7, 2); !errors.Is(err, context.Canceled) {
+		t.Errorf("after a stop: %v", err)
+	}
+	short := open(t, npy(t, dims, vectors))
+	short.rows++ // behind the end of the file
+	if _, err := Nearest(t.Context(), short, e, queries[:1], 7, 2); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("a file that has become shorter: %v", err)
 	}
 }
 
