@@ -26,7 +26,7 @@ var specValues = [][2]any{
 	{preprocess.HWC, preprocess.CHW}, {preprocess.Uint8, preprocess.Float32},
 	{preprocess.PillowBilinear, preprocess.Area}, {preprocess.CenterCrop, preprocess.CentralFraction},
 	{preprocess.Center, preprocess.TopLeft}, {[]int{1, 2, 3}, []int{255, 255, 255}}, {preprocess.GreyPillow, preprocess.GreyOpenCV},
-	{preprocess.Flip, preprocess.TenCrop}, {preprocess.TileMean, preprocess.TileTop},
+	{[]float64{0, 10000}, []float64{-1, 2.5}}, {preprocess.Flip, preprocess.TenCrop}, {preprocess.TileMean, preprocess.TileTop},
 }
 
 // TestEachPixelOptionIsAFlag changes each field of a Spec. The error about a job with
