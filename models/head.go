@@ -106,6 +106,24 @@ func (c *Contract) HeadNumbers(i int) int {
 	return n
 }
 
+// RowNumbers returns how many numbers the row of an image is made of: Numbers, but with tiles the
+// boxes of a detector.
+func (c *Contract) RowNumbers() int {
+	n := 0
+	for i := range c.HeadCount() {
+		n += c.HeadRowNumbers(i)
+	}
+	return n
+}
+
+// HeadRowNumbers returns how many of them are those of one head.
+func (c *Contract) HeadRowNumbers(i int) int {
+	if h := c.Head(i); h.Task == Detect && h.Preprocess.Tile != 0 {
+		return NumbersOfBox * h.Settings.MaxBoxes
+	}
+	return c.HeadNumbers(i)
+}
+
 // Varies reports whether the graph decides how large one of the outputs is, so that it
 // takes one image at a time.
 func (c *Contract) Varies() bool {

@@ -70,12 +70,12 @@ func rowLike(shape []int64, batch int64) bool {
 
 // namedOutputs returns the outputs of those names, with the shape of one image.
 func (m *Model) namedOutputs(f *onnxfile.File, a *merged, names []string) (list []Output, err error) {
-	for _, name := range names {
+	for n, name := range names {
 		i := slices.IndexFunc(f.Outputs, func(v onnxfile.ValueInfo) bool { return v.Name == name })
 		if i < 0 {
 			return nil, fmt.Errorf("has no output %q; it has %s", name, describe(f.Outputs))
 		}
-		o, err := m.outputOf(f, a, f.Outputs[i])
+		o, err := m.outputOf(f, a, f.Outputs[i], a.lastAxis(n))
 		if err != nil {
 			return nil, err
 		}
@@ -84,8 +84,23 @@ func (m *Model) namedOutputs(f *onnxfile.File, a *merged, names []string) (list 
 	return list, nil
 }
 
-// outputOf returns a graph's output as one image fills it.
-func (m *Model) outputOf(f *onnxfile.File, a *merged, v onnxfile.ValueInfo) (Output, error) {
+// lastAxis returns the size that the last axis of output n of a detector has by its arrangement,
+// for a graph that leaves it open; -1 if that is not known.
+func (a *merged) lastAxis(n int) int64 {
+	if !a.is(Detect) || a.Detector == nil {
+		return -1
+	}
+	s := Settings{Detector: *a.Detector, Background: a.Background != nil && *a.Background}
+	shapes := s.arrangement(len(a.Labels))
+	if n >= len(shapes) || len(shapes[n]) != 2 || *a.Detector == YOLOv8 || n == 0 && *a.Detector != BoxesLabelsScores && len(a.Labels) == 0 {
+		return -1
+	}
+	return int64(shapes[n][1])
+}
+
+// outputOf returns a graph's output as one image fills it. last is the size of its last axis if the
+// graph leaves it open; -1 if it is not known.
+func (m *Model) outputOf(f *onnxfile.File, a *merged, v onnxfile.ValueInfo, last int64) (Output, error) {
 	if !isNumber(v) {
 		return Output{}, fmt.Errorf("output %s is not a tensor of numbers", v)
 	}
@@ -101,6 +116,9 @@ func (m *Model) outputOf(f *onnxfile.File, a *merged, v onnxfile.ValueInfo) (Out
 	for i, d := range shape {
 		if d < 0 {
 			d = m.anchors(a, shape, i)
+		}
+		if d < 0 && i > 0 && i == len(shape)-1 {
+			d = last
 		}
 		switch {
 		case d > 0:

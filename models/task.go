@@ -74,6 +74,14 @@ func Detectors() []string {
 // detectors have done themselves.
 func (d Detector) Suppresses() bool { return d == YOLOv8 || d == YOLOv5 || d == YOLOX }
 
+// NumbersOfBox is how many numbers a box of a picture in tiles has, of which an engine for tiles makes
+// its row: left, top, right and bottom in pixels of the picture, score and class.
+const NumbersOfBox = 6
+
+// IsScore reports whether a number can be a score from 0 to 1, give or take what an 8-bit model
+// rounds.
+func IsScore(s float32) bool { return s >= -0.05 && s <= 1.05 }
+
 // Units say what the coordinates of a detector's boxes are measured in.
 type Units string
 

@@ -102,7 +102,7 @@ func (w *worker) scoreChunks(ctx context.Context, taker *taker) error {
 	assembler := &assembler{stride: stride, ready: ready}
 	gate := newGate(o.Sessions, batchCount)
 	device := newDevice(w.engine, w.job.Batch, o.Counters, o.Log)
-	filler := &filler{width: o.Contract.Numbers(), device: device, counters: o.Counters, progress: o.Progress}
+	filler := &filler{width: o.Contract.RowNumbers(), device: device, counters: o.Counters, progress: o.Progress}
 	isolator := &isolator{taker: taker, claims: w.claims, holds: w.holds, chunks: chunks, batches: batches, spec: spec,
 		bounds: o.Decode, reader: reader, assembler: assembler, device: device, filler: filler, gate: gate, scored: scored,
 		leave: o.Leave, stop: o.Stop, log: o.Log, hook: o.hook}

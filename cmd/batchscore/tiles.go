@@ -10,8 +10,8 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess"
 )
 
-// tileFlags say that images are scored in tiles. --overlap is a flag of detectors as well, which
-// have no tiles.
+// tileFlags say that images are scored in tiles. --overlap is a flag of detectors as well; with tiles
+// it says what they share.
 type tileFlags struct {
 	side    int
 	rule    string
@@ -23,7 +23,7 @@ func (f *tileFlags) register(cmd *cobra.Command) {
 	fs.IntVar(&f.side, "tile", 0, "score square tiles of `SIZE` pixels of each image, which the model sees as images, and make one answer of theirs;"+
 		" --overlap says how much of its side a tile shares with the next")
 	fs.StringVar(&f.rule, "tile-rule", string(preprocess.TileMean), "with --tile, answer with `RULE`: mean or max of each number over all tiles,"+
-		" of classes their probabilities, or top, the answer of the tile whose best class is surest, with the tile's place")
+		" of classes their probabilities, or top, the answer of the tile whose best class is surest, with the tile's place; boxes are joined without a rule")
 	chooseOne(cmd, "tile-rule", models.TileRules())
 }
 

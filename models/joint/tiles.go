@@ -7,6 +7,7 @@ import (
 	"math"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/boxes"
 	"github.com/batchscore/batchscore/models/preprocess"
 )
 
@@ -17,15 +18,18 @@ type Tiled struct {
 	part  Part // whose rows are tiles
 	rule  preprocess.TileRule
 	row   int // bytes of a tile in the tensor
-	width int // numbers of a tile, and of an image
+	own   int // numbers of a tile
+	width int // numbers of an image
 	heads []tileHead
 }
 
 // tileHead is what is made of some numbers of a tile.
 type tileHead struct {
-	from, to int // numbers from <= i < to
+	from, to int // numbers from <= i < to of a tile
 	output   models.Activation
-	binary   bool // one probability stands for two classes
+	binary   bool             // one probability stands for two classes
+	row      int              // numbers of an image
+	detector *models.Contract // of a tile as an image; nil if the head does not detect
 }
 
 // Tiles returns an engine for the tiles of the contract c, made of one that scores each as an
@@ -34,13 +38,17 @@ func Tiles(part Part, c *models.Contract) Part {
 	if c.Preprocess.Tile == 0 {
 		return part
 	}
-	t := &Tiled{part: part, rule: c.Preprocess.TileRule, row: c.Preprocess.RowBytes(), width: c.Numbers()}
+	t := &Tiled{part: part, rule: c.Preprocess.TileRule, row: c.Preprocess.RowBytes(), own: c.Numbers(), width: c.RowNumbers()}
 	at := 0
 	for i := range c.HeadCount() {
 		h := c.Head(i)
-		one := tileHead{from: at, to: at + h.Numbers(), output: h.Output, binary: h.Binary()}
+		one := tileHead{from: at, to: at + h.Numbers(), output: h.Output, binary: h.Binary(), row: c.HeadRowNumbers(i)}
 		if !labelled(h) {
 			one.output, one.binary = "", false
+		}
+		if h.Task == models.Detect {
+			h.Preprocess = h.Preprocess.OfTile()
+			one.detector = h
 		}
 		t.heads, at = append(t.heads, one), one.to
 	}
@@ -57,8 +65,8 @@ func Tileable(c *models.Contract, s preprocess.Spec) error {
 	}
 	for i := range c.HeadCount() {
 		switch h := c.Head(i); {
-		case h.Task == models.Detect:
-			return errors.New("boxes of several tiles are not joined: --tile is not for models that detect")
+		case h.Task == models.Detect && s.TileRule != preprocess.TileMean:
+			return errors.New("boxes of tiles are joined, whatever the rule: leave --tile-rule out for models that detect")
 		case !labelled(h) && s.TileRule != preprocess.TileMean:
 			return fmt.Errorf("the answer %s of tiles has a mean only: --tile-rule %s", h.Task, preprocess.TileMean)
 		}
@@ -109,8 +117,14 @@ func (s *tileScorer) NewTally() (preprocess.Tally, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tally{tileScorer: s, memory: b, size: s.batch, at: make([]preprocess.Tile, s.batch), own: make([]float32, s.width),
-		sums: make([]float64, s.width)}, nil
+	a := &tally{tileScorer: s, memory: b, size: s.batch, at: make([]preprocess.Tile, s.batch), own: make([]float32, s.own),
+		sums: make([]float64, s.own), found: make([]*boxes.Joiner, len(s.heads))}
+	for i, h := range s.heads {
+		if h.detector != nil {
+			a.found[i] = boxes.NewJoiner(h.detector)
+		}
+	}
+	return a, nil
 }
 
 // A tally is the numbers of one image, of the tiles that were scored so far.
@@ -124,6 +138,7 @@ type tally struct {
 
 	count   int // tiles that were scored
 	sums    []float64
+	found   []*boxes.Joiner // of each head; nil if it does not detect
 	best    preprocess.Tile
 	sure    float32
 	invalid bool // a tile has numbers that are none
@@ -132,6 +147,11 @@ type tally struct {
 func (a *tally) Begin() {
 	a.n, a.count, a.invalid = 0, 0, false
 	clear(a.sums)
+	for _, j := range a.found {
+		if j != nil {
+			j.Begin()
+		}
+	}
 }
 
 func (a *tally) Row(ctx context.Context, at preprocess.Tile) ([]byte, error) {
@@ -162,21 +182,29 @@ func (a *tally) score(ctx context.Context) error {
 		}
 	}
 	for i := range a.n {
-		copy(a.own, a.memory.Scores[i*a.width:][:a.width])
-		a.add(a.at[i])
+		copy(a.own, a.memory.Scores[i*len(a.own):][:len(a.own)])
+		if err := a.add(a.at[i]); err != nil {
+			return err
+		}
 	}
 	a.n = 0
 	return nil
 }
 
 // add adds the numbers of one tile.
-func (a *tally) add(at preprocess.Tile) {
+func (a *tally) add(at preprocess.Tile) error {
 	for _, v := range a.own {
 		a.invalid = a.invalid || v-v != 0
 	}
 	sure := float32(0)
-	for _, h := range a.heads {
+	for i, h := range a.heads {
 		p := a.own[h.from:h.to]
+		if j := a.found[i]; j != nil {
+			if err := j.Add(p, at); err != nil && !a.invalid {
+				return fmt.Errorf("%w: its output for the tile at %d,%d %w", models.ErrModel, at.X, at.Y, err)
+			}
+			continue
+		}
 		h.probabilities(p)
 		for _, v := range p {
 			if sure = max(sure, v); h.binary {
@@ -206,6 +234,7 @@ func (a *tally) add(at preprocess.Tile) {
 			}
 		}
 	}
+	return nil
 }
 
 // probabilities makes probabilities of numbers, as rows have them.
@@ -233,14 +262,25 @@ func (a *tally) End(ctx context.Context, numbers []float32) (preprocess.Tile, er
 	if err := a.score(ctx); err != nil {
 		return preprocess.Tile{}, err
 	}
-	for i, v := range a.sums {
-		if a.rule == preprocess.TileMean {
-			v /= float64(a.count)
+	at := 0
+	for i, h := range a.heads {
+		row := numbers[at:][:h.row]
+		at += h.row
+		switch {
+		case a.invalid: // the row is refused, as it is without tiles
+			for k := range row {
+				row[k] = float32(math.NaN())
+			}
+		case h.detector != nil:
+			a.found[i].End(row)
+		default:
+			for k, v := range a.sums[h.from:h.to] {
+				if a.rule == preprocess.TileMean {
+					v /= float64(a.count)
+				}
+				row[k] = float32(v)
+			}
 		}
-		if a.invalid {
-			v = math.NaN() // the row is refused, as it is without tiles
-		}
-		numbers[i] = float32(v)
 	}
 	if a.rule != preprocess.TileTop {
 		return preprocess.Tile{}, nil

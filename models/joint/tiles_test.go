@@ -232,7 +232,8 @@ func TestTileable(t *testing.T) {
 		ok       bool
 	}{
 		{contract: contractOf("", models.Logits, 4, ""), rule: preprocess.TileTop, ok: true},
-		{contract: contractOf(models.Detect, models.Sigmoid, 4, ""), rule: preprocess.TileMean},
+		{contract: contractOf(models.Detect, models.Sigmoid, 4, ""), rule: preprocess.TileMean, ok: true},
+		{contract: contractOf(models.Detect, models.Sigmoid, 4, ""), rule: preprocess.TileTop},
 		{contract: contractOf(models.Embed, models.Logits, 4, ""), rule: preprocess.TileMean, ok: true},
 		{contract: contractOf(models.Embed, models.Logits, 4, ""), rule: preprocess.TileMax},
 		{contract: contractOf(models.Raw, models.Logits, 4, ""), rule: preprocess.TileTop},

@@ -16,6 +16,7 @@ type config struct {
 	Labels        json.RawMessage `json:"id2label"`
 	Problem       string          `json:"problem_type"`
 	ImageSize     json.RawMessage `json:"image_size"`
+	Queries       int             `json:"num_queries"`
 
 	// Of timm.
 	Architecture string      `json:"architecture"`
@@ -147,7 +148,7 @@ func (r *reader) readConfig(path string, c *config) {
 		if c.Labels != nil {
 			a.Labels = r.labels(path, filepath.Base(path), labelsOf(c.Labels), 0)
 		}
-		r.detr(&a)
+		r.detr(&a, c)
 	}
 	if s, err := parseSize(c.ImageSize, false); err == nil && s.Width > 0 && r.width == 0 && r.height == 0 {
 		// Weak: a file of the image processor says it more exactly.
@@ -156,14 +157,26 @@ func (r *reader) readConfig(path string, c *config) {
 	r.answer(path, a)
 }
 
+// maxQueries is more boxes than any such model proposes.
+const maxQueries = 10_000
+
 // detr answers for a detector with the outputs of DETR: with a score for "no object" its
-// scores are logits of a softmax, without one of sigmoids.
-func (r *reader) detr(a *models.Answers) {
+// scores are logits of a softmax, without one of sigmoids. The threshold and the greatest number
+// of boxes are the defaults of post_process_object_detection.
+func (r *reader) detr(a *models.Answers, c *config) {
 	if r.output("logits") == "" || r.output("pred_boxes") == "" {
 		return
 	}
 	a.Task, a.Detector, a.OutputNames, a.Units = to(models.Detect), to(models.DETR), []string{"logits", "pred_boxes"}, to(models.Parts)
-	a.Output = to(models.Sigmoid)
+	a.Output, a.Threshold = to(models.Sigmoid), to[float32](0.5)
+	switch c.Type {
+	case "conditional_detr", "deformable_detr":
+		a.MaxBoxes = to(100)
+	case "rt_detr", "rt_detr_v2", "d_fine":
+		if c.Queries > 0 && c.Queries <= maxQueries {
+			a.MaxBoxes = &c.Queries
+		}
+	}
 	for _, out := range r.file.Outputs {
 		if n := len(out.Shape); out.Name == "logits" && n > 0 && out.Shape[n-1] == int64(len(a.Labels)+1) {
 			a.Output, a.Background = to(models.Logits), to(true)

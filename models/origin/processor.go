@@ -62,6 +62,7 @@ const (
 	levit         // resizes to size*256/224
 	pool          // resizes to size/crop_pct, by the shortest side whatever the form of size
 	efficientnet
+	detr    // without a size, one that follows from the image's
 	unknown // not one of these classes: nothing has a default
 )
 
@@ -88,6 +89,12 @@ var classes = map[string]defaults{
 	"EfficientFormer": {resample: preprocess.PillowBicubic, size: 224, crop: 224, mean: imagenetMean, std: imagenetStd},
 	"Segformer":       {resample: preprocess.PillowBilinear, size: 512, mean: imagenetMean, std: imagenetStd},
 	"RTDetr":          {resample: preprocess.PillowBilinear, size: 640, raw: true},
+
+	// Without a size their files mean one that follows from the image's.
+	"Detr":            {resample: preprocess.PillowBilinear, mean: imagenetMean, std: imagenetStd, form: detr},
+	"ConditionalDetr": {resample: preprocess.PillowBilinear, mean: imagenetMean, std: imagenetStd, form: detr},
+	"DeformableDetr":  {resample: preprocess.PillowBilinear, mean: imagenetMean, std: imagenetStd, form: detr},
+	"Yolos":           {resample: preprocess.PillowBilinear, mean: imagenetMean, std: imagenetStd, form: detr},
 }
 
 // processorOf are the classes by model_type, for a file that names none.
@@ -159,9 +166,10 @@ func (p *processor) class(modelType string) (name string) {
 // geometry is which part of an image becomes which pixels. 0 is a size that is not
 // known.
 type geometry struct {
-	resizeW, resizeH int // the size that an image is stretched to
-	shortest         int // or the size of its shortest side
-	cropW, cropH     int // what is cut from the middle; 0 for nothing
+	resizeW, resizeH int  // the size that an image is stretched to
+	shortest         int  // or the size of its shortest side
+	cropW, cropH     int  // what is cut from the middle; 0 for nothing
+	own              bool // each image has a size of its own
 }
 
 func (p *processor) geometry(d defaults) (g geometry, err error) {
@@ -187,6 +195,9 @@ func (p *processor) geometry(d defaults) (g geometry, err error) {
 	}
 	if !isSet(p.Crop, d.crop > 0) || d.form == convnext {
 		crop = imageSize{}
+	}
+	if d.form == detr && (size.Longest > 0 || size == (imageSize{})) {
+		return geometry{own: true}, nil
 	}
 	if size.Longest > 0 {
 		return g, fmt.Errorf("size has longest_edge %d: the input's size follows from the image's, and batchscore gives all images one size", size.Longest)
@@ -220,6 +231,10 @@ func (p *processor) geometry(d defaults) (g geometry, err error) {
 // answer writes the geometry into a, for a graph that takes width x height pixels, 0
 // where it takes any.
 func (g geometry) answer(a *models.Answers, width, height int) (notes []string) {
+	if g.own {
+		return []string{"its settings give each image a size that follows from the image's own, and batchscore gives all images one: " +
+			"say which, and how images get it, such as with --width 1066 --height 800 --fit stretch"}
+	}
 	w, h := g.cropW, g.cropH
 	if w == 0 {
 		w, h = g.resizeW, g.resizeH

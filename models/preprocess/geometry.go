@@ -207,6 +207,9 @@ func (d *Decoder) Placement() Placement {
 	return p
 }
 
+// Placement returns that of an upright image of width x height pixels.
+func (s Spec) Placement(width, height int) Placement { return s.place(width, height, 1) }
+
 // place returns the placement of an image of width x height stored pixels.
 func (s Spec) place(width, height int, o codec.Orientation) Placement {
 	if transpose, _, _ := o.Turn(); transpose {

@@ -23,17 +23,17 @@ func (b *Box) String() string {
 
 func (b *Box) numbers() [5]float32 { return [5]float32{b.Score, b.X, b.Y, b.Width, b.Height} }
 
-// boxes is a column of lists of boxes.
-type boxes[A any] struct{ field[A, []Box] }
+// boxLists is a column of lists of boxes.
+type boxLists[A any] struct{ field[A, []Box] }
 
 // boxesColumn returns a column of lists of boxes. In CSV a field holds the JSON of its list.
 func boxesColumn[A any](name string, of func(a *A) *[]Box) column[A] {
-	return &boxes[A]{newField(name, of)}
+	return &boxLists[A]{newField(name, of)}
 }
 
-func (c *boxes[A]) equal(a, b *A) bool { return slices.Equal(*c.of(a), *c.of(b)) }
+func (c *boxLists[A]) equal(a, b *A) bool { return slices.Equal(*c.of(a), *c.of(b)) }
 
-func (c *boxes[A]) finite(a *A) error {
+func (c *boxLists[A]) finite(a *A) error {
 	for i := range *c.of(a) {
 		for _, v := range (*c.of(a))[i].numbers() {
 			if !finite(v) {
@@ -99,21 +99,21 @@ func parseBoxes(p jsonform.Parser, m *memory) (jsonform.Parser, []Box) {
 	return p, nil
 }
 
-func (c *boxes[A]) appendJSON(buf []byte, a *A, how style) []byte {
+func (c *boxLists[A]) appendJSON(buf []byte, a *A, how style) []byte {
 	return appendBoxes(append(buf, c.key...), *c.of(a), how.form)
 }
 
-func (c *boxes[A]) parseJSON(p jsonform.Parser, a *A, m *memory) jsonform.Parser {
+func (c *boxLists[A]) parseJSON(p jsonform.Parser, a *A, m *memory) jsonform.Parser {
 	p.Take(c.key)
 	p, *c.of(a) = parseBoxes(p, m)
 	return p
 }
 
-func (c *boxes[A]) appendCSV(buf []byte, a *A, how style) []byte {
+func (c *boxLists[A]) appendCSV(buf []byte, a *A, how style) []byte {
 	return appendCSVText(buf, string(appendBoxes(nil, *c.of(a), how.form)))
 }
 
-func (c *boxes[A]) parseCSV(field string, a *A) error {
+func (c *boxLists[A]) parseCSV(field string, a *A) error {
 	p, list := parseBoxes(jsonform.Parse(field), new(memory))
 	if !p.Done() {
 		return fmt.Errorf("%s: %.100q is not a list of boxes", c.column, field)
@@ -133,11 +133,11 @@ type parquetBox struct {
 	Height  float32 `parquet:"height"`
 }
 
-func (c *boxes[A]) parquetField(Form) reflect.StructField {
+func (c *boxLists[A]) parquetField(Form) reflect.StructField {
 	return parquetField(c.column, reflect.TypeFor[[]parquetBox](), ",list")
 }
 
-func (c *boxes[A]) appendParquet(w *parquetValues, a *A, _ style) {
+func (c *boxLists[A]) appendParquet(w *parquetValues, a *A, _ style) {
 	list := *c.of(a)
 	w.list(len(list), func(i int) { w.integer(int32(list[i].ClassID)) })
 	w.list(len(list), func(i int) { w.text(validText(list[i].Label)) })
@@ -146,7 +146,7 @@ func (c *boxes[A]) appendParquet(w *parquetValues, a *A, _ style) {
 	}
 }
 
-func (c *boxes[A]) readParquet(r *parquetColumns, a *A) {
+func (c *boxLists[A]) readParquet(r *parquetColumns, a *A) {
 	var list []Box
 	if n := r.length(); n > 0 {
 		list = make([]Box, n)
@@ -162,5 +162,5 @@ func (c *boxes[A]) readParquet(r *parquetColumns, a *A) {
 	}
 }
 
-func (c *boxes[A]) kind() Kind       { return BoxList }
-func (c *boxes[A]) value(a *A) Value { return Value{Boxes: *c.of(a)} }
+func (c *boxLists[A]) kind() Kind       { return BoxList }
+func (c *boxLists[A]) value(a *A) Value { return Value{Boxes: *c.of(a)} }

@@ -68,7 +68,7 @@ var Classify Task = &task[Classification]{
 	inRange: func(a *Classification, activation models.Activation) error {
 		// Probabilities are the model's own. All other scores were made to be from
 		// 0 to 1, or were checked, when the row was made.
-		if activation == "" || activation == models.Probabilities || within(a.Score) {
+		if activation == "" || activation == models.Probabilities || models.IsScore(a.Score) {
 			return nil
 		}
 		return fmt.Errorf("the score %v is not from 0 to 1, as those of %s are", a.Score, activation)
@@ -130,7 +130,7 @@ func activated(b *binding, scores []float32, pair *[2]float32) ([]float32, error
 		sigmoid(scores)
 	case output == models.Independent:
 		for _, s := range scores {
-			if !within(s) {
+			if !models.IsScore(s) {
 				return nil, fmt.Errorf("holds a score outside of 0 to 1, and the contract says %s; "+
 					"if its scores are raw, run with --activation %s", models.Independent, models.Sigmoid)
 			}

@@ -1,13 +1,13 @@
 package row
 
 import (
-	"cmp"
+	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/boxes"
 	"github.com/batchscore/batchscore/models/preprocess"
 )
 
@@ -100,7 +100,7 @@ func checkBoxes(a *Detection, s *models.Settings) error {
 		const slack = 1e-3 // of rounding, relative to the sides of the picture
 		width, height := float64(a.Width), float64(a.Height)
 		switch {
-		case b.Score < s.Threshold || !within(b.Score):
+		case b.Score < s.Threshold || !models.IsScore(b.Score):
 			return fmt.Errorf("box %d has the score %v, and the threshold is %v", i, b.Score, s.Threshold)
 		case i > 0 && b.Score > a.Boxes[i-1].Score:
 			return fmt.Errorf("box %d has a higher score than the one before", i)
@@ -112,303 +112,30 @@ func checkBoxes(a *Detection, s *models.Settings) error {
 	return nil
 }
 
-// candidate is a box that a model proposes, in the coordinates of its input.
-type candidate struct {
-	left, top, right, bottom float32
-	score                    float32
-	class                    int
-}
-
-// area returns that of the box; 0 if it is turned inside out.
-func (c *candidate) area() float32 { return max(c.right-c.left, 0) * max(c.bottom-c.top, 0) }
-
-// overlap returns the intersection of two boxes over their union.
-func (c *candidate) overlap(o *candidate) float32 {
-	width := min(c.right, o.right) - max(c.left, o.left)
-	height := min(c.bottom, o.bottom) - max(c.top, o.top)
-	if width <= 0 || height <= 0 {
-		return 0
-	}
-	both := width * height
-	return both / (c.area() + o.area() - both)
-}
-
-// mostSuppressed is how many candidates are compared with one another, the best ones: as
-// many as Ultralytics does.
-const mostSuppressed = 30_000
-
-// detectWork is the memory of detect for one image.
-type detectWork struct{ candidates, kept []candidate }
-
 // detect takes the boxes that count.
 func detect(a *Detection, b *binding, numbers []float32, at preprocess.Placement) error {
-	w, _ := b.work.Get().(*detectWork)
+	w, _ := b.work.Get().(*boxes.Work)
 	if w == nil {
-		w = new(detectWork)
+		w = new(boxes.Work)
 	}
 	defer b.work.Put(w)
-	s := &b.contract.Settings
-	all, err := candidates(w.candidates[:0], b.contract, numbers)
+	found, err := w.Take(b.contract, numbers)
 	if err != nil {
-		return err
-	}
-	w.candidates = all
-	for i := range all {
-		if c := &all[i]; !finite(c.left) || !finite(c.top) || !finite(c.right) || !finite(c.bottom) || !finite(c.area()) {
-			return &Unanswerable{StatusOutOfRange, fmt.Sprintf("has a box from %v,%v to %v,%v, which is too large", c.left, c.top, c.right, c.bottom)}
+		if large := (*boxes.TooLarge)(nil); errors.As(err, &large) {
+			return &Unanswerable{StatusOutOfRange, large.Error()}
 		}
-	}
-	slices.SortStableFunc(all, func(x, y candidate) int { return cmp.Compare(y.score, x.score) })
-	kept := all[:min(len(all), s.MaxBoxes)]
-	if s.Detector.Suppresses() {
-		kept = suppress(w.kept[:0], all[:min(len(all), mostSuppressed)], s)
-		w.kept = kept
+		return err
 	}
 	a.Boxes = a.Boxes[:0]
 	a.Width, a.Height = at.Width, at.Height
-	for i := range kept {
-		if box, ok := placed(&kept[i], b, at); ok {
+	for i := range found {
+		if p, ok := boxes.Placed(&found[i], at); ok {
+			box := Box{Class: Class{ClassID: p.Class, Score: p.Score}, X: p.Left, Y: p.Top, Width: p.Right - p.Left, Height: p.Bottom - p.Top}
+			if p.Class < len(b.labels) {
+				box.Label = b.labels[p.Class]
+			}
 			a.Boxes = append(a.Boxes, box)
 		}
 	}
 	return nil
-}
-
-// suppress appends the boxes that overlap none that is better and kept, at most MaxBoxes, to
-// kept. all are sorted by their scores.
-func suppress(kept, all []candidate, s *models.Settings) []candidate {
-	for i := range all {
-		if len(kept) == s.MaxBoxes {
-			break
-		}
-		if !slices.ContainsFunc(kept, func(k candidate) bool {
-			return (s.Agnostic || k.class == all[i].class) && k.overlap(&all[i]) > s.Overlap
-		}) {
-			kept = append(kept, all[i])
-		}
-	}
-	return kept
-}
-
-// placed returns a box in the picture, cut off at its edges; false if nothing of it is there.
-func placed(c *candidate, b *binding, at preprocess.Placement) (Box, bool) {
-	spec := &b.contract.Preprocess
-	width, height := 1.0, 1.0
-	if b.contract.Settings.Units == models.Parts {
-		width, height = float64(spec.Width), float64(spec.Height)
-	}
-	left, top := at.Picture(float64(c.left)*width, float64(c.top)*height)
-	right, bottom := at.Picture(float64(c.right)*width, float64(c.bottom)*height)
-	left, right = max(left, 0), min(right, float64(at.Width))
-	top, bottom = max(top, 0), min(bottom, float64(at.Height))
-	box := Box{Class: Class{ClassID: c.class, Score: c.score}, X: float32(left), Y: float32(top),
-		Width: float32(right - left), Height: float32(bottom - top)}
-	if c.class < len(b.labels) {
-		box.Label = b.labels[c.class]
-	}
-	return box, box.Width > 0 && box.Height > 0
-}
-
-// candidates appends the boxes whose scores reach the threshold.
-func candidates(all []candidate, c *models.Contract, numbers []float32) ([]candidate, error) {
-	switch s := &c.Settings; s.Detector {
-	case models.YOLOv8:
-		return yolov8(all, c, numbers)
-	case models.YOLOv5, models.YOLOX:
-		return yolov5(all, c, numbers)
-	case models.DETR:
-		return detr(all, c, numbers)
-	case models.Boxes:
-		return chosenBoxes(all, c, numbers)
-	case models.BoxesLabelsScores:
-		return boxesLabelsScores(all, c, numbers)
-	default:
-		return nil, fmt.Errorf("is of the detector %q, which this program does not know", s.Detector)
-	}
-}
-
-// centred returns a box with that centre, width and height.
-func centred(x, y, width, height float32) candidate {
-	return candidate{left: x - width/2, top: y - height/2, right: x + width/2, bottom: y + height/2}
-}
-
-// sigmoidOf is sigmoid for one score.
-func sigmoidOf(s float32) float32 { return float32(1 / (1 + math.Exp(-float64(s)))) }
-
-// scoreOf returns the score that a number of the model is.
-func scoreOf(c *models.Contract, s float32) (float32, error) {
-	if c.Output == models.Sigmoid {
-		return sigmoidOf(s), nil
-	}
-	if !within(s) {
-		return 0, fmt.Errorf("holds a score of %v, which is not from 0 to 1; if its scores are raw, run with --activation %s", s, models.Sigmoid)
-	}
-	return s, nil
-}
-
-// yolov8 reads [4+C,M].
-func yolov8(all []candidate, c *models.Contract, numbers []float32) ([]candidate, error) {
-	m := len(numbers) / (4 + c.Classes)
-	for i := range m {
-		best, class := numbers[4*m+i], 0
-		for k := 1; k < c.Classes; k++ {
-			if s := numbers[(4+k)*m+i]; s > best {
-				best, class = s, k
-			}
-		}
-		score, err := scoreOf(c, best)
-		if err != nil {
-			return nil, err
-		}
-		if score >= c.Settings.Threshold {
-			box := centred(numbers[i], numbers[m+i], numbers[2*m+i], numbers[3*m+i])
-			box.score, box.class = score, class
-			all = append(all, box)
-		}
-	}
-	return all, nil
-}
-
-// yolov5 reads [M,5+C], and YOLOX, whose boxes are relative to the cells of grids.
-func yolov5(all []candidate, c *models.Contract, numbers []float32) ([]candidate, error) {
-	width := 5 + c.Classes
-	g := grids{width: c.Preprocess.Width, height: c.Preprocess.Height}
-	for ; len(numbers) >= width; numbers = numbers[width:] {
-		x, y, w, h := numbers[0], numbers[1], numbers[2], numbers[3]
-		if c.Settings.Detector == models.YOLOX {
-			var err error
-			if x, y, w, h, err = g.next(x, y, w, h); err != nil {
-				return nil, err
-			}
-		}
-		best, class := numbers[5], 0
-		for k, s := range numbers[6:width] {
-			if s > best {
-				best, class = s, k+1
-			}
-		}
-		object, err := scoreOf(c, numbers[4])
-		if err != nil {
-			return nil, err
-		}
-		score, err := scoreOf(c, best)
-		if err != nil {
-			return nil, err
-		}
-		if score *= object; score >= c.Settings.Threshold {
-			box := centred(x, y, w, h)
-			box.score, box.class = score, class
-			all = append(all, box)
-		}
-	}
-	return all, nil
-}
-
-// grids are those of YOLOX over an input: cells of 8 pixels, of 16 and of 32, row by row.
-type grids struct {
-	width, height int // of the input
-	stride        int // of the present grid; 0 before the first
-	cell, cells   int // the next one, and how many the grid has
-}
-
-// next returns the box of the next cell, which has its centre at x, y cells from it and the
-// logarithms of its sides.
-func (g *grids) next(x, y, width, height float32) (_, _, _, _ float32, err error) {
-	for g.cell == g.cells {
-		if g.stride = max(2*g.stride, 8); g.stride > 32 {
-			return 0, 0, 0, 0, fmt.Errorf("has more boxes than the grids of an input of %dx%d pixels have cells", g.width, g.height)
-		}
-		g.cell, g.cells = 0, (g.width/g.stride)*(g.height/g.stride)
-	}
-	side, columns := float32(g.stride), g.width/g.stride
-	x, y = (x+float32(g.cell%columns))*side, (y+float32(g.cell/columns))*side
-	width, height = float32(math.Exp(float64(width)))*side, float32(math.Exp(float64(height)))*side
-	g.cell++
-	return x, y, width, height, nil
-}
-
-// detr reads scores [M,C] or [M,C+1] and then boxes [M,4].
-func detr(all []candidate, c *models.Contract, numbers []float32) ([]candidate, error) {
-	width := c.Classes
-	if c.Settings.Background {
-		width++
-	}
-	m := len(numbers) / (width + 4)
-	boxes := numbers[m*width:]
-	for i := range m {
-		scores := numbers[i*width:][:width]
-		if c.Output == models.Logits {
-			softmax(scores)
-		}
-		best, class := scores[0], 0
-		for k, s := range scores[:c.Classes] {
-			if s > best {
-				best, class = s, k
-			}
-		}
-		if c.Output != models.Logits {
-			var err error
-			if best, err = scoreOf(c, best); err != nil {
-				return nil, err
-			}
-		}
-		if best >= c.Settings.Threshold {
-			b := boxes[i*4:][:4]
-			w, h := float32(c.Preprocess.Width), float32(c.Preprocess.Height)
-			if c.Settings.Units == models.Parts {
-				w, h = 1, 1
-			}
-			box := centred(b[0]*w, b[1]*h, b[2]*w, b[3]*h)
-			box.score, box.class = best, class
-			all = append(all, box)
-		}
-	}
-	return all, nil
-}
-
-// chosenBox appends a box that the graph has chosen.
-func chosenBox(all []candidate, c *models.Contract, corners []float32, score, number float32) ([]candidate, error) {
-	score, err := scoreOf(c, score)
-	if err != nil || score < c.Settings.Threshold {
-		return all, err
-	}
-	class := int(number) - c.Settings.FirstClass
-	switch {
-	case number != float32(int(number)):
-		return nil, fmt.Errorf("holds a class %v, which is not a whole number", number)
-	case class == -1: // the background
-		return all, nil
-	case class < 0 || class >= c.Classes:
-		return nil, fmt.Errorf("holds the class %v, and the classes are numbered %d to %d; say first_class, or give all labels",
-			number, c.Settings.FirstClass, c.Settings.FirstClass+c.Classes-1)
-	}
-	return append(all, candidate{corners[0], corners[1], corners[2], corners[3], score, class}), nil
-}
-
-// chosenBoxes reads [M,6].
-func chosenBoxes(all []candidate, c *models.Contract, numbers []float32) (_ []candidate, err error) {
-	for ; len(numbers) >= 6; numbers = numbers[6:] {
-		if numbers[4] == 0 {
-			continue // padding
-		}
-		if all, err = chosenBox(all, c, numbers[:4], numbers[4], numbers[5]); err != nil {
-			return nil, err
-		}
-	}
-	return all, nil
-}
-
-// boxesLabelsScores reads boxes [M,4], classes [M] and scores [M].
-func boxesLabelsScores(all []candidate, c *models.Contract, numbers []float32) (_ []candidate, err error) {
-	m := len(numbers) / 6
-	boxes, classes, scores := numbers[:4*m], numbers[4*m:5*m], numbers[5*m:]
-	for i := range m {
-		if scores[i] == 0 {
-			continue // padding
-		}
-		if all, err = chosenBox(all, c, boxes[i*4:][:4], scores[i], classes[i]); err != nil {
-			return nil, err
-		}
-	}
-	return all, nil
 }

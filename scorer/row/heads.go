@@ -348,7 +348,7 @@ func (h *heads) answers(b binding) Answers {
 	for i, p := range h.parts {
 		c := b.contract.Head(i)
 		m.parts = append(m.parts, p.task.answers(newBinding(c, max(p.TopK, c.Listed(b.topK)), b.simulated)))
-		m.widths = append(m.widths, b.contract.HeadNumbers(i))
+		m.widths = append(m.widths, b.contract.HeadRowNumbers(i))
 	}
 	return m
 }

@@ -96,7 +96,7 @@ func checkLabels(a *Labelling, s *models.Settings) error {
 		switch {
 		case c.Score < threshold(s, c.ClassID):
 			return fmt.Errorf("the label %q has the score %v, below its threshold %v", c.Label, c.Score, threshold(s, c.ClassID))
-		case !within(c.Score):
+		case !models.IsScore(c.Score):
 			return fmt.Errorf("the score %v is not from 0 to 1", c.Score)
 		case i > 0 && c.Score > a.Labels[i-1].Score:
 			return fmt.Errorf("label %d has a higher score than the one before", i)

@@ -38,10 +38,6 @@ func sigmoid(x []float32) {
 	}
 }
 
-// within reports whether a score is from 0 to 1, give or take what an 8-bit model
-// rounds.
-func within(s float32) bool { return s >= -0.05 && s <= 1.05 }
-
 // best fills dst with the len(dst) highest scores, highest first. Of equal scores
 // the lower class comes first. len(dst) is at most len(scores).
 func best(dst []Class, scores []float32, labels []string) {
