@@ -24,18 +24,19 @@ type expander struct {
 	n    int        // bytes of the block that are decoded
 	data []uint8    // what is left of it, uncompressed
 
-	packed packBitsReader
-	lzw    *lzwReader
-	plain  bytes.Reader
-	zlib   io.ReadCloser // nil before the first block
-	failed error         // of opening the block
-	fax    faxDecoder
-	xz     *xzReader
-	zstd   *zstd.Decoder // nil before the first block
-	whole  bool          // the block of zstd is decoded, to data
-	block  []uint8       // memory for it
-	turned []uint8       // the block, with its bits reversed
-	skips  []uint8
+	packed   packBitsReader
+	lzw      *lzwReader
+	plain    bytes.Reader
+	zlib     io.ReadCloser // nil before the first block
+	failed   error         // of opening the block
+	fax      faxDecoder
+	xz       *xzReader
+	zstd     *zstd.Decoder // nil before the first block
+	whole    bool          // the block of zstd is decoded, to data
+	streamed bool          // a block of zstd was not
+	block    []uint8       // memory for it
+	turned   []uint8       // the block, with its bits reversed
+	skips    []uint8
 }
 
 func newExpander(t *picture) *expander {
@@ -107,6 +108,7 @@ func (e *expander) openZstd(data []uint8, n int) {
 			return
 		}
 	}
+	e.streamed = true
 	e.plain.Reset(data) // up to where it is damaged, if it is
 	e.failed = e.zstd.Reset(&e.plain)
 }

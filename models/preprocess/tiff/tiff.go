@@ -14,6 +14,8 @@
 package tiff
 
 import (
+	"github.com/klauspost/compress/zstd"
+
 	"github.com/batchscore/batchscore/models/preprocess/codec"
 	"github.com/batchscore/batchscore/models/preprocess/exif"
 	"github.com/batchscore/batchscore/models/preprocess/ifd"
@@ -32,9 +34,35 @@ var Format = codec.Format{
 var signatures = []string{"II*\x00", "MM\x00*", "II+\x00", "MM\x00+"}
 
 // A decoder decodes TIFF. What it keeps is small.
-type decoder struct{ config codec.Config }
+type decoder struct {
+	config codec.Config
+	zstd   *zstd.Decoder // nil before the first picture that needs it, and after one with large blocks
+}
 
-func (d *decoder) Close() {}
+// Close ends the use of the decoder.
+func (d *decoder) Close() {
+	if d.zstd != nil {
+		d.zstd.Close()
+	}
+}
+
+// lend gives an expander, which may be nil, the decoder of zstd of the picture before.
+func (d *decoder) lend(e *expander) {
+	if e != nil {
+		e.zstd, d.zstd = d.zstd, nil
+	}
+}
+
+// takeBack ends the use of an expander, and keeps its decoder of zstd unless its window may be large.
+func (d *decoder) takeBack(e *expander) {
+	switch {
+	case e == nil:
+	case e.streamed:
+		e.free()
+	default:
+		d.zstd = e.zstd
+	}
+}
 
 // A picture is where the first picture of a TIFF has its pixels, and how they are coded.
 type picture struct {
@@ -76,7 +104,8 @@ func (d *decoder) Decode(src []byte, bounds codec.Bounds, to codec.Canvas) (*cod
 		t.used++ // to the fourth byte
 	}
 	r := newReader(t, bounds)
-	defer r.free()
+	d.lend(r.e)
+	defer d.takeBack(r.e)
 	if r.level != nil && r.level.fits() {
 		fail := r.inPlace(px)
 		if fail == nil {

@@ -65,3 +65,33 @@ func TestZstdWithoutSize(t *testing.T) {
 		})
 	}
 }
+
+// A decoder keeps its decoder of zstd for the next picture, unless that may hold a large window.
+func TestZstdIsKept(t *testing.T) {
+	z, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pixels := bytes.Repeat([]uint8{1, 2, 3, 4}, 1<<16)
+	coded := z.EncodeAll(pixels, nil)
+	d := &decoder{}
+	defer d.Close()
+	var first *zstd.Decoder
+	for i, c := range []struct {
+		n    int // bytes of the block
+		kept bool
+	}{{n: len(pixels), kept: true}, {n: len(pixels), kept: true}, {n: len(pixels) - 1, kept: false}, {n: len(pixels), kept: true}} {
+		e := newExpander(&picture{compression: zstandard})
+		d.lend(e)
+		e.open(coded, 1, c.n)
+		got := make([]uint8, c.n)
+		if err := e.read(got, c.n); err != nil || !bytes.Equal(got, pixels[:c.n]) {
+			t.Errorf("picture %d: other pixels, or error %v", i, err)
+		}
+		d.takeBack(e)
+		if (d.zstd != nil) != c.kept || i == 1 && d.zstd != first {
+			t.Errorf("picture %d: kept: %v", i, d.zstd != nil)
+		}
+		first = d.zstd
+	}
+}
