@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
+	"math/bits"
 	"math/rand/v2"
 	"testing"
 
@@ -78,6 +80,184 @@ func TestPlanes(t *testing.T) {
 	if d := planesOf(t, base, false); d.canvas.job.most == kernelsWithPairs && taken < 300 {
 		t.Errorf("%d pictures were taken as planes, want 300 or more", taken)
 	}
+}
+
+// coder writes codes of JPEG.
+type coder struct {
+	b    []byte
+	held uint32
+	n    int
+}
+
+func (c *coder) code(v uint32, bits int) {
+	c.held, c.n = c.held<<bits|v, c.n+bits
+	for ; c.n >= 8; c.n -= 8 {
+		c.b = append(c.b, byte(c.held>>(c.n-8)))
+		if c.b[len(c.b)-1] == 0xff {
+			c.b = append(c.b, 0)
+		}
+	}
+}
+
+// value writes the bits of a coefficient of this size.
+func (c *coder) value(v, size int) {
+	if v < 0 {
+		v += 1<<size - 1
+	}
+	c.code(uint32(v), size)
+}
+
+// end fills the last byte with ones.
+func (c *coder) end() {
+	if c.n > 0 {
+		c.code(1<<(8-c.n)-1, 8-c.n)
+	}
+}
+
+// noisyJPEG returns a baseline JPEG of random coefficients, with components of this sampling, a
+// restart marker after every restart units of it if that is not 0, and turned upright by o.
+func noisyJPEG(rnd *rand.Rand, w, h, restart int, o codec.Orientation, sampling ...byte) []byte {
+	q, n := 1+rnd.IntN(40), byte(len(sampling))
+	b := append([]byte("\xff\xd8\xff\xe1\x00\x22Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00"), byte(o), 0, 0, 0, 0, 0, 0)
+	b = append(append(b, 0xff, mDQT, 0, 67, 0), bytes.Repeat([]byte{byte(q)}, 64)...)
+	b = append(b, 0xff, mDHT, 0, 19+12, 0x00, 0, 0, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)
+	b = append(b, 0xff, mDHT, 0, 19+25, 0x10, 0, 0, 0, 0, 25, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x00)
+	for run := range 4 {
+		for size := 1; size <= 6; size++ {
+			b = append(b, byte(run<<4|size))
+		}
+	}
+	b = append(b, 0xff, 0xdd, 0, 4, 0, byte(restart), 0xff, 0xc0, 0, 8+3*n, 8, byte(h>>8), byte(h), byte(w>>8), byte(w), n)
+	maxH, maxV, blocks := 1, 1, 0
+	for i, hv := range sampling {
+		b = append(b, byte(i+1), hv, 0)
+		maxH, maxV = max(maxH, int(hv>>4)), max(maxV, int(hv&15))
+	}
+	b = append(b, 0xff, mSOS, 0, 6+2*n, n)
+	for i := range sampling {
+		b = append(b, byte(i+1), 0)
+	}
+	c := coder{b: append(b, 0, 63, 0)}
+	units := ((w + 8*maxH - 1) / (8 * maxH)) * ((h + 8*maxV - 1) / (8 * maxV))
+	if n == 1 { // its sampling says nothing
+		units, sampling = ((w+7)/8)*((h+7)/8), []byte{0x11}
+	}
+	dc := make([]int, n)
+	for u := range units {
+		if restart > 0 && u > 0 && u%restart == 0 {
+			c.end()
+			c.b = append(c.b, 0xff, 0xd0+byte(blocks&7))
+			blocks++
+			clear(dc)
+		}
+		for i, hv := range sampling {
+			for range int(hv>>4) * int(hv&15) {
+				to := rnd.IntN(2000/q+1) - 1000/q
+				size := bits.Len(uint(max(to-dc[i], dc[i]-to)))
+				c.code(uint32(size), 4)
+				c.value(to-dc[i], size)
+				dc[i] = to
+				for k := 1 + rnd.IntN(64); k < 60; {
+					run, size := rnd.IntN(4), 1+rnd.IntN(6)
+					v := 1<<(size-1) + rnd.IntN(1<<(size-1))
+					c.code(uint32(1+run*6+size-1), 5)
+					c.value(v-2*v*rnd.IntN(2), size)
+					k += run + 1
+				}
+				c.code(0, 5)
+			}
+		}
+	}
+	c.end()
+	return append(c.b, 0xff, mEOI)
+}
+
+// TestPlanes_Equal draws JPEGs of every chroma ratio, of odd and even sides, whole, in doubt and
+// damaged, and Specs with every resize, fit and orientation, in grey and in tiles. Every set of
+// kernels must give the bytes, or the reason, that the plain C ones give of the pixels of
+// libjpeg-turbo.
+func TestPlanes_Equal(t *testing.T) {
+	requireTurbo(t)
+	ratios := [][]byte{{0x11}, {0x22}, {0x11, 0x11, 0x11}, {0x21, 0x11, 0x11}, {0x12, 0x11, 0x11}, {0x41, 0x11, 0x11}, {0x14, 0x11, 0x11},
+		{0x42, 0x11, 0x11}, {0x22, 0x21, 0x11}, {0x22, 0x11, 0x12}, {0x22, 0x12, 0x12}, {0x22, 0x22, 0x22}, {0x11, 0x22, 0x11}, {0x22, 0x11, 0x11, 0x22}}
+	rnd := rand.New(rand.NewPCG(4, 20))
+	failed, whole, taken := 0, 0, 0
+	best := newDecoder(t, sizedSpec(1, 1), Options{}).canvas.job.most
+	for i := range 1500 {
+		s := Spec{Width: 1 + rnd.IntN(70), Height: 1 + rnd.IntN(70), Layout: HWC, DType: Uint8, Fit: fits[rnd.IntN(len(fits))],
+			Resize: resizes[rnd.IntN(len(resizes))], BGR: rnd.IntN(3) == 0}
+		if rnd.IntN(2) == 0 {
+			s.Resize = []Resize{PillowBilinear, PillowBicubic, PillowLanczos}[rnd.IntN(3)]
+		}
+		if rnd.IntN(3) == 0 {
+			s.DType, s.Layout, s.Scale = Float32, []Layout{HWC, CHW}[rnd.IntN(2)], 1.0/255
+		}
+		if rnd.IntN(8) == 0 {
+			s.Grey, s.BGR = []Grey{GreyPillow, GreyOpenCV}[rnd.IntN(2)], false
+		}
+		switch {
+		case s.Fit.Crops():
+			s.ResizeTo = max(s.Width, s.Height) + rnd.IntN(30)
+		case s.Fit == CentralFraction:
+			s.Fraction = 0.01 + 0.99*rnd.Float64()
+		case s.Fit.Pads():
+			s.Pad = []float32{7, 100, 255}[:3-2*min(len(s.Grey), 1)]
+		}
+		ratio := []byte{0x22, 0x11, 0x11}
+		if rnd.IntN(2) == 0 {
+			ratio = ratios[rnd.IntN(len(ratios))]
+		}
+		w, h, o := 1+rnd.IntN(160), 1+rnd.IntN(160), codec.Orientation(max(1, rnd.IntN(16)-7))
+		src := noisyJPEG(rnd, w, h, max(0, rnd.IntN(8)-4), o, ratio...)
+		head := bytes.Index(src, []byte{0xff, mSOS})
+		switch rnd.IntN(8) {
+		case 0:
+			src = append(src, "more"...)
+		case 1:
+			src = src[:head+12+rnd.IntN(len(src)-head-12)]
+		case 2, 3:
+			for range 1 + rnd.IntN(3) {
+				src[head+12+rnd.IntN(len(src)-head-12)] ^= 1 << rnd.IntN(8)
+			}
+		}
+		rows, opt := &rowsOf{size: s.RowBytes()}, Options{}
+		if rnd.IntN(5) == 0 {
+			s.Tile, s.TileRule, opt.Tiles = 40+rnd.IntN(50), TileMean, rows
+		}
+		d, err := NewDecoder(s, opt)
+		if err != nil {
+			t.Fatalf("%+v: %v", s, err)
+		}
+		decode := func() (row []byte, tiles map[Tile][]byte, why error) {
+			row = make([]byte, opt.RowBytes(s))
+			rows.rows = nil
+			why = d.Decode(row, src)
+			return row, rows.rows, why
+		}
+		d.canvas.use(0)
+		want, tiles, why := decode()
+		for kernels := best; kernels > 0; kernels-- {
+			d.canvas.use(kernels)
+			row, others, other := decode()
+			if fmt.Sprint(other) != fmt.Sprint(why) || !bytes.Equal(row, want) || !maps.EqualFunc(tiles, others, bytes.Equal) {
+				t.Errorf("%d: %dx%d pixels of ratio %x, orientation %d, with kernels %d: %v, else %v; same bytes: %t; %+v", i, w, h, ratio, o,
+					kernels, other, why, bytes.Equal(row, want), s)
+			}
+			if why == nil {
+				taken += int(d.canvas.job.ycc)
+			}
+		}
+		d.Close()
+		if why == nil {
+			whole++
+		} else {
+			failed++
+		}
+	}
+	if whole < 700 || failed < 200 || best > 0 && taken < 50 {
+		t.Errorf("%d decoded, %d of them from planes, and %d failed: too few", whole, taken, failed)
+	}
+	t.Logf("%d decoded, %d of them from planes, and %d failed", whole, taken, failed)
 }
 
 // TestPlanes_Damage tests that a damaged JPEG fails with the same reason, and that the next one
