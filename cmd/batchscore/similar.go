@@ -42,7 +42,8 @@ of near duplicates, the most similar first.
 
 All comparisons are exact. The vectors are copied to the folder for temporary files (TMPDIR),
 4 bytes for each number, and the names of the images. --pairs keeps 300 bytes of each image in
-memory; a million images take from minutes to an hour, depending on how much they differ.
+memory; a million images take from minutes to two hours of processor time, depending on how
+much they differ.
 
 ` + placesHelp,
 		Example: `  batchscore similar vectors 2019/beach.jpg

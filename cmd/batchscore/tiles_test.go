@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/batchscore/batchscore/models/graph"
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 	"github.com/batchscore/batchscore/models/preprocess/codec/codectest"
 )
@@ -214,6 +215,51 @@ func TestTiles(t *testing.T) {
 	} {
 		if says := run(64, in, "refused", c.args...); !strings.Contains(says, c.says) {
 			t.Errorf("%q: want %q in:\n%s", c.args, c.says, says)
+		}
+	}
+}
+
+// TestNoNumbersOfAModel: a real model whose square root of a negative number is NaN for pictures that
+// are black. Such a picture, and one with a black tile, is a row that says so; the others have their answers.
+func TestNoNumbersOfAModel(t *testing.T) {
+	t.Parallel()
+	in, dir := t.TempDir(), t.TempDir()
+	for name, dark := range map[string]int{"black.png": 64, "half.png": 32, "light.png": 0} {
+		img := image.NewNRGBA(image.Rect(0, 0, 64, 64))
+		for i := range img.Pix {
+			if i%4 == 3 || i/4%64 >= dark {
+				img.Pix[i] = 255
+			}
+		}
+		var b bytes.Buffer
+		if err := png.Encode(&b, img); err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, filepath.Join(in, name), b.Bytes())
+	}
+	model := filepath.Join(dir, "model.onnx")
+	writeFile(t, model, graphtest.Colours(3, func(g *graph.Graph, raw graph.Value) graph.Value { // NaN below a mean of 1/80
+		return graphtest.Op("Sqrt")(g, g.Add("end/add", raw, g.Scalar("end/less", 3.9)))
+	}))
+	for name, c := range map[string]struct {
+		args   []string
+		failed string
+	}{
+		"whole": {failed: "black.png"},
+		"tiles": {args: []string{"--tile", "32"}, failed: "black.png half.png"},
+	} {
+		out := filepath.Join(dir, name)
+		args := append([]string{"run", "--images", in, "--out", out, "--model", model, "--activation", "logits", "--yes", "--max-errors", "100%"}, c.args...)
+		must(t, 0, append(args, graphtest.Pixels...)...)
+		rows := rowsByPath(t, out)
+		for _, name := range []string{"black.png", "half.png", "light.png"} {
+			want := "ok"
+			if strings.Contains(c.failed, name) {
+				want = "not_finite"
+			}
+			if r := rows[name]; r.Status != want || (r.Label == "") != (want != "ok") {
+				t.Errorf("%s: %s is %+v, want %s", c.args, name, r, want)
+			}
 		}
 	}
 }

@@ -378,6 +378,7 @@ func (m *headAnswers) Fill(i int, numbers []float32, at preprocess.Placement, r 
 	for k, p := range m.parts {
 		n := m.widths[k]
 		if err := p.Fill(i, numbers[:n], at, r); err != nil {
+			r.Answer = nil // that of the head before
 			return err
 		}
 		a.answers[k], numbers = r.Answer, numbers[n:]

@@ -2,6 +2,8 @@ package row
 
 import (
 	"bytes"
+	"errors"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -156,6 +158,24 @@ func TestHeadsAreAnswersOfTheirOwn(t *testing.T) {
 			}
 		}
 		at += n
+	}
+}
+
+// TestHeadsWithoutNumbers: NaN anywhere in the numbers of one head leaves no answer of any.
+func TestHeadsWithoutNumbers(t *testing.T) {
+	c := manyHeads()
+	s := headSchema(t, c, JSONL)
+	for i := range c.Numbers() {
+		answers := s.NewAnswers(c, 2)
+		answers.Grow(1)
+		numbers := slices.Clone(headNumbers[0])[:c.Numbers()]
+		numbers[i] = float32(math.NaN())
+		r := Row{Path: "a.jpg", Status: StatusOK}
+		var none *Unanswerable
+		err := answers.Fill(0, numbers, preprocess.Placement{Width: 100, Height: 50, StepX: 1, StepY: 1}, &r)
+		if !errors.As(err, &none) || none.Status != StatusNotFinite || r.Answer != nil {
+			t.Errorf("number %d of %d is NaN: %v, and the answer %v", i, c.Numbers(), err, r.Answer)
+		}
 	}
 }
 
