@@ -12,9 +12,9 @@ import (
 	"github.com/batchscore/batchscore/scorer/store/mem"
 )
 
-// TestDarkImages tests that a run says once how many images look black, unless a range of values
-// says what is white.
-func TestDarkImages(t *testing.T) {
+// darkPicture returns a PNG of 16 bits whose samples are low.
+func darkPicture(t *testing.T) []byte {
+	t.Helper()
 	deep := image.NewGray16(image.Rect(0, 0, 20, 20))
 	for i := range 400 {
 		deep.SetGray16(i%20, i/20, color.Gray16{Y: uint16(25 * i)})
@@ -23,9 +23,16 @@ func TestDarkImages(t *testing.T) {
 	if err := png.Encode(&b, deep); err != nil {
 		t.Fatal(err)
 	}
+	return b.Bytes()
+}
+
+// TestDarkImages tests that a run says once how many images look black, unless a range of values
+// says what is white.
+func TestDarkImages(t *testing.T) {
+	deep := darkPicture(t)
 	images := collection(t, 12)
-	put(t, images, "deep-1.png", b.Bytes())
-	put(t, images, "deep-2.png", b.Bytes())
+	put(t, images, "deep-1.png", deep)
+	put(t, images, "deep-2.png", deep)
 	for _, c := range []struct {
 		limits []float64
 		want   int

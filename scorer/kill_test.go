@@ -221,6 +221,37 @@ func TestFault21_AKillerImageIsQuarantined(t *testing.T) {
 	}
 }
 
+// TestDarkImagesAreCountedInIsolation tests that the images of a chunk that a worker died on count as
+// looking black as any others do.
+func TestDarkImagesAreCountedInIsolation(t *testing.T) {
+	in, out := t.TempDir(), t.TempDir()
+	for i := range 10 {
+		put(t, open(in), pictureName(i), darkPicture(t))
+	}
+	for range deathsToSuspect {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), victimImage+"="+pictureName(7), victimImages+"="+in, victimOut+"="+out)
+		if text, _ := cmd.CombinedOutput(); cmd.ProcessState.ExitCode() != -1 {
+			t.Fatalf("the worker did not die\n%s", text)
+		}
+	}
+	o := options(t, open(in), open(out))
+	var log strings.Builder
+	o.Log = o.Log.Output(&log)
+	mustRun(t, o)
+	if !strings.Contains(log.String(), "bisecting") {
+		t.Fatalf("the chunk was not bisected\n%s", log.String())
+	}
+	all, err := output.ReadSummaries(t.Context(), o.Out)
+	dark := 0
+	for _, s := range all {
+		dark += s.Dark
+	}
+	if err != nil || dark != 10 {
+		t.Errorf("%d dark images, %v, want 10\n%s", dark, err, log.String())
+	}
+}
+
 // TestLeavingIsNoDeath starts a worker that has to end on an image, for want of memory or because it is
 // asked to and killed then, ten times: with its chunk in hand, and while it looks for an image that kills.
 func TestLeavingIsNoDeath(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math/bits"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/batchscore/batchscore/models/preprocess/codec"
@@ -332,5 +333,27 @@ func TestPlanes_Colours(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestPlanes_RGB tests that a JPEG of red, green and blue, two of them at half size, is not taken for
+// one of luma and chroma.
+func TestPlanes_RGB(t *testing.T) {
+	requireTurbo(t)
+	src := encodeJPEG(t, codectest.Picture(97, 66, 1), 85)                             // 4:2:0, without a JFIF header
+	adobe := []byte{0xff, 0xee, 0, 14, 'A', 'd', 'o', 'b', 'e', 0, 100, 0, 0, 0, 0, 0} // the last: no transformation
+	src = slices.Concat(src[:2], adobe, src[2:])
+	s := Spec{Width: 40, Height: 30, Layout: HWC, DType: Uint8, Resize: PillowBilinear, Fit: Stretch}
+	d, plain := planesOf(t, s, false), newDecoder(t, s, Options{})
+	plain.canvas.use(0)
+	got, want := make([]byte, s.RowBytes()), make([]byte, s.RowBytes())
+	if err := errors.Join(d.Decode(got, src), plain.Decode(want, src)); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Error("other bytes than without planes")
+	}
+	if d.canvas.job.ycc != 0 {
+		t.Error("it was taken as planes of luma and chroma")
 	}
 }

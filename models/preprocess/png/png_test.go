@@ -165,6 +165,36 @@ func checkPNGForm(t *testing.T, colour, depth, interlace uint8, size [2]uint32) 
 	codectest.WantStrips(t, decoder{}, src)
 }
 
+// TestFirstRow tests that the first row of every pass has nothing but zeros above it: neither the last
+// row of the pass before, nor anything of a longer one.
+func TestFirstRow(t *testing.T) {
+	const side = 16
+	head := []byte{0, 0, 0, side, 0, 0, 0, side, 8, colourGrey, 0, 0, 1}
+	for filter := range byte(5) {
+		p := file{}
+		if f := p.header(chunk{body: head}); f != nil {
+			t.Fatal(f)
+		}
+		var raw []byte
+		for _, pass := range p.passes() {
+			w, h := (side-pass.x+pass.dx-1)/pass.dx, (side-pass.y+pass.dy-1)/pass.dy
+			for range h {
+				raw = append(raw, filter)
+				for x := range w {
+					raw = append(raw, byte(31*x+len(raw)))
+				}
+			}
+		}
+		src := bytes.Join([][]byte{[]byte(signature), codectest.PNGChunk("IHDR", head),
+			codectest.PNGChunk("IDAT", codectest.Deflate(t, raw)), codectest.PNGChunk("IEND", nil)}, nil)
+		img, err := png.Decode(bytes.NewReader(src))
+		if err != nil {
+			t.Fatal(err)
+		}
+		codectest.WantPixels(t, Format, src, side, side, codectest.RGB(img))
+	}
+}
+
 // TestStrips tests strips of a picture of several of them: their memory does not grow with its height
 // unless it is interlaced, they end when no more are wanted, and what is missing is a failure as it is of the
 // whole picture.
@@ -206,6 +236,12 @@ func TestStrips(t *testing.T) {
 	wrong[len(src)-18] ^= 1 // of the checksum of the pixel data
 	if fail, err := (decoder{}).DecodeStrips(wrong, codectest.Bounds, &codectest.StripSink{}); err != nil || fail == nil || fail.Status != codec.StatusCorrupt {
 		t.Errorf("with a wrong checksum: %v, %v", fail, err)
+	}
+	// Who wants no more rows is told nothing of what follows them, not even in the last strip.
+	for _, end := range []int{1, 3, 4} {
+		if fail, err := (decoder{}).DecodeStrips(wrong, codectest.Bounds, &codectest.StripSink{End: end}); err != nil || fail != nil {
+			t.Errorf("with a wrong checksum after strip %d, the last wanted: %v, %v", end, fail, err)
+		}
 	}
 }
 

@@ -130,6 +130,12 @@ func TestStretch(t *testing.T) {
 			codectest.WantStrips(t, d, src)
 		})
 	}
+	// The numbers of a row, 8 bytes for each, are memory that Need must know.
+	plain, ranged := codectest.New(t, Format, codec.Config{}), codectest.New(t, Format, codec.Config{ValueRange: []float64{0, 10000}})
+	least := plain.Need(satellite.file(), codectest.Bounds).Bytes + 8*int64(satellite.width)
+	if got := ranged.Need(satellite.file(), codectest.Bounds).Bytes; got < least {
+		t.Errorf("a range needs %d bytes, want %d or more", got, least)
+	}
 	codectest.WantStatus(t, codec.Format{Name: "TIFF", New: func(c codec.Config) (codec.Decoder, error) {
 		c.Bands = []int{5, 3, 2}
 		return Format.New(c)
