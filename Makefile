@@ -380,7 +380,7 @@ ZOO := $(CACHE)/zoo
 DETECTORS := $(CACHE)/own-model/detectors
 
 .PHONY: zoo-check
-zoo-check: deps ## add and run models of transformers, timm and packages without flags, and compare with their libraries (8 GB of disk)
+zoo-check: deps ## run models of transformers, timm and packages without flags, and compare with their libraries; resumes (8 GB of disk)
 	@test -x '$(OWN_MODEL)/torch/bin/python' || python3 -m venv '$(OWN_MODEL)/torch'
 	@'$(OWN_MODEL)/torch/bin/pip' install --quiet --disable-pip-version-check --require-hashes -r cmd/batchscore/testdata/own-model/torch.txt
 	@'$(OWN_MODEL)/torch/bin/pip' install --quiet --disable-pip-version-check --require-hashes --no-deps --upgrade --target '$(ZOO)' \
@@ -388,7 +388,7 @@ zoo-check: deps ## add and run models of transformers, timm and packages without
 	'$(OWN_MODEL)/torch/bin/python' models/origin/testdata/make_configurations.py '$(CACHE)/configurations' \
 		'$(CACHE)'/images/photos/bg.jpg '$(CACHE)'/images/photos/clem-onojegaw.jpg '$(CACHE)'/images/photos/avatar.jpg
 	BATCHSCORE_CONFIGURATIONS='$(CACHE)/configurations' go test -count=1 -timeout 60m -run '^TestConfigurations$$' -v ./models/origin
-	ONNXRUNTIME_LIB='$(LIBRARY)' BATCHSCORE_ZOO_PYTHON='$(OWN_MODEL)/torch/bin/python' BATCHSCORE_ZOO_PACKAGES='$(ZOO)' \
+	ONNXRUNTIME_LIB='$(LIBRARY)' BATCHSCORE_ZOO_PYTHON='$(OWN_MODEL)/torch/bin/python' BATCHSCORE_ZOO_PACKAGES='$(ZOO)' BATCHSCORE_ZOO='$(ZOO)-models' \
 		go test -count=1 -timeout 60m -run '^TestZoo$$' -v ./cmd/batchscore
 
 .PHONY: detect-check

@@ -58,6 +58,8 @@ type Model struct {
 	Batch int
 	// Architecture of the network, if its structure is recognised.
 	Architecture Architecture
+	// PlainPools reports whether no MaxPool can take what a Pad gives.
+	PlainPools bool
 	// Int8 reports whether the graph multiplies integers of 8 bits.
 	Int8 bool
 
@@ -147,6 +149,7 @@ func (m *Model) complete(f *onnxfile.File, o OpenOptions) error {
 	}
 	m.Architecture = architecture(f, m.Batch)
 	m.Int8, m.Half = f.ComputesInt8(), f.HasHalfWeights()
+	m.PlainPools = !f.PadsMaxima()
 	m.Dependences = f.Dependences()
 
 	if o.Contract != nil {

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"math"
 	"os"
@@ -14,7 +17,7 @@ import (
 )
 
 // zooModels is how many models the zoo has at least.
-const zooModels = 33
+const zooModels = 34
 
 // TestZoo adds each model of the zoo with one command and without flags, and runs it.
 // Every image has the label that the model's own library gives it, and logits within 1e-3
@@ -29,14 +32,10 @@ func TestZoo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	zoo := t.TempDir()
-	if made := os.Getenv("BATCHSCORE_ZOO"); made != "" {
-		zoo = made // by an earlier run
-	} else {
-		cmd := exec.CommandContext(t.Context(), python, "testdata/zoo/make.py", zoo, photos, packages)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
+	zoo := zooFolder(t, cmp.Or(os.Getenv("BATCHSCORE_ZOO"), t.TempDir()))
+	cmd := exec.CommandContext(t.Context(), python, "testdata/zoo/make.py", zoo, photos, packages)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
 	}
 	references, err := filepath.Glob(filepath.Join(zoo, "*.json"))
 	if err != nil || len(references) < zooModels {
@@ -99,4 +98,30 @@ func TestZoo(t *testing.T) {
 			t.Logf("%d images, %d different labels; logits differ by up to %.1g", compared, len(labels), worst)
 		})
 	}
+}
+
+// zooFolder returns the folder of the models and references that the script and the packages
+// of today make, under a folder that is kept. Those of others are deleted.
+func zooFolder(t *testing.T, kept string) string {
+	sum := sha256.New()
+	for _, name := range []string{"zoo/make.py", "zoo/zoo.txt", "own-model/torch.txt"} {
+		text, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum.Write(text)
+	}
+	zoo := filepath.Join(kept, hex.EncodeToString(sum.Sum(nil)[:8]))
+	others, err := filepath.Glob(filepath.Join(kept, strings.Repeat("[0-9a-f]", 16)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, other := range others {
+		if other != zoo {
+			if err := os.RemoveAll(other); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return zoo
 }

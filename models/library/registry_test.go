@@ -93,6 +93,19 @@ func TestToldConflicts(t *testing.T) {
 	if m, err = library.Open(dir, "mine", models.OpenOptions{Given: given}); err != nil || len(m.Conflicts) != 2 {
 		t.Errorf("conflicts %q, %v; want those with the flags", m.Conflicts, err)
 	}
+
+	// 0.1.0 reads a registry in which nothing was told.
+	plain := t.TempDir()
+	e = entry(t, "mine", "", file, models.Answers{})
+	if e.Told, err = e.Conflicts(); err != nil {
+		t.Fatal(err)
+	}
+	if err := library.Register(plain, e, false); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(filepath.Join(plain, "registry.yaml")); err != nil || strings.Contains(string(text), "told") {
+		t.Errorf("%s, %v; want nothing told", text, err)
+	}
 }
 
 func TestRegisteredFilesAreWatched(t *testing.T) {

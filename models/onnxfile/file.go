@@ -32,6 +32,7 @@ const (
 	modelGraph         = 7
 	modelOpsetImport   = 8
 	modelMetadata      = 14
+	modelFunctions     = 25
 	graphNode          = 1
 	graphInitializer   = 5
 	graphInput         = 11
@@ -87,6 +88,7 @@ type File struct {
 
 	irVersion uint64
 	hasGraph  bool
+	functions bool             // the file defines operators of its own
 	external  map[string]int64 // weight files next to the model, and how many bytes they need to have
 }
 
@@ -198,6 +200,8 @@ func (f *File) model(w *walker, fd field) error {
 		return w.message(fd.end, func(fd field) error { return f.graph(w, fd) })
 	case fd.is(modelMetadata, protowire.BytesType):
 		return f.addMetadata(w, fd)
+	case fd.is(modelFunctions, protowire.BytesType):
+		f.functions = true
 	case fd.is(modelOpsetImport, protowire.BytesType):
 		text, err := w.bytes(fd, maxDeclaration)
 		if err != nil {

@@ -23,6 +23,15 @@ func (f *File) ComputesInt8() bool {
 	})
 }
 
+// PadsMaxima reports whether the graph has both a Pad and a MaxPool, or may have them in a
+// function or in a branch, which File does not hold.
+func (f *File) PadsMaxima() bool {
+	has := func(ops ...string) bool {
+		return slices.ContainsFunc(f.Nodes, func(n Node) bool { return slices.Contains(ops, n.Op) })
+	}
+	return f.functions || has("If", "Loop", "Scan", "SequenceMap") || has("Pad") && has("MaxPool")
+}
+
 // HasHalfWeights reports whether some of the weights are float16 or bfloat16.
 func (f *File) HasHalfWeights() bool {
 	return slices.ContainsFunc(f.Weights, func(t Tensor) bool {

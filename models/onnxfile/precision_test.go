@@ -28,3 +28,24 @@ func TestComputesInt8(t *testing.T) {
 		})
 	}
 }
+
+func TestPadsMaxima(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		file File
+		want bool
+	}{
+		{name: "neither", file: File{Nodes: []Node{{Op: "Conv"}}}, want: false},
+		{name: "pad alone", file: File{Nodes: []Node{{Op: "Pad"}, {Op: "Conv"}}}, want: false},
+		{name: "maxima alone", file: File{Nodes: []Node{{Op: "MaxPool"}}}, want: false},
+		{name: "both", file: File{Nodes: []Node{{Op: "Pad"}, {Op: "Identity"}, {Op: "MaxPool"}}}, want: true},
+		{name: "in a branch", file: File{Nodes: []Node{{Op: "If"}}}, want: true},
+		{name: "in a function", file: File{functions: true}, want: true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := test.file.PadsMaxima(); got != test.want {
+				t.Errorf("PadsMaxima() = %v, want %v", got, test.want)
+			}
+		})
+	}
+}

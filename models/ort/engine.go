@@ -115,6 +115,9 @@ func openOn(m *models.Model, opt Options) (_ *Engine, on target, err error) {
 		if m.External && target.provider == CPU {
 			s.shareWeights()
 		}
+		if !m.PlainPools {
+			s.keepPads()
+		}
 		if target.provider == CPU && int8Saturates && !opt.Saturate {
 			s.keepInt8Exact()
 			if m.Int8 {

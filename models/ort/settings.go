@@ -21,6 +21,7 @@ const (
 	allowSpinning    = "session.intra_op.allow_spinning"
 	recordAssignment = "session.record_ep_graph_assignment_info"
 	noPacking        = "session.disable_prepacking"
+	noOptimizers     = "optimization.disable_specified_optimizers"
 	int8Precision    = "session.x64quantprecision"
 	weightsFolder    = "session.model_external_initializers_file_folder_path"
 )
@@ -69,6 +70,11 @@ func settingsFor(name string, device int, opt Options) settings {
 // weights of dense layers into the order in which it reads them, once for each
 // process. For VGG-16 that is 0.5 GB per rank, for 1 to 2 percent of the time.
 func (s *settings) shareWeights() { s.config[noPacking] = "1" }
+
+// keepPads keeps ONNX Runtime from moving the zeros of a Pad into the MaxPool after it,
+// which ignores padding: where all numbers in a window are negative, zero is the largest.
+// 1.30 does so, and 1.32 does not any more. BiT begins with such a pair.
+func (s *settings) keepPads() { s.config[noOptimizers] = "Pad_Fusion" }
 
 func cudaOptions(device int, opt Options) map[string]string {
 	o := map[string]string{
