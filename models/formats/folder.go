@@ -39,13 +39,27 @@ func DescribeFolder(dir string) string {
 	case has("model.json"):
 		return "is a folder with a TensorFlow.js model; " + importHint(dir)
 	case has("config.json") && (has("model.safetensors") || has("pytorch_model.bin")):
-		add := `with weights and without an ONNX file; "batchscore models add NAME ` + shellquote.Quote(dir) +
-			`" builds the networks that "models build" knows, and others must be exported: `
+		add := `with weights and without an ONNX file; unless "batchscore models add NAME ` + shellquote.Quote(dir) +
+			`" builds its network, it must be exported: `
 		if strings.Contains(beginning(filepath.Join(dir, "config.json")), `"pretrained_cfg"`) {
 			return "is a folder of timm " + add + "torch.onnx.export, as docs/own-model.md shows"
 		}
 		return "is a folder of Hugging Face " + add + "optimum-cli export onnx --model " +
 			shellquote.Quote(dir) + " " + shellquote.Quote(filepath.Join(dir, "onnx"))
+	}
+	for _, pattern := range []string{"*.safetensors", "pytorch_model.bin", "*.pth"} {
+		if weights, _ := filepath.Glob(filepath.Join(dir, pattern)); len(weights) > 0 {
+			return "is a folder with weights and without the config.json that says of which network: add that file, or name the network: " +
+				"batchscore models build NETWORK --variant VARIANT --weights " + shellquote.Quote(weights[0]) + " -o model.onnx"
+		}
+	}
+	for _, pattern := range []string{"*.keras", "*.h5", "*.tflite", "*.pt"} {
+		files, _ := filepath.Glob(filepath.Join(dir, pattern))
+		for _, file := range files {
+			if what := DescribeFile(file); what != "" {
+				return "is a folder without an .onnx file; of " + filepath.Base(file) + ": " + what
+			}
+		}
 	}
 	return "is a folder without an .onnx file"
 }

@@ -100,6 +100,9 @@ func TestDescribeFolder(t *testing.T) {
 		{name: "SavedModel", files: map[string]string{"saved_model.pb": ""}, says: []string{"is a TensorFlow SavedModel"}},
 		{name: "TensorFlow.js", files: map[string]string{"model.json": ""}, says: []string{"TensorFlow.js", "models import"}},
 		{name: "Hugging Face without ONNX", files: map[string]string{"config.json": "{}", "model.safetensors": ""}, says: []string{"optimum-cli export onnx"}},
+		{name: "weights alone", files: map[string]string{"model.safetensors": ""},
+			says: []string{"without the config.json", "models build NETWORK", "model.safetensors -o"}},
+		{name: "Keras", files: map[string]string{"a.h5": "\x89HDF\r\n\x1a\n"}, says: []string{"of a.h5: it is an HDF5 file", "tf2onnx"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
