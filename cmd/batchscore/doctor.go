@@ -372,6 +372,7 @@ func memoryFor(l budget.Limits, turbo bool) []finding {
 		{what: "memory", state: fmt.Sprintf("%s for all decoding at a time, %s (run --decode-memory); of that, %s for one image (run --max-image-memory)",
 			budget.Bytes(l.Memory), l.From, budget.Bytes(l.Largest))},
 		{what: "  largest images", state: "in megapixels, and bytes that a pixel takes at most: " + strings.Join(sizes, ", ") +
-			"; HEIC, AVIF, JPEG XL and JPEG 2000 14 to 44 and 48 MB more; other formats as PNG; a lossless WebP takes up to 220 MB more"},
+			"; a pixel of HEIC, AVIF, JPEG XL and JPEG 2000 takes 14 to 44 bytes, and an image 48 MB more;" +
+			" other formats as PNG; a lossless WebP takes up to 220 MB more"},
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/batchscore/batchscore/deploy/shellquote"
+	"github.com/batchscore/batchscore/models/preprocess/codec"
+	"github.com/batchscore/batchscore/models/preprocess/native"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/telemetry"
@@ -73,8 +75,28 @@ func (p *page) ending(place string, s *output.Success) {
 	if note := output.HalvedNote(s.LeastBatch); note != "" {
 		p.wrap("", note, "")
 	}
+	for _, text := range librariesToInstall(s) {
+		p.wrap("", text, "")
+	}
 	text, command := tallyLine(place, s)
 	p.wrap("", text, command)
+}
+
+// librariesToInstall says which libraries the job had none of, so that images have the status
+// unsupported, and what to do; empty if it had all that it needed.
+func librariesToInstall(s *output.Success) (lines []string) {
+	if s.AllStatuses()[string(codec.StatusUnsupported)] == 0 {
+		return nil
+	}
+	for _, l := range native.Libraries() {
+		if s.Versions[l.Name] == output.NotInstalled {
+			lines = append(lines, fmt.Sprintf("%s is not installed, so that %s was not decoded. Install it (%s).", l.Name, l.Decodes, l.Install))
+		}
+	}
+	if lines != nil {
+		lines = append(lines, "Then score those images: the same command with --retry unsupported.")
+	}
+	return lines
 }
 
 // tallyLine says how many images have which status, what the listing passed over,

@@ -419,6 +419,9 @@ type Decoder struct {
 	Identity string `json:"identity"`
 }
 
+// NotInstalled is what Success.Versions says of a library that the job needed and did not have.
+const NotInstalled = "not installed"
+
 // DecodersFolder is where the records of decoders are in an output.
 const DecodersFolder = Folder + "decoders/"
 
@@ -450,7 +453,7 @@ func withDecoders(ctx context.Context, st store.Store, versions map[string]strin
 		if err := json.Unmarshal(body, &d); err != nil || name != DecodersFolder+d.Library+".json" {
 			return nil, fmt.Errorf("%s of %s: %w: the record is damaged", name, st, ErrMismatch)
 		}
-		versions[d.Library] = cmp.Or(d.Identity, "not installed")
+		versions[d.Library] = cmp.Or(d.Identity, NotInstalled)
 	}
 	return versions, nil
 }
