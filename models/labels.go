@@ -6,8 +6,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 
 	"github.com/batchscore/batchscore/models/labels"
+	"github.com/batchscore/batchscore/models/onnxfile"
 )
 
 // maxLabelFile is more bytes than the labels of any classifier need. It keeps a
@@ -24,6 +26,36 @@ func ReadLabels(path string) ([]string, error) {
 		err = fmt.Errorf("%w: %w", ErrModel, err)
 	}
 	return l.Names, err
+}
+
+// withNames adds the labels that the graph's metadata has for each of its classes, if no answer
+// has any.
+func (m *Model) withNames(f *onnxfile.File, layers []Given) []Given {
+	task, classes := Classify, int(max(m.OutputShape[1], 0))
+	for _, g := range slices.Backward(layers) {
+		if g.Task != nil {
+			task = *g.Task
+		}
+		if g.Labels != nil || g.LabelsPath != "" {
+			return layers
+		}
+	}
+	kind, _ := f.Lookup("task") // of Ultralytics, whose detectors may not show the number of classes
+	if task != Classify && task != MultiLabel && task != Detect ||
+		task != Detect && classes < 2 || task == Detect && classes == 0 && kind != "detect" {
+		return layers
+	}
+	for _, key := range labels.Keys {
+		text, ok := f.Lookup(key)
+		if !ok {
+			continue
+		}
+		l, err := labels.Parse(key, []byte(text), classes)
+		if n := len(l.Names); err == nil && n > 0 && (n == classes || classes == 0) {
+			return append(slices.Clip(layers), Given{From: "metadata " + key, Answers: Answers{Labels: l.Names}})
+		}
+	}
+	return layers
 }
 
 // readLabels is ReadLabels for a model of that many classes; 0 means that the

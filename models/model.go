@@ -144,6 +144,9 @@ func (m *Model) complete(f *onnxfile.File, o OpenOptions) error {
 	if err := m.readOutput(f, layers); err != nil {
 		return err
 	}
+	if o.Contract == nil && own == nil && heads == nil {
+		layers = m.withNames(f, layers)
+	}
 	if n := m.InputShape[0]; n > 0 {
 		m.Batch = int(n)
 	}

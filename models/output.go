@@ -44,6 +44,9 @@ func (m *Model) readOutput(f *onnxfile.File, layers []Given) error {
 	}
 	row, ok := rowShape(out.Shape, m.InputShape[0])
 	if !ok {
+		if err := checkYOLO(f); err != nil {
+			return err
+		}
 		return fmt.Errorf("output %s is not a row of scores: it must be float [N,classes]%s", f.Outputs[i], shapeHint(out.Shape))
 	}
 	m.OutputShape = row

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/batchscore/batchscore/models/graph/onnxpb"
+	"github.com/batchscore/batchscore/models/labels"
 	"github.com/batchscore/batchscore/models/onnxfile"
 )
 
@@ -19,6 +20,35 @@ type used struct {
 	classes int      // 0 if the graph does not tell
 }
 
+// notBoxes are the values of Ultralytics' metadata task of models whose outputs are not only
+// boxes with classes.
+var notBoxes = map[string]Kind{"pose": KindPose, "segment": KindSegmenter, "obb": KindRotated}
+
+// checkYOLO refuses as a detector what the metadata of a YOLO says is another model: its further
+// numbers, such as key points, would count as scores of classes.
+func checkYOLO(f *onnxfile.File) error {
+	task, _ := f.Lookup("task")
+	if kind, ok := notBoxes[task]; ok {
+		return fmt.Errorf("its metadata says task: %s: it is %s, which batchscore does not take as a classifier or as a detector of boxes", task, kind)
+	}
+	return nil
+}
+
+// checkNames compares the number of classes that a YOLO's output has with that of the names in
+// its metadata.
+func (m *Model) checkNames(f *onnxfile.File, d Detector) error {
+	text, ok := f.Lookup("names")
+	if !ok || m.used.classes == 0 || d == DETR {
+		return nil
+	}
+	l, err := labels.Parse("names", []byte(text), 0)
+	if err == nil && len(l.Names) > 0 && len(l.Names) != m.used.classes {
+		return fmt.Errorf("its metadata names %d classes, and its output %s, read as a detector %s, has %d: it is another detector or another kind of model",
+			len(l.Names), shapesText(m.used.outputs), d, m.used.classes)
+	}
+	return nil
+}
+
 // readTaskOutputs takes over what the graph declares about the outputs of a task that takes
 // other things than a row of classes. taken is false for a task that takes a row.
 func (m *Model) readTaskOutputs(f *onnxfile.File, a *merged) (taken bool, err error) {
@@ -29,10 +59,15 @@ func (m *Model) readTaskOutputs(f *onnxfile.File, a *merged) (taken bool, err er
 	var found []Output
 	switch {
 	case task == Detect:
+		if err = checkYOLO(f); err != nil {
+			return true, err
+		}
 		if found, err = m.detectorOutputs(f, a); err != nil {
 			return true, err
 		}
-		err = m.readDetector(a, found)
+		if err = m.readDetector(a, found); err == nil {
+			err = m.checkNames(f, *a.Detector)
+		}
 	case len(a.OutputNames) > 0 && (task == Embed || task == Raw):
 		if found, err = m.namedOutputs(f, a, a.OutputNames); err == nil {
 			err = m.readVector(found)
@@ -231,7 +266,7 @@ func (m *Model) detectorOutputs(f *onnxfile.File, a *merged) ([]Output, error) {
 		names = []string{a.OutputName}
 	}
 	if a.Detector == nil {
-		return nil, fmt.Errorf("its task is %s: how are its boxes arranged? Its outputs are %s; say detector: %s",
+		return nil, fmt.Errorf("its task is %s: how are its boxes arranged? Its outputs are %s; say --detector %s",
 			Detect, describe(f.Outputs), strings.Join(Detectors(), "|"))
 	}
 	parts := roles[*a.Detector]

@@ -63,6 +63,11 @@ func (m *Model) resolve(layers []Given, own *Contract) error {
 	if err := m.checkOutput(a); err != nil {
 		return err
 	}
+	if (a.is(Embed) || a.is(Raw)) && m.Contract.Classes == 0 {
+		return fmt.Errorf("how many numbers its output %q has is not in its graph: %v; write it there, N being how many: python3 -c 'import onnx;"+
+			" m = onnx.load(\"IN\"); o = next(o for o in m.graph.output if o.name == \"%s\"); o.type.tensor_type.shape.dim[1].dim_value = N;"+
+			" onnx.save(m, \"OUT\")'", m.OutputName, m.OutputShape, m.OutputName)
+	}
 	if open := m.openQuestions(a); len(open) > 0 {
 		return m.ask(open, slices.ContainsFunc(layers, func(g Given) bool { return g.Preset != "" }), own != nil)
 	}

@@ -78,6 +78,9 @@ from people whose programs you would run.`,
 			for _, c := range m.Conflicts {
 				printf(cmd.ErrOrStderr(), "note: %s\n", c)
 			}
+			if c := &m.Contract; c.HasLabels() && c.Classes > 1 && c.Numbered() {
+				printf(cmd.ErrOrStderr(), "note: there are no labels: rows will name classes by number, from 0; add it again with --labels FILE --replace\n")
+			}
 			_, err = printf(cmd.OutOrStdout(), "%s: %s, %dx%d pixels, %s\n",
 				e.Name, file, m.Contract.Preprocess.Width, m.Contract.Preprocess.Height, outputOf(&m.Contract))
 			return err
@@ -206,12 +209,16 @@ func newModelsRemove() *cobra.Command {
 		Use:        "remove NAME",
 		Short:      "Remove a model from the registry; its file stays",
 		Args:       oneArg("NAME"),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			dir, err := modelsDir(flag)
 			if err != nil {
 				return err
 			}
-			return library.Unregister(dir, args[0])
+			if err := library.Unregister(dir, args[0]); err != nil {
+				return err
+			}
+			_, err = printf(cmd.OutOrStdout(), "%s: removed from the registry; its file stays\n", args[0])
+			return err
 		},
 	}
 	cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {

@@ -24,7 +24,7 @@ const randomWeights = "random"
 
 func newModelsBuild() *cobra.Command {
 	var file, from, golden, labels, variant string
-	var transform bool
+	var transform, force bool
 	var activation string
 	var o networks.Options
 	var wo weights.Options
@@ -94,6 +94,12 @@ begin with tf_, and those of efficientnet_pytorch.`,
 				defer source.Close()
 				o.Weights, o.Source = source, filepath.Base(from)
 			}
+			replace := consent{given: force, ask: asker(cmd.InOrStdin(), cmd.ErrOrStderr())}
+			if _, err := os.Lstat(file); err == nil {
+				if err := replace.to(file+" exists already", "Replace it?", "give another name, or add --force to replace it"); err != nil {
+					return err
+				}
+			}
 			c, err := networks.BuildFile(cmd.Context(), file, o)
 			if err != nil {
 				return err
@@ -128,6 +134,7 @@ begin with tf_, and those of efficientnet_pytorch.`,
 		" with a header; or imagenet")
 	fs.StringVar(&o.Name, "name", "", "call the model `NAME` (default network and variant)")
 	fs.StringVarP(&file, "output", "o", "", "write the ONNX model to `FILE` (required)")
+	fs.BoolVar(&force, "force", false, "replace the file if it exists")
 	goldenFlag(cmd, &golden)
 	completeFlag(cmd, "weights", cobra.FixedCompletions([]string{randomWeights}, cobra.ShellCompDirectiveDefault))
 	chooseOne(cmd, "variant", asWords(networks.Variants))

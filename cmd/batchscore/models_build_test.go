@@ -22,6 +22,9 @@ func TestModelsBuildRandom(t *testing.T) {
 	writeFile(t, labels, []byte("cat\ndog\nemu\n"))
 	r := mustPlain(t, 0, "models", "build", "inception_v3", "--variant", "keras", "--weights", "random", "--seed", "3", "--labels", labels, "-o", model)
 	says(t, r, "inception_v3-keras-random", "299x299", "3 classes")
+	again := []string{"models", "build", "inception_v3", "--variant", "keras", "--weights", "random", "--seed", "3", "--labels", labels, "-o", model}
+	says(t, must(t, 78, again...), "exists already", "--force")
+	mustPlain(t, 0, append(again, "--force")...)
 	m, err := models.Open(model, models.OpenOptions{})
 	if err != nil || m.Contract.Source != "random:seed=3" {
 		t.Fatalf("opens as %+v, %v", m, err)

@@ -92,7 +92,7 @@ func TestModelsRegistry(t *testing.T) {
 	writeFile(t, model, graphtest.Tiny(graphtest.Options{Input: graphtest.FloatImage, Size: 224, NoContract: true, Seed: 3}))
 	says(t, list(), "changed")
 	says(t, score(78, "--model", "mine"), "not the file that was registered", "--replace mine")
-	must(t, 0, "models", "remove", "mine", "--models", dir)
+	says(t, must(t, 0, "models", "remove", "mine", "--models", dir), "mine: removed")
 	must(t, 78, "models", "remove", "mine", "--models", dir)
 }
 

@@ -42,7 +42,8 @@ func scoreOf(c *models.Contract, s float32) (float32, error) {
 		return sigmoidOf(s), nil
 	}
 	if !models.IsScore(s) {
-		return 0, fmt.Errorf("holds a score of %v, which is not from 0 to 1; if its scores are raw, run with --activation %s", s, models.Sigmoid)
+		return 0, fmt.Errorf("holds a score of %v, which is not from 0 to 1: its numbers are not those of a detector %s,"+
+			" or not all of them are scores (key points, masks and angles are not)", s, c.Settings.Detector)
 	}
 	return s, nil
 }

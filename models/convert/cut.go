@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -29,7 +30,8 @@ func Cut(in, out, tensor string, o models.OpenOptions) (*models.Contract, string
 	}
 	if tensor == "" {
 		if tensor, _ = m.Features(); tensor == "" {
-			return nil, "", fmt.Errorf("%w: %s: its graph does not show which tensor suits as a vector; name one of its tensors", models.ErrModel, in)
+			return nil, "", fmt.Errorf("%w: %s: its graph does not show which tensor suits as a vector; name one after IN.onnx%s",
+				models.ErrModel, in, rows(f))
 		}
 	}
 	data, err := os.ReadFile(in)
@@ -53,6 +55,23 @@ func Cut(in, out, tensor string, o models.OpenOptions) (*models.Contract, string
 		return nil, "", fmt.Errorf("%w: cut %s: %w", models.ErrModel, in, err)
 	}
 	return &c, tensor, n.save(out)
+}
+
+// rows lists the last tensors of a graph that have one row of numbers for each image, for an
+// error: ": a, b".
+func rows(f *onnxfile.File) string {
+	var names []string
+	for i := len(f.Nodes) - 1; i >= 0 && len(names) < 8; i-- {
+		for _, name := range f.Nodes[i].Outputs {
+			if n, ok := onnxfile.Row(f.Shapes().Of(name)); ok && n > 1 {
+				names = append(names, fmt.Sprintf("%q (%d numbers)", name, n))
+			}
+		}
+	}
+	if len(names) == 0 {
+		return "; the sizes of none of its tensors follow from the graph"
+	}
+	return ": " + strings.Join(names, ", ")
 }
 
 // cut makes a tensor, whose sizes for one image are known, the graph's only output. It

@@ -64,6 +64,18 @@ func DescribeFolder(dir string) string {
 	return "is a folder without an .onnx file"
 }
 
+// ExportHint says how to export the model of a folder of timm or Hugging Face to ONNX, and
+// of any other folder what it is.
+func ExportHint(dir string) string {
+	switch text := beginning(filepath.Join(dir, "config.json")); {
+	case text == "":
+		return "it " + DescribeFolder(dir)
+	case strings.Contains(text, `"pretrained_cfg"`):
+		return "export it to ONNX with torch.onnx.export, as docs/own-model.md shows"
+	}
+	return "export it to ONNX with optimum-cli export onnx --model " + shellquote.Quote(dir) + " " + shellquote.Quote(filepath.Join(dir, "onnx"))
+}
+
 // beginning returns the first bytes of a regular file; nothing of any other: opening a pipe
 // waits for somebody who writes to it.
 func beginning(file string) string {

@@ -17,6 +17,10 @@ import (
 	"unicode/utf8"
 )
 
+// Keys are the keys of a graph's metadata under which exporters put the labels: lists of
+// JSON or Python, or one label per line.
+var Keys = []string{"names", "labels", "classes", "class_names", "classnames", "id2label", "categories", "character", "class_labels"}
+
 // List is the labels of a file in the order of the classes.
 type List struct {
 	Names []string

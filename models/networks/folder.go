@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -75,10 +76,15 @@ func Folder(dir string) (weights string, n Network, v Variant, err error) {
 		return "", "", "", err
 	}
 	var c folderConfig
-	if err := json.Unmarshal(text, &c); err != nil {
-		return none("config.json: %w", err)
+	// A value of another type may be that of a network that is none of these, which network says.
+	kindErr := json.Unmarshal(text, &c)
+	if other := new(json.UnmarshalTypeError); kindErr != nil && !errors.As(kindErr, &other) {
+		return none("config.json: %w", kindErr)
 	}
-	if n, v, err = c.network(); err != nil {
+	if n, v, err = c.network(); err == nil {
+		err = kindErr
+	}
+	if err != nil {
 		return none("config.json: %w", err)
 	}
 	if weights, err = weightsIn(dir); err != nil {
@@ -113,12 +119,12 @@ func weightsIn(dir string) (string, error) {
 // network returns the network that a config.json describes.
 func (c folderConfig) network() (Network, Variant, error) {
 	if c.Architecture != "" {
-		if args := strings.TrimSpace(string(c.ModelArgs)); args != "" && args != "null" && args != "{}" {
-			return "", "", errors.New("model_args change the network")
-		}
 		found, ok := timmNetworks[c.Architecture]
 		if !ok {
 			return "", "", fmt.Errorf("%.100q is not one of the networks", c.Architecture)
+		}
+		if err := c.checkArgs(found.network); err != nil {
+			return "", "", err
 		}
 		return found.network, found.variant, nil
 	}
@@ -147,6 +153,44 @@ func (c folderConfig) network() (Network, Variant, error) {
 		return n, Transformers, nil
 	}
 	return "", "", fmt.Errorf("%.100q is not one of the networks", c.Architectures[0])
+}
+
+// checkArgs returns an error if timm's arguments make another network than its name does. timm
+// writes some that only repeat the defaults.
+func (c folderConfig) checkArgs(n Network) error {
+	pool := "avg"
+	if n == ViTB16 {
+		pool = "token"
+	}
+	if c.GlobalPool != "" && c.GlobalPool != pool {
+		return fmt.Errorf("global_pool is %.100q, and the network's is %s", c.GlobalPool, pool)
+	}
+	var args map[string]any
+	if len(c.ModelArgs) > 0 {
+		if err := json.Unmarshal(c.ModelArgs, &args); err != nil {
+			return fmt.Errorf("model_args: %w", err)
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(args)) {
+		switch v := args[key]; key {
+		case "in_chans":
+			if v == 3. {
+				continue
+			}
+		case "num_classes": // which the weights decide
+			if f, ok := v.(float64); ok && f > 0 {
+				continue
+			}
+		case "global_pool":
+			if v == pool {
+				continue
+			}
+		case "drop_rate", "drop_path_rate", "pretrained": // without effect on a network that is trained
+			continue
+		}
+		return fmt.Errorf("model_args change the network: %.100q is %.100s", key, fmt.Sprint(args[key]))
+	}
+	return nil
 }
 
 func (c folderConfig) activation(want string) bool {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/batchscore/batchscore/models/networks"
@@ -42,6 +43,18 @@ func TestFolder(t *testing.T) {
 			config:  `{"architectures":["ConvNextForImageClassification"],"depths":[3,3,9,3],"hidden_sizes":[96,192,384,768]}`,
 			network: networks.ConvNeXtTiny, variant: networks.Transformers, weights: "model.safetensors",
 		},
+		{
+			name: "timm's defaults as arguments", files: []string{"model.safetensors"},
+			config:  `{"architecture":"resnet18","global_pool":"avg","model_args":{"in_chans":3,"num_classes":5,"global_pool":"avg"}}`,
+			network: networks.ResNet18, variant: networks.Timm, weights: "model.safetensors",
+		},
+		{name: "grey images", config: `{"architecture":"resnet18","model_args":{"in_chans":1}}`, files: []string{"model.safetensors"}},
+		{name: "another pooling", config: `{"architecture":"resnet18","global_pool":"max"}`, files: []string{"model.safetensors"}},
+		{name: "without a head", config: `{"architecture":"resnet18","model_args":{"num_classes":0}}`, files: []string{"model.safetensors"}},
+		{
+			name: "values of other types", files: []string{"model.safetensors"},
+			config: `{"architectures":["SegformerForSemanticSegmentation"],"num_attention_heads":[1,2,5,8]}`,
+		},
 		{name: "larger images", config: `{` + vit + `"image_size":384}`, files: []string{"model.safetensors"}},
 		{name: "other depths", config: `{` + resnet + `"depths":[3,8,36,3]}`, files: []string{"model.safetensors"}},
 		{name: "changed by arguments", config: `{"architecture":"resnet50","model_args":{"output_stride":16}}`, files: []string{"model.safetensors"}},
@@ -66,6 +79,9 @@ func TestFolder(t *testing.T) {
 			weights, n, v, err := networks.Folder(dir)
 			if n != c.network || v != c.variant || (c.network == "") != errors.Is(err, networks.ErrNoNetwork) {
 				t.Errorf("got %s %s, %v", n, v, err)
+			}
+			if err != nil && strings.Contains(err.Error(), "unmarshal") {
+				t.Errorf("the error is one of the parser: %v", err)
 			}
 			if c.network != "" && weights != filepath.Join(dir, c.weights) {
 				t.Errorf("the weights are in %s", weights)

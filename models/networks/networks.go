@@ -26,6 +26,7 @@
 package networks
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -33,6 +34,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/batchscore/batchscore/models"
@@ -132,6 +134,9 @@ type Options struct {
 	// Pixels replaces how images are prepared; nil for what the variant's own tools do. Its size and
 	// its layout are those of the network.
 	Pixels *preprocess.Spec
+	// Size is the side of the image in pixels, 32 to 4096; 0 is that of the published weights. Another
+	// is an error for VGG-16 and ViT-B/16, whose weights are those of one size.
+	Size int
 	// Bare leaves the contract out of the file, for a model whose folder says it.
 	Bare bool
 	// Name of the model in its contract; by default the network and the variant.
@@ -168,6 +173,21 @@ type design struct {
 	whole func(b *builder, x graph.Value, classes int64) graph.Value
 	last  string
 }
+
+// Bounds of [Options.Size].
+const (
+	minSize = 32
+	maxSize = 4096
+)
+
+// size returns the side of the image in pixels.
+func (o Options) size() int {
+	return cmp.Or(o.Size, int(designs[o.Network].size))
+}
+
+// anySize reports whether the mean over all places comes before the dense layers, so that the
+// weights suit images of any size.
+func (d design) anySize(n Network) bool { return d.pooled || d.whole != nil && n != ViTB16 }
 
 // resNets are how many blocks the stages of each ResNet have.
 var resNets = map[Network][4]int{
@@ -259,46 +279,73 @@ func BuildFile(ctx context.Context, out string, o Options) (*models.Contract, er
 	return c, nil
 }
 
+// Recognise returns the networks whose tensors the weights have.
+func Recognise(ctx context.Context, w weights.Source) []Network {
+	var found []Network
+	for _, n := range Networks {
+		if slices.ContainsFunc(VariantsOf(n), func(v Variant) bool {
+			_, _, err := layers(ctx, Options{Network: n, Variant: v, Weights: w})
+			return err == nil
+		}) {
+			found = append(found, n)
+		}
+	}
+	return found
+}
+
 // assemble builds the graph and compares the weights with it.
 func assemble(ctx context.Context, o Options) (*builder, *models.Contract, error) {
+	b, classes, err := layers(ctx, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := contract(o, classes, b.source)
+	return b, c, err
+}
+
+// layers is assemble without the contract; it returns the number of classes instead.
+func layers(ctx context.Context, o Options) (*builder, int64, error) {
 	d, ok := designs[o.Network]
 	if !ok {
-		return nil, nil, bad("there is no network %q; the networks are %s", o.Network, listed(Networks))
+		return nil, 0, bad("there is no network %q; the networks are %s", o.Network, listed(Networks))
 	}
 	epsilon, ok := d.epsilon[o.Variant]
 	if !ok {
-		return nil, nil, bad("%s has no variant %q; its variants are %s", o.Network, o.Variant, listed(VariantsOf(o.Network)))
+		return nil, 0, bad("%s has no variant %q; its variants are %s", o.Network, o.Variant, listed(VariantsOf(o.Network)))
 	}
 	b := &builder{Graph: graph.New(string(o.Network)), variant: o.Variant, epsilon: epsilon, transform: o.transforms()}
 	if o.TransformInput != nil && !o.HasTransformInput() {
-		return nil, nil, bad("only %s of %s has transform_input", InceptionV3, Torchvision)
+		return nil, 0, bad("only %s of %s has transform_input", InceptionV3, Torchvision)
 	}
 	if o.Weights != nil {
 		var err error
 		if b.source, err = canonical(o.Network, o.Variant, o.Weights); err != nil {
-			return nil, nil, err
+			return nil, 0, err
 		}
 	}
-	x := b.Input("images", graph.Float32, graph.Dynamic, 3, d.size, d.size)
+	size := int64(o.size())
+	if size != d.size && (!d.anySize(o.Network) || size < minSize || size > maxSize) {
+		return nil, 0, bad("images of %[1]dx%[1]d pixels do not suit %s, whose weights are for %[3]dx%[3]d", size, o.Network, d.size)
+	}
+	x := b.Input("images", graph.Float32, graph.Dynamic, 3, size, size)
 	x, err := b.scores(x, o, d)
 	if err != nil {
-		return nil, nil, err
+		return nil, 0, err
 	}
 	b.Output("scores", x)
 	if err := b.Err(); err != nil {
-		return nil, nil, bad("%w", err)
+		return nil, 0, bad("%w", err)
 	}
 
 	if b.source == nil {
 		b.source = weights.Random(o.Seed, b.tensors)
 	} else if err := weights.Check(b.source, b.expected(), spare(o)); err != nil {
-		return nil, nil, err
+		return nil, 0, err
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, nil, err
+		return nil, 0, err
 	}
-	c, err := contract(o, x.Shape[1], b.source)
-	return b, c, err
+	return b, x.Shape[1], nil
 }
 
 // scores leads from the image to the output row.

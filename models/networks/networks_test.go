@@ -298,3 +298,41 @@ func TestAuxiliaryHead(t *testing.T) {
 		t.Errorf("got %v, want ErrModel about the misshapen auxiliary head", err)
 	}
 }
+
+// TestSize: a network whose features are pooled is built for images of any size, others are
+// refused.
+func TestSize(t *testing.T) {
+	for _, c := range []struct {
+		network networks.Network
+		variant networks.Variant
+		refused bool
+	}{
+		{network: networks.ResNet18, variant: networks.Transformers},
+		{network: networks.MobileNetV3Small, variant: networks.TF},
+		{network: networks.VGG16, variant: networks.Torchvision, refused: true},
+		{network: networks.ViTB16, variant: networks.Transformers, refused: true},
+	} {
+		o := networks.Options{Network: c.network, Variant: c.variant, Size: 384, Bare: true}
+		got, err := networks.Build(t.Context(), io.Discard, o)
+		switch {
+		case c.refused:
+			if !errors.Is(err, models.ErrModel) || !strings.Contains(err.Error(), "384x384") {
+				t.Errorf("%s: %v", c.network, err)
+			}
+		case err != nil:
+			t.Errorf("%s: %v", c.network, err)
+		case got.Preprocess.Width != 384 || got.Preprocess.Height != 384:
+			t.Errorf("%s takes %dx%d", c.network, got.Preprocess.Width, got.Preprocess.Height)
+		}
+	}
+}
+
+func TestRecognise(t *testing.T) {
+	keras := vgg(networks.Keras).with(fake{"dense/kernel": {512, 6}, "dense/bias": {6}})
+	if got := networks.Recognise(t.Context(), keras); !slices.Equal(got, []networks.Network{networks.VGG16}) {
+		t.Errorf("VGG-16's weights are those of %v", got)
+	}
+	if got := networks.Recognise(t.Context(), fake{"conv1.weight": {64, 3, 7, 7}}); got != nil {
+		t.Errorf("a single layer is that of %v", got)
+	}
+}

@@ -31,7 +31,7 @@ var twice = map[Network][2]recipe{
 // pixels returns how the variant's own tools prepare an image for the network, whose weights
 // have that digest.
 func pixels(o Options, digest string) (preprocess.Spec, error) {
-	n, v, size := o.Network, o.Variant, int(designs[o.Network].size)
+	n, v, size := o.Network, o.Variant, o.size()
 	s := preprocess.Spec{Width: size, Height: size, Layout: preprocess.CHW, DType: preprocess.Float32}
 	if o.Pixels != nil {
 		p := *o.Pixels
@@ -74,8 +74,10 @@ func pixels(o Options, digest string) (preprocess.Spec, error) {
 // usualResize returns the shortest side before the crop with which the published weights
 // were tested.
 func usualResize(o Options, digest string) (int, error) {
-	size := int(designs[o.Network].size)
+	size := o.size()
 	switch two, ok := twice[o.Network]; {
+	case o.Bare && o.Size != 0:
+		return size, nil
 	case o.Weights == nil || o.Bare: // whatever it is, the scores mean nothing, or the contract is not written
 	case o.Variant == Transformers || o.Variant == Timm || o.Variant == TF && o.Network != EfficientNetLite0:
 		return 0, bad("to how many pixels is the shortest side resized before the crop of %d? Weights of %s differ in that: say --resize-to,"+

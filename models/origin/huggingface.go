@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/onnxfile"
 )
 
 // config is the part of a config.json of transformers, or of timm, that is used here.
@@ -89,6 +90,38 @@ func (c *config) kind() (class string, kind models.Kind) {
 		}
 	}
 	return class, ""
+}
+
+// others are the kinds of models by the values of model_type whose classes' names do not tell.
+var others = map[string]models.Kind{
+	"albert": models.KindLanguage, "bert": models.KindLanguage, "deberta": models.KindLanguage, "deberta-v2": models.KindLanguage,
+	"distilbert": models.KindLanguage, "electra": models.KindLanguage, "gpt2": models.KindLanguage, "llama": models.KindLanguage,
+	"mpnet": models.KindLanguage, "roberta": models.KindLanguage, "t5": models.KindLanguage, "xlm-roberta": models.KindLanguage,
+	"align": models.KindImageText, "blip": models.KindImageText, "clip": models.KindImageText, "siglip": models.KindImageText,
+}
+
+// Refused says what the model of a folder of Hugging Face is if it is not one that batchscore
+// takes: "Hugging Face's BertModel, a language model". It is empty for any other.
+func Refused(dir string) string {
+	r := &reader{file: &onnxfile.File{}, dirs: []string{filepath.Clean(dir)}}
+	var c config
+	if path, _ := r.json("config.json", &c); path == "" || c.Pretrained != nil {
+		return ""
+	}
+	class, kind := c.kind()
+	if kind == "" {
+		kind = others[c.Type]
+	}
+	switch kind {
+	case "", models.KindClassifier, models.KindMultiLabel, models.KindEmbedding, models.KindNumbers, models.KindDetector:
+		return ""
+	case models.KindImageText:
+		kind += "; its encoder of images alone, exported to ONNX, gives vectors"
+	}
+	if class == "" {
+		class = c.Type
+	}
+	return "Hugging Face's " + class + ", " + string(kind)
 }
 
 // readHuggingFace reads what save_pretrained of transformers and timm writes, which

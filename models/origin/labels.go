@@ -9,10 +9,6 @@ import (
 	"github.com/batchscore/batchscore/models/labels"
 )
 
-// labelKeys are the keys of metadata under which exporters put the labels: lists of
-// JSON or Python, or one label per line.
-var labelKeys = []string{"names", "labels", "classes", "class_names", "classnames", "id2label", "categories", "character", "class_labels"}
-
 // labelFiles are files of labels, the most telling first. Other files whose names tell
 // that they hold labels follow.
 var labelFiles = []string{"class_indices.json", "labels.txt", "labels.json", "classes.txt", "classes.json", "class_names.txt", "class_names.json"}
@@ -29,7 +25,7 @@ func (r *reader) readLabels() {
 	if r.labelled() || classes < 2 {
 		return
 	}
-	for _, key := range labelKeys {
+	for _, key := range labels.Keys {
 		text, ok := r.file.Lookup(key)
 		if !ok {
 			continue

@@ -71,7 +71,7 @@ func ReadWith(file, dir string) (*Found, error) {
 	f, err := onnxfile.Read(file)
 	if err != nil {
 		if kind := formats.DescribeFile(file); kind != "" && errors.Is(err, onnxfile.ErrNotONNX) {
-			err = fmt.Errorf("%w: %s", err, kind)
+			err = fmt.Errorf("%w: %s: %w: %s", models.ErrModel, file, onnxfile.ErrNotONNX, kind)
 		}
 		return nil, err
 	}
@@ -84,6 +84,22 @@ func ReadWith(file, dir string) (*Found, error) {
 	}
 	r.readAll()
 	return &r.found, nil
+}
+
+// Size returns the pixels of the images that the files of a folder ask for, 0 where they do not
+// say it, for a network that takes any size.
+func Size(dir string) (width, height int) {
+	r := &reader{file: &onnxfile.File{}, dirs: []string{filepath.Clean(dir)}}
+	r.readHuggingFace()
+	for _, g := range r.found.Given {
+		if g.Width != nil && width == 0 {
+			width = *g.Width
+		}
+		if g.Height != nil && height == 0 {
+			height = *g.Height
+		}
+	}
+	return width, height
 }
 
 // modelIn returns the ONNX file of a folder.
@@ -106,6 +122,9 @@ func modelIn(dir string) (string, error) {
 			return "", fmt.Errorf("%w: %s has %d ONNX files; give one of them instead of the folder: %s",
 				models.ErrModel, dir, len(files), strings.Join(names, " or "))
 		}
+	}
+	if what := Refused(dir); what != "" {
+		return "", fmt.Errorf("%w: %s holds %s. Batchscore does not take such a model", models.ErrModel, dir, what)
 	}
 	return "", fmt.Errorf("%w: %s %s", models.ErrModel, dir, formats.DescribeFolder(dir))
 }

@@ -337,7 +337,7 @@ func TestArrangementsOfUltralytics(t *testing.T) {
 			a := models.Combine(found.Given)
 			switch {
 			case a.Detector == nil:
-				if c.want != "" || !strings.Contains(strings.Join(found.Notes, " "), "could be several") {
+				if c.want != "" || !strings.Contains(strings.Join(found.Notes, " "), "do not show how") {
 					t.Errorf("no detector, want %q; notes %q", c.want, found.Notes)
 				}
 			case *a.Detector != c.want || (a.Overlap != nil) != c.want.Suppresses():

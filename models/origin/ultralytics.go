@@ -75,7 +75,7 @@ func (r *reader) detector(a *models.Answers) {
 	}
 	switch {
 	case a.Detector == nil:
-		r.note("its outputs are none of the arrangements of boxes here, or could be several")
+		r.note("its outputs do not show how its boxes are arranged: say --detector %s", strings.Join(models.Detectors(), "|"))
 	case *a.Detector == models.Boxes:
 		a.Overlap = nil
 	}
