@@ -58,7 +58,7 @@ func TestModelsBuildTransformInput(t *testing.T) {
 	says(t, must(t, 64, "models", "build", "vgg16", "--variant", "keras", "--weights", "random", "--transform-input", "-o", "m.onnx"),
 		"--transform-input is for inception_v3")
 	for _, given := range []string{"true", "false"} {
-		says(t, mustPlain(t, 0, append(build, "--weights", "random", "--classes", "3", "--transform-input="+given)...), "transform_input is "+given)
+		says(t, mustPlain(t, 0, append(build, "--force", "--weights", "random", "--classes", "3", "--transform-input="+given)...), "transform_input is "+given)
 		says(t, must(t, 0, "models", "inspect", build[len(build)-1]), "transform_input "+given)
 	}
 }
