@@ -93,7 +93,7 @@ func (e ending) question() Question {
 			fmt.Sprintf("--activation %s (each from 0 to 1 as it is)", Independent))
 	}
 	return Question{
-		"what are its scores? Its graph " + e.String() + "; an embedding or a measurement is none of these, and has no labels",
+		"what are its scores? Its graph " + e.String() + "; for a vector or measurements say --answer embed or --answer raw instead",
 		strings.Join(ways, "\n      "),
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -12,6 +13,7 @@ import (
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/library"
 	"github.com/batchscore/batchscore/models/origin"
+	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 )
 
 func newModelsAdd() *cobra.Command {
@@ -78,6 +80,9 @@ from people whose programs you would run.`,
 			for _, c := range m.Conflicts {
 				printf(cmd.ErrOrStderr(), "note: %s\n", c)
 			}
+			if name := m.Contract.OutputName; name != "" {
+				printf(cmd.ErrOrStderr(), "note: of its outputs, %s is taken; --output-name takes another\n", name)
+			}
 			if c := &m.Contract; c.HasLabels() && c.Classes > 1 && c.Numbered() {
 				printf(cmd.ErrOrStderr(), "note: there are no labels: rows will name classes by number, from 0; add it again with --labels FILE --replace\n")
 			}
@@ -122,7 +127,7 @@ func (a *addition) open(cmd *cobra.Command, path, from string) (*models.Model, m
 	for _, n := range found.Notes {
 		printf(cmd.ErrOrStderr(), "note: %s\n", n)
 	}
-	ask := a.ask(cmd)
+	ask, offered := a.ask(cmd), false
 	for {
 		answers, err := a.f.answers(cmd)
 		if err != nil {
@@ -134,6 +139,13 @@ func (a *addition) open(cmd *cobra.Command, path, from string) (*models.Model, m
 		m, err := models.Open(found.File, models.OpenOptions{Given: given})
 		var open *models.OpenQuestions
 		if errors.As(err, &open) && ask != nil {
+			if a.f.preset == "" && !offered && len(open.Questions) > 1 && found.What == "" {
+				offered = true
+				if err := offerPreset(cmd, ask); err != nil {
+					return nil, answers, err
+				}
+				continue
+			}
 			asked, err := a.answer(cmd, ask, open.Questions[0])
 			if err != nil {
 				return nil, answers, err
@@ -153,6 +165,29 @@ func (a *addition) open(cmd *cobra.Command, path, from string) (*models.Model, m
 			answers.Labels = m.Contract.Labels
 		}
 		return m, answers, nil
+	}
+}
+
+// offerPreset asks where the model is from, which answers how images are prepared. No answer, or an
+// empty one, leaves the questions as they are.
+func offerPreset(cmd *cobra.Command, ask func(models.Question) (string, bool)) error {
+	names := models.PresetNames()
+	q := models.Question{
+		Text:   "where is it from? That alone answers how images are prepared; Enter if it is from none of these",
+		Answer: "--preset " + strings.Join(names, "|"),
+	}
+	for {
+		words, ok := ask(q)
+		word := strings.TrimSpace(strings.TrimPrefix(strings.TrimPrefix(words, "--preset"), "="))
+		switch {
+		case !ok || word == "":
+			return nil
+		case slices.Contains(names, word):
+			return cmd.Flags().Set("preset", word)
+		}
+		if _, err := printf(cmd.ErrOrStderr(), "%s is none of %s\n", printable.Line(word), strings.Join(names, ", ")); err != nil {
+			return err
+		}
 	}
 }
 
@@ -191,8 +226,13 @@ func wordAsker(cmd *cobra.Command) func(q models.Question) (string, bool) {
 		return nil
 	}
 	in := bufio.NewReader(cmd.InOrStdin())
+	last := "" // a question that comes again is on the screen already
 	return func(q models.Question) (string, bool) {
-		printf(cmd.ErrOrStderr(), "%s\n    %s\n  --%s ", q.Text, q.Answer, q.Flag())
+		if q.Text != last {
+			printf(cmd.ErrOrStderr(), "%s\n    %s\n", q.Text, q.Answer)
+		}
+		last = q.Text
+		printf(cmd.ErrOrStderr(), "  --%s ", q.Flag())
 		line, err := in.ReadString('\n')
 		if err != nil && line == "" {
 			fmt.Fprintln(cmd.ErrOrStderr())
