@@ -247,9 +247,9 @@ func (s *similarity) nearest(ctx context.Context, q *queries, n int) error {
 	}
 	switch {
 	case none == len(q.rows):
-		return config(fmt.Errorf("%s: no image of those has a vector: they failed", q.st))
+		return config(fmt.Errorf("%s: no image of those has a vector that can be compared: they failed, or all numbers are 0", q.st))
 	case none > 0:
-		return sayLine(s.stderr, "left out, because they have no vector: "+images(none))
+		return sayLine(s.stderr, "left out, because they failed, or their vectors cannot be compared: "+images(none))
 	}
 	return nil
 }
@@ -366,7 +366,7 @@ func sayDuplicates(w io.Writer, found *embedding.Duplicates, atLeast float64) er
 		return err
 	}
 	if found.LeftOut > 0 {
-		return sayLine(w, "left out, because they have no vector: "+images(found.LeftOut))
+		return sayLine(w, "left out, because they failed, or their vectors cannot be compared: "+images(found.LeftOut))
 	}
 	return nil
 }

@@ -65,13 +65,14 @@ func TestSimilar(t *testing.T) {
 			}
 			text := must(t, 0, "similar", out, "--pairs", "--at-least", "0.999999").stdout
 			for _, want := range []string{
-				" 1.0000  a.png d.png\n", "4 images: 2 have a near duplicate", "in 1 pair;", "left out, because they have no vector: 1 image",
+				" 1.0000  a.png d.png\n", "4 images: 2 have a near duplicate", "in 1 pair;",
+				"left out, because they failed, or their vectors cannot be compared: 1 image",
 			} {
 				if !strings.Contains(text, want) {
 					t.Errorf("printed %q, want %q in it", text, want)
 				}
 			}
-			if r := must(t, 78, "similar", out, "broken.jpg"); !strings.Contains(r.stderr, "has a vector: they failed") {
+			if r := must(t, 78, "similar", out, "broken.jpg"); !strings.Contains(r.stderr, "they failed, or all numbers are 0") {
 				t.Errorf("a failed image: %q", r.stderr)
 			}
 		})

@@ -211,13 +211,15 @@ func (c *compared) similarity(q *asked, product, least float64) float64 {
 	}
 	both := product/c.long - q.less
 	if c.length == 0 {
-		// No axis shortens it more than the one that does most.
-		if shortest := c.e.least * math.Sqrt(c.square); both < (least-1e-6)*q.length*shortest {
+		// No axis shortens it more than the one that does most. A shorter one only makes a
+		// similarity larger that is positive.
+		shortest := c.e.least * math.Sqrt(c.square)
+		if least > 1e-6 && both < (least-1e-6)*q.length*shortest {
 			return math.Inf(-1)
 		}
 		c.length = c.evenedLength()
 	}
-	if q.length*c.length < 1e-9 { // one is the mean: it has no direction
+	if c.e != nil && q.length*c.length < 1e-9 { // one is the mean: it has no direction
 		return -1
 	}
 	return min(max(both/(q.length*c.length), -1), 1)

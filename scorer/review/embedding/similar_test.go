@@ -183,6 +183,52 @@ func TestNearestOfAll(t *testing.T) {
 	}
 }
 
+// TestNearestOfUnlike: what is not like the query has a negative similarity, and order too.
+func TestNearestOfUnlike(t *testing.T) {
+	const rows, dims, n = 6000, 100, 4500
+	random := rand.New(rand.NewPCG(1, 2))
+	vectors := make([]float32, rows*dims)
+	for i := range vectors {
+		vectors[i] = float32(random.NormFloat64() * float64(1+i%dims))
+	}
+	v := open(t, npy(t, dims, vectors))
+	e, err := NewEvening(t.Context(), v, 1)
+	if err != nil || e == nil || v.perBlock() > rows/2 {
+		t.Fatalf("no evening, or one block: %v", err)
+	}
+	for row := range 10 {
+		query := [][]float32{vectors[row*dims : (row+1)*dims]}
+		all, err := Nearest(t.Context(), v, e, query, 0, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		some, err := Nearest(t.Context(), v, e, query, n, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all[0][n-1].Similarity > -0.01 {
+			t.Fatalf("row %d: the last of %d has a similarity of %v, want a negative one", row, n, all[0][n-1].Similarity)
+		}
+		if !reflect.DeepEqual(some[0], all[0][:n]) {
+			t.Errorf("row %d: %d neighbours are not the first of all", row, n)
+		}
+	}
+}
+
+// TestNearestOfShort: how long a vector is does not matter, by the plain cosine.
+func TestNearestOfShort(t *testing.T) {
+	v := open(t, npy(t, 2, []float32{1e-11, 1e-11, 1, 0, -1e-12, -1e-12}))
+	near, err := Nearest(t.Context(), v, nil, [][]float32{{1e-8, 1e-8}}, 3, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k, want := range []Neighbour{{Row: 0, Similarity: 1}, {Row: 1, Similarity: math.Sqrt2 / 2}, {Row: 2, Similarity: -1}} {
+		if got := near[0][k]; got.Row != want.Row || math.Abs(got.Similarity-want.Similarity) > 1e-6 {
+			t.Errorf("place %d: %+v, want %+v", k, got, want)
+		}
+	}
+}
+
 // TestEvening: vectors differ most along a few directions, which say nothing. Copies of them with other
 // numbers there find their vector once the directions are evened out, as in a plain loop over all.
 func TestEvening(t *testing.T) {
