@@ -247,6 +247,50 @@ func TestFetchedLibrary(t *testing.T) {
 	}
 }
 
+// TestBrokenFetchedLibrary tests that a fetched library which cannot be loaded does not hide that of
+// the system, however long its path is.
+func TestBrokenFetchedLibrary(t *testing.T) {
+	cache, system := t.TempDir(), t.TempDir()
+	for range 5 {
+		cache = filepath.Join(cache, strings.Repeat("long", 60))
+	}
+	folder, source := filepath.Join(cache, "decoders"), filepath.Join(system, "undefined.c")
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(source, []byte("extern int nowhere(void); int heif_get_version(void) { return nowhere(); }\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(folder, "libheif.so.1")
+	build := func(to, from string) {
+		args := append([]string{"-shared", "-fPIC", "-pthread", "-o", to, from}, strings.Fields(os.Getenv("SANITIZE_C"))...)
+		if out, err := exec.Command("gcc", args...).CombinedOutput(); err != nil {
+			t.Fatalf("gcc: %v\n%s", err, out)
+		}
+	}
+	build(file, source)
+	t.Setenv("BATCHSCORE_CACHE", cache)
+	t.Setenv("LIBHEIF", "")
+	identity := func(files ...string) string {
+		h, err := library(Library{Name: "libheif", Variable: "LIBHEIF", files: files}).start()
+		if err != nil {
+			return err.Error()
+		}
+		defer h.close()
+		return h.identity
+	}
+	build(filepath.Join(system, "libheif.so.1"), "testdata/broken/broken.c")
+	t.Setenv("LD_LIBRARY_PATH", system)
+	if got := identity("libheif.so.1"); got != "libheif 1.99.0" {
+		t.Errorf("%s, want that of the system", got)
+	}
+	build(file, "testdata/broken/broken.c")
+	t.Setenv("LD_LIBRARY_PATH", "")
+	if got := identity("libheif.so.1", "libnothing.so.1"); got != "libheif 1.99.0" {
+		t.Errorf("%s, want that in the cache", got)
+	}
+}
+
 // TestSettle tests that a helper frees what it shares, and that the next image is as before.
 func TestSettle(t *testing.T) {
 	d, src := broken(t)

@@ -142,8 +142,7 @@ __attribute__((noinline)) static void clear_stack(void) {
 }
 
 static void *load(const char *files, char *text) {
-  char list[1024];
-  snprintf(list, sizeof list, "%s", files);
+  char *list = strdup(files);
   void *library = NULL;
   for (char *rest = list, *file; library == NULL && (file = strsep(&rest, ";")) != NULL;)
     library = dlopen(file, RTLD_NOW | RTLD_LOCAL);
@@ -151,6 +150,7 @@ static void *load(const char *files, char *text) {
     const char *why = dlerror();
     snprintf(text, BS_TEXT, "%s", why ? why : files);
   }
+  free(list);
   return library;
 }
 

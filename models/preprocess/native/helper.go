@@ -89,11 +89,42 @@ func textOf(r *C.struct_bs_reply) string {
 
 // start starts a helper and waits until it has loaded the library. The error is a *missing
 // if there is none that it can use.
-func (l *Library) start() (_ *helper, err error) {
+func (l *Library) start() (*helper, error) {
 	files, err := l.candidates()
 	if err != nil {
 		return nil, err
 	}
+	var why []string
+	for _, group := range groups(files) {
+		h, err := l.startWith(group)
+		var none *missing
+		if !errors.As(err, &none) {
+			return h, err
+		}
+		why = append(why, none.why)
+	}
+	return nil, &missing{l, strings.Join(why, "; ")}
+}
+
+// groups returns which files are tried by one helper. One that a path names has a helper of its
+// own: from the folder of another file, one that is broken there would be loaded in its place.
+func groups(files []string) (all [][]string) {
+	var named []string // that the system finds
+	for _, f := range files {
+		if strings.Contains(f, "/") {
+			all = append(all, []string{f})
+		} else {
+			named = append(named, f)
+		}
+	}
+	if len(named) > 0 {
+		all = append(all, named)
+	}
+	return all
+}
+
+// startWith is start with some of the candidates.
+func (l *Library) startWith(files []string) (_ *helper, err error) {
 	h := &helper{library: l}
 	var theirs []*os.File
 	defer func() {
