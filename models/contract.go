@@ -158,6 +158,15 @@ func (c *Contract) Listed(asked int) int {
 	return 0
 }
 
+// A Limit is how many images one call of an engine takes. Any number of goroutines may use it.
+type Limit interface {
+	// Size returns how many; at least 1.
+	Size() int
+	// Lower halves it, after a call with that many was too large for the device. Only the first of
+	// several calls that find that out does.
+	Lower(size int)
+}
+
 // Batch is the memory of one batch, owned by one goroutine at a time. The
 // decoder writes into Pixels; the engine reads Pixels and writes Scores.
 type Batch struct {

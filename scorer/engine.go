@@ -44,8 +44,8 @@ type Engine interface {
 
 // tiler is an Engine of images whose tiles are scored while they are decoded.
 type tiler interface {
-	// Tiles returns what scores tiles, so many at a time.
-	Tiles(batch int) preprocess.Tiles
+	// Tiles returns what scores tiles, in batches of so many, and no more in a call than limit says.
+	Tiles(batch int, limit models.Limit) preprocess.Tiles
 }
 
 // GPU is what is known of the GPU that an engine computes on.
@@ -96,7 +96,7 @@ func (d *device) infer(ctx context.Context, b *batch) error {
 		}
 	}(b.chunk.hold.gone)
 	for lo := 0; lo < b.n; {
-		size := int(d.limit.Load())
+		size := d.Size()
 		n := min(b.n-lo, size)
 		b.Size = size
 		d.counters.Batch(n)
@@ -107,7 +107,7 @@ func (d *device) infer(ctx context.Context, b *batch) error {
 		case b.chunk.dropped() && ctx.Err() == nil:
 			return nil
 		case size > 1 && models.TooLarge(err):
-			d.lower(size)
+			d.Lower(size)
 		default:
 			return fmt.Errorf("score images of chunk %d on %s: %w", b.chunk.index, d.engine.Device(), err)
 		}
@@ -115,9 +115,12 @@ func (d *device) infer(ctx context.Context, b *batch) error {
 	return nil
 }
 
-// lower halves the limit after a call under it ran out of memory. Several lanes may
+// Size implements models.Limit.
+func (d *device) Size() int { return int(d.limit.Load()) }
+
+// Lower halves the limit after a call under it ran out of memory. Several lanes may
 // find that out; one of them halves it.
-func (d *device) lower(size int) {
+func (d *device) Lower(size int) {
 	d.lowering.Lock()
 	defer d.lowering.Unlock()
 	if !d.limit.CompareAndSwap(int32(size), int32(size/2)) {

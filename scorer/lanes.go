@@ -72,7 +72,7 @@ func (f *filler) fill(ctx context.Context, b *batch, lo, hi int) error {
 	c := b.chunk
 	failed, copied := 0, 0
 	var none *row.Unanswerable
-	var broken []int // slots
+	broken := false
 	for slot := lo; slot < hi; slot++ {
 		r := &c.rows[b.offset+slot]
 		if c.entries[b.offset+slot].Copied() {
@@ -86,27 +86,28 @@ func (f *filler) fill(ctx context.Context, b *batch, lo, hi int) error {
 		if err := c.answers.Fill(b.offset+slot, b.Scores[slot*f.width:][:f.width], b.placements[slot], r); errors.As(err, &none) {
 			failed++
 			*r = row.Row{Path: r.Path, Size: r.Size, Status: none.Status, Error: "the model's output for it " + none.Reason}
-			if none.Status == row.StatusNotFinite {
-				broken = append(broken, slot)
-			}
+			broken = broken || none.Status == row.StatusNotFinite
 		} else if err != nil {
 			return fmt.Errorf("%w; nothing of chunk %d was written", err, c.index)
 		}
 	}
-	if err := f.confirm(ctx, b, broken); err != nil {
-		return err
+	if broken {
+		if err := f.confirm(ctx, b, lo, hi); err != nil {
+			return err
+		}
 	}
 	f.count(hi-lo-copied, failed)
 	f.progress.Add(copied, 0)
 	return nil
 }
 
-// confirm scores a batch again in which the model's numbers for some images are not finite. If
-// one of them gets numbers now, they are no property of the image: the device is not to be
-// trusted, nor are the other rows that it made.
-func (f *filler) confirm(ctx context.Context, b *batch, broken []int) error {
-	if len(broken) == 0 {
-		return nil
+// confirm scores a batch again in which the model's numbers for some images, lo <= slot < hi, are
+// not finite. If one of them gets numbers now, or another image has lost its own, that is not a
+// property of the image: the device is not to be trusted, nor are the other rows that it made.
+func (f *filler) confirm(ctx context.Context, b *batch, lo, hi int) error {
+	var finite []bool
+	for slot := lo; slot < hi; slot++ {
+		finite = append(finite, row.AllFinite(b.Scores[slot*f.width:][:f.width]))
 	}
 	if err := f.device.infer(ctx, b); err != nil {
 		return err
@@ -114,10 +115,14 @@ func (f *filler) confirm(ctx context.Context, b *batch, broken []int) error {
 	if b.chunk.dropped() {
 		return nil
 	}
-	for _, slot := range broken {
-		if row.AllFinite(b.Scores[slot*f.width:][:f.width]) {
-			return fmt.Errorf("%w: %s gave NaN or infinity for image %q, and numbers when asked again: look at its memory and its driver;"+
-				" nothing of chunk %d was written", models.ErrDevice, f.device.engine.Device(), b.chunk.rows[b.offset+slot].Path, b.chunk.index)
+	for i, before := range finite {
+		if now := row.AllFinite(b.Scores[(lo+i)*f.width:][:f.width]); now != before {
+			order := "NaN or infinity for image %q, and numbers when asked again"
+			if before {
+				order = "numbers for image %q, and NaN or infinity when asked again"
+			}
+			return fmt.Errorf("%w: %s gave "+order+": look at its memory and its driver; nothing of chunk %d was written",
+				models.ErrDevice, f.device.engine.Device(), b.chunk.rows[b.offset+lo+i].Path, b.chunk.index)
 		}
 	}
 	return nil

@@ -182,6 +182,25 @@ func (e brokenEngine) Score(ctx context.Context, b *models.Batch, lo, hi int) er
 	return nil
 }
 
+// losingEngine is a brokenEngine that gives a batch with bright pictures no numbers at all when it is
+// asked again.
+type losingEngine struct {
+	brokenEngine
+	asked sync.Map // first pixels of batches
+}
+
+func (e *losingEngine) Score(ctx context.Context, b *models.Batch, lo, hi int) error {
+	if err := e.brokenEngine.Score(ctx, b, lo, hi); err != nil {
+		return err
+	}
+	if _, again := e.asked.LoadOrStore(string(b.Pixels), true); again {
+		for i := range b.Scores {
+			b.Scores[i] = float32(math.NaN())
+		}
+	}
+	return nil
+}
+
 // TestFault54_NoNumbers: an image for which the model computes NaN has a row that says so, the same
 // in batches of any size, in every task, and the rows of the others are as they are without it. A
 // device that computes numbers when it is asked again is not trusted, and writes nothing.
@@ -235,6 +254,11 @@ func TestFault54_NoNumbers(t *testing.T) {
 				if broken != s.Statuses[row.StatusNotFinite] {
 					t.Errorf("batches of %d: %d rows say why, want %v", batch, broken, s.Statuses)
 				}
+			}
+			losing := &losingEngine{brokenEngine: brokenEngine{newFakeEngine(), nil}}
+			o, _ = begin(5, func() Engine { return losing })
+			if _, err := Run(t.Context(), o); !errors.Is(err, models.ErrDevice) || !strings.Contains(err.Error(), "NaN or infinity when asked again") {
+				t.Errorf("a device that loses numbers when asked again: %v, want an error of the device", err)
 			}
 			var once atomic.Int32
 			once.Store(1)

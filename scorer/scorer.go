@@ -78,8 +78,9 @@ func Run(ctx context.Context, o Options) (output.Success, error) {
 func (w *worker) scoreChunks(ctx context.Context, taker *taker) error {
 	o, spec := &w.opt, w.opt.Contract.Preprocess
 	o.Decode.Libraries = agreement.OnLibraries(ctx, o.Out)
+	device := newDevice(w.engine, w.job.Batch, o.Counters, o.Log)
 	if t, ok := w.engine.(tiler); ok {
-		o.Decode.Tiles = t.Tiles(w.job.Batch)
+		o.Decode.Tiles = t.Tiles(w.job.Batch, device)
 	}
 	stride := o.Decode.RowBytes(spec)
 	// While every lane runs one batch, as many again are being filled.
@@ -101,7 +102,6 @@ func (w *worker) scoreChunks(ctx context.Context, taker *taker) error {
 	reader := newReader(o, w.halt, ahead)
 	assembler := &assembler{stride: stride, ready: ready}
 	gate := newGate(o.Sessions, batchCount)
-	device := newDevice(w.engine, w.job.Batch, o.Counters, o.Log)
 	filler := &filler{width: o.Contract.RowNumbers(), device: device, counters: o.Counters, progress: o.Progress}
 	isolator := &isolator{taker: taker, claims: w.claims, holds: w.holds, chunks: chunks, batches: batches, spec: spec,
 		bounds: o.Decode, reader: reader, assembler: assembler, device: device, filler: filler, gate: gate, scored: scored,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/boxes"
@@ -102,12 +103,16 @@ func (t *Tiled) Score(ctx context.Context, b *models.Batch, lo, hi int) error {
 	return ctx.Err()
 }
 
-// Tiles returns what scores tiles, in batches of that many.
-func (t *Tiled) Tiles(batch int) preprocess.Tiles { return &tileScorer{t, batch} }
+// Tiles returns what scores tiles, in batches of that many, of which each call of the engine takes
+// as many as the limit says.
+func (t *Tiled) Tiles(batch int, limit models.Limit) preprocess.Tiles {
+	return &tileScorer{Tiled: t, batch: batch, limit: limit}
+}
 
 type tileScorer struct {
 	*Tiled
 	batch int
+	limit models.Limit
 }
 
 func (s *tileScorer) Numbers() int { return s.width }
@@ -117,7 +122,7 @@ func (s *tileScorer) NewTally() (preprocess.Tally, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &tally{tileScorer: s, memory: b, size: s.batch, at: make([]preprocess.Tile, s.batch), own: make([]float32, s.own),
+	a := &tally{tileScorer: s, memory: b, at: make([]preprocess.Tile, s.batch), own: make([]float32, s.own),
 		sums: make([]float64, s.own), found: make([]*boxes.Joiner, len(s.heads))}
 	for i, h := range s.heads {
 		if h.detector != nil {
@@ -131,10 +136,10 @@ func (s *tileScorer) NewTally() (preprocess.Tally, error) {
 type tally struct {
 	*tileScorer
 	memory *models.Batch
-	size   int // tiles in one call of the engine
 	at     []preprocess.Tile
 	n      int       // tiles in the batch
 	own    []float32 // numbers of a tile
+	finite []bool    // of the tiles in the batch, whether all numbers are
 
 	count   int // tiles that were scored
 	sums    []float64
@@ -165,24 +170,29 @@ func (a *tally) Row(ctx context.Context, at preprocess.Tile) ([]byte, error) {
 	return a.memory.Pixels[(a.n-1)*a.row:][:a.row], nil
 }
 
-// score scores the tiles in the batch, and empties it. Where the device has no room for that
-// many, it scores fewer at a time from then on.
+// score scores the tiles in the batch, and empties it. It scores them again if the numbers of one
+// are not finite, as Tiled.Score cannot.
 func (a *tally) score(ctx context.Context) error {
-	for lo := 0; lo < a.n; {
-		hi := min(a.n, lo+a.size)
-		a.memory.Size = a.size
-		err := a.part.Score(ctx, a.memory, lo, hi)
-		switch {
-		case err == nil:
-			lo = hi
-		case ctx.Err() == nil && a.size > 1 && models.TooLarge(err):
-			a.size /= 2
-		default:
-			return fmt.Errorf("score tiles on %s: %w", a.part.Device(), err)
+	if err := a.infer(ctx); err != nil {
+		return err
+	}
+	a.finite = a.finite[:0]
+	for i := range a.n {
+		a.finite = append(a.finite, allFinite(a.numbers(i)))
+	}
+	if slices.Contains(a.finite, false) {
+		if err := a.infer(ctx); err != nil {
+			return err
+		}
+		for i, before := range a.finite {
+			if allFinite(a.numbers(i)) != before {
+				return fmt.Errorf("%w: %s gave NaN or infinity for a tile, and numbers when asked again or before: look at its memory and its driver",
+					models.ErrDevice, a.part.Device())
+			}
 		}
 	}
 	for i := range a.n {
-		copy(a.own, a.memory.Scores[i*len(a.own):][:len(a.own)])
+		copy(a.own, a.numbers(i))
 		if err := a.add(a.at[i]); err != nil {
 			return err
 		}
@@ -191,11 +201,36 @@ func (a *tally) score(ctx context.Context) error {
 	return nil
 }
 
+// numbers returns those of a tile in the batch.
+func (a *tally) numbers(i int) []float32 { return a.memory.Scores[i*len(a.own):][:len(a.own)] }
+
+func allFinite(numbers []float32) bool {
+	return !slices.ContainsFunc(numbers, func(v float32) bool { return v-v != 0 })
+}
+
+// infer runs the tiles in the batch. Where the device has no room for that many, it and all other
+// calls run fewer at a time from then on.
+func (a *tally) infer(ctx context.Context) error {
+	for lo := 0; lo < a.n; {
+		size := min(a.limit.Size(), a.batch)
+		hi := min(a.n, lo+size)
+		a.memory.Size = size
+		err := a.part.Score(ctx, a.memory, lo, hi)
+		switch {
+		case err == nil:
+			lo = hi
+		case ctx.Err() == nil && size > 1 && models.TooLarge(err):
+			a.limit.Lower(size)
+		default:
+			return fmt.Errorf("score tiles on %s: %w", a.part.Device(), err)
+		}
+	}
+	return nil
+}
+
 // add adds the numbers of one tile.
 func (a *tally) add(at preprocess.Tile) error {
-	for _, v := range a.own {
-		a.invalid = a.invalid || v-v != 0
-	}
+	a.invalid = a.invalid || !allFinite(a.own)
 	sure := float32(0)
 	for i, h := range a.heads {
 		p := a.own[h.from:h.to]

@@ -2,6 +2,7 @@ package joint
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"testing"
@@ -22,7 +23,7 @@ func tilesOf(task string, output models.Activation, classes int, rule preprocess
 func tallyTiles(t *testing.T, e *Tiled, batch int, tiles [][]byte) ([]float32, preprocess.Tile) {
 	t.Helper()
 	ctx := context.Background()
-	y, err := e.Tiles(batch).NewTally()
+	y, err := e.Tiles(batch, newLimit(batch)).NewTally()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +130,7 @@ func TestTilesRules(t *testing.T) {
 // number for two classes is as sure of one as of the other.
 func TestTilesTie(t *testing.T) {
 	_, e, _ := tilesOf("", models.Probabilities, 4, preprocess.TileTop)
-	y, err := e.Tiles(2).NewTally()
+	y, err := e.Tiles(2, newLimit(2)).NewTally()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,6 +197,81 @@ func (o *odd) Score(ctx context.Context, b *models.Batch, lo, hi int) error {
 	return err
 }
 
+// limit is a models.Limit.
+type limit struct{ size, lowered int }
+
+func newLimit(size int) *limit { return &limit{size: size} }
+
+func (l *limit) Size() int { return l.size }
+
+func (l *limit) Lower(size int) {
+	if l.size == size {
+		l.size, l.lowered = size/2, l.lowered+1
+	}
+}
+
+// once is an engine of which one call gives other numbers than those to a tile.
+type once struct {
+	*sums
+	calls, at int
+	gives     float32
+}
+
+func (o *once) Score(ctx context.Context, b *models.Batch, lo, hi int) error {
+	err := o.sums.Score(ctx, b, lo, hi)
+	if o.calls++; o.calls == o.at {
+		b.Scores[lo*o.width] = o.gives
+	}
+	return err
+}
+
+// TestTilesOnSickDevice tests that a device which gives a tile NaN and numbers ends the run, and
+// that one which always gives NaN is asked again.
+func TestTilesOnSickDevice(t *testing.T) {
+	nan := float32(math.NaN())
+	score := func(e *Tiled, tiles ...byte) error {
+		y, err := e.Tiles(3, newLimit(3)).NewTally()
+		if err != nil {
+			t.Fatal(err)
+		}
+		y.Begin()
+		for i, v := range tiles {
+			row, err := y.Row(t.Context(), preprocess.Tile{X: i})
+			if err != nil {
+				return err
+			}
+			row[0] = v
+		}
+		_, err = y.End(t.Context(), make([]float32, e.width))
+		return err
+	}
+	part, e, _ := tilesOf("", models.Logits, 3, preprocess.TileMean)
+	for at := range 4 {
+		e.part = &once{sums: part, at: at, gives: nan}
+		if err := score(e, 1, 2, 3, 4, 5); errors.Is(err, models.ErrDevice) != (at == 1 || at == 2) {
+			t.Errorf("NaN in call %d: %v", at, err) // there are two calls, and a third if one of them gives NaN
+		}
+	}
+	second := &once{sums: part, at: 2, gives: nan} // another tile of the batch has NaN in the second pass only
+	e.part = &lost{once: second}
+	if err := score(e, 1, 2, 3); !errors.Is(err, models.ErrDevice) {
+		t.Errorf("a tile that loses its numbers: %v", err)
+	}
+	e.part = &odd{sums: part}
+	if score(e, 1, 2, 3) != nil {
+		t.Error("a tile that has no numbers, whoever asks, is not an error of the device")
+	}
+}
+
+// lost gives the third tile of every call NaN.
+type lost struct{ *once }
+
+func (l *lost) Score(ctx context.Context, b *models.Batch, lo, hi int) error {
+	err := l.once.Score(ctx, b, lo, hi)
+	b.Scores[(lo+2)*l.width] = float32(math.NaN())
+	return err
+}
+
 // small is an engine without room for more than two tiles.
 type small struct{ *sums }
 
@@ -215,6 +291,26 @@ func TestTilesRoom(t *testing.T) {
 	got, _ := tallyTiles(t, e, 8, tiles)
 	if got[0] != want[0] || part.size != 2 {
 		t.Errorf("numbers %v, want %v; %d at a time", got, want, part.size)
+	}
+	both := newLimit(8) // of all who decode
+	scorer := e.Tiles(8, both)
+	for range 2 {
+		y, err := scorer.NewTally()
+		if err != nil {
+			t.Fatal(err)
+		}
+		y.Begin()
+		for range 8 {
+			if _, err := y.Row(t.Context(), preprocess.Tile{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := y.End(t.Context(), make([]float32, e.width)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if both.size != 2 || both.lowered != 2 {
+		t.Errorf("the limit is %d, lowered %d times, want 2 and 2", both.size, both.lowered)
 	}
 }
 
