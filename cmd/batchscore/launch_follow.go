@@ -46,8 +46,8 @@ type watched struct {
 	// waits is what the engine said last of a job without output, when it was asked.
 	waits string
 	asked time.Time
-	// spared is what launch cancels because nothing is left for it.
-	spared spared
+	// unneeded is what launch cancels because nothing is left for it.
+	unneeded unneeded
 }
 
 // reach returns how this machine reaches object storage for the job.
@@ -156,7 +156,7 @@ func (w *watched) toTheEnd(ctx context.Context, stop <-chan struct{}) (status de
 		w.say(stderr, event.OutputUnread, "cannot follow what the ranks print: "+printable.Line(logs.Error()))
 	}
 	status, err = w.ended(ctx, told)
-	if err == nil && w.spared.canceled {
+	if err == nil && w.unneeded.canceled {
 		status = deploy.Status{} // of a job that nothing was left for
 	}
 	if err != nil && ctx.Err() != nil {
@@ -195,7 +195,7 @@ func (w *watched) ended(ctx context.Context, n *news) (deploy.Status, error) {
 		case err != nil:
 			return status, err
 		default:
-			w.spare(ctx, status, n)
+			w.cancelUnneeded(ctx, status, n)
 		}
 		if err := deploy.Sleep(ctx, pause); err != nil {
 			return status, err

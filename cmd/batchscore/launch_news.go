@@ -76,7 +76,7 @@ func (w *watched) announce(ctx context.Context, out io.Writer) (end func() *news
 			if status, err := w.l.Status(ctx, w.r.ID); ctx.Err() == nil {
 				n.tell(status, err)
 				if err == nil {
-					w.spare(ctx, status, n)
+					w.cancelUnneeded(ctx, status, n)
 				}
 			}
 		}

@@ -85,6 +85,17 @@ func TestJobThatWaitsForNothing(t *testing.T) {
 		{name: "a part waits", status: deploy.Status{State: deploy.Running, Reason: "pod-2: ErrImagePull"}, ends: true, says: "(pod-2: ErrImagePull)"},
 		{name: "a part waits, and another merges", status: deploy.Status{State: deploy.Running, Reason: "pod-2: ErrImagePull"},
 			change: func(w *watched) { w.r.Job.Run = map[string]string{"merge": "x.csv"} }},
+		{name: "it is to write a file", status: held, says: "the job waits on slurm", change: func(w *watched) {
+			w.r.Job.Run = map[string]string{"merge": filepath.Join(t.TempDir(), "x.csv")}
+		}},
+		{name: "it is to write a file that this machine does not see", status: held, says: "the job waits on kubernetes", change: func(w *watched) {
+			w.r.Engine, w.r.Job.Run = "kubernetes", map[string]string{"merge": "/mnt/elsewhere/x.csv"}
+		}},
+		{name: "the file is written", status: held, ends: true, says: "it is canceled", change: func(w *watched) {
+			file := filepath.Join(t.TempDir(), "x.csv")
+			must(t, 0, "merge", whole, "--output", file)
+			w.r.Job.Run = map[string]string{"merge": file}
+		}},
 		{name: "running", status: deploy.Status{State: deploy.Running}},
 		{name: "stopping", status: deploy.Status{State: deploy.Stopping}},
 		{name: "not complete", status: held, change: func(w *watched) { w.out = new(mem.Store) }, says: "the job waits on slurm: " + held.Reason},
@@ -116,5 +127,33 @@ func TestJobThatWaitsForNothing(t *testing.T) {
 				t.Errorf("follow: %v, want that the job continues", err)
 			}
 		})
+	}
+}
+
+// TestPartWaitsAgain: a part that waits again is given its two minutes again.
+func TestPartWaitsAgain(t *testing.T) {
+	defer func(after time.Duration) { spareAfter = after }(spareAfter)
+	spareAfter = time.Hour
+	whole := filepath.Join(t.TempDir(), "out")
+	must(t, 0, "run", "--images", pictures(t, 2), "--out", whole, "--model", tiny(t, graphtest.Options{}))
+	complete, err := dir.New(whole, dir.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var printed storetest.Buffer
+	k := &keeping{canceled: make(chan struct{})}
+	w := &watched{l: k, out: complete, stdout: &printed, stderr: &printed, r: record.Record{ID: "kept", Engine: "slurm", Job: deploy.Job{Out: whole}}}
+	n := &news{engine: "slurm", out: &printed}
+	waits := deploy.Status{State: deploy.Running, Reason: "pod-2: ErrImagePull"}
+	w.cancelUnneeded(t.Context(), waits, n)
+	w.unneeded.since = w.unneeded.since.Add(-2 * time.Hour)
+	w.cancelUnneeded(t.Context(), deploy.Status{State: deploy.Running}, n)
+	w.cancelUnneeded(t.Context(), waits, n)
+	if w.unneeded.canceled {
+		t.Error("it is canceled at once")
+	}
+	w.unneeded.since = w.unneeded.since.Add(-2 * time.Hour)
+	if w.cancelUnneeded(t.Context(), waits, n); !w.unneeded.canceled {
+		t.Error("it is not canceled")
 	}
 }
