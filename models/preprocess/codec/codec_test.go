@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"bytes"
 	"os"
 	"regexp"
 	"slices"
@@ -26,6 +27,43 @@ func TestCheckSize(t *testing.T) {
 				t.Errorf("CheckSize(%d, %d) = %v, want %q", c.width, c.height, f, c.want)
 			}
 		})
+	}
+}
+
+// black is a Canvas that is told of dark pictures.
+type black struct {
+	Canvas
+	told int
+}
+
+func (b *black) Dark() { b.told++ }
+
+// TestLevelsTold tests which pictures look black, and that a Canvas around another one tells it so.
+func TestLevelsTold(t *testing.T) {
+	for _, c := range []struct {
+		name         string
+		bright, dark int64
+		want         int
+	}{
+		{name: "nothing was looked at"},
+		{name: "all is dark", dark: 5, want: 1},
+		{name: "one in a thousand is bright", bright: 1, dark: 999, want: 1},
+		{name: "more are", bright: 2, dark: 1997},
+	} {
+		b := new(black)
+		for _, to := range []Canvas{b, Stored(b), Turned(b, 6), Stored(Turned(b, 3))} {
+			before := b.told
+			l := Levels{bright: c.bright, all: c.bright + c.dark}
+			if l.Tell(to); b.told-before != c.want {
+				t.Errorf("%s: told %d times, want %d", c.name, b.told-before, c.want)
+			}
+		}
+	}
+	for value, bright := range map[uint8]int64{0: 0, 63: 0, 64: 4, 255: 4} {
+		var l Levels
+		if l.Look(Pixels{Bytes: bytes.Repeat([]byte{value}, 64), Pitch: 16, Width: 4, Height: 4}); l.bright != bright || l.all != 4 {
+			t.Errorf("of pixels of %d, %d of %d are bright, want %d of 4", value, l.bright, l.all, bright)
+		}
 	}
 }
 

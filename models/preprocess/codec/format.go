@@ -100,6 +100,8 @@ type turned struct {
 
 func (t turned) Alpha() bool { return Alpha(t.Canvas) }
 
+func (t turned) Dark() { tellDark(t.Canvas) }
+
 func (t turned) Prepare(width, height int, o Orientation, scales []Scale) Pixels {
 	if o == 1 {
 		o = t.o
@@ -110,6 +112,8 @@ func (t turned) Prepare(width, height int, o Orientation, scales []Scale) Pixels
 type stored struct{ Canvas }
 
 func (s stored) Alpha() bool { return Alpha(s.Canvas) }
+
+func (s stored) Dark() { tellDark(s.Canvas) }
 
 func (s stored) Prepare(width, height int, _ Orientation, scales []Scale) Pixels {
 	return s.Canvas.Prepare(width, height, 1, scales)

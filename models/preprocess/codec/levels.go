@@ -28,7 +28,13 @@ func (l *Levels) Look(px Pixels) {
 // Tell tells to, a Canvas or a StripSink, if at most one in a thousand pixels is bright, of some that
 // were looked at.
 func (l *Levels) Tell(to any) {
-	if d, ok := to.(DarkCanvas); ok && l.all > 0 && l.bright*1000 <= l.all {
+	if l.all > 0 && l.bright*1000 <= l.all {
+		tellDark(to)
+	}
+}
+
+func tellDark(to any) {
+	if d, ok := to.(DarkCanvas); ok {
 		d.Dark()
 	}
 }

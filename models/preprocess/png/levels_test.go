@@ -2,6 +2,7 @@ package png
 
 import (
 	"bytes"
+	"compress/zlib"
 	"encoding/binary"
 	"image"
 	"image/color"
@@ -19,6 +20,52 @@ type darkCanvas struct {
 }
 
 func (c *darkCanvas) Dark() { c.dark = true }
+
+// TestBright tests that a picture of large values is not said to look black, and an interlaced one of low
+// values is, whole and in strips.
+func TestBright(t *testing.T) {
+	for _, interlaced := range []bool{false, true} {
+		for _, high := range []byte{10, 63, 64, 255} {
+			src := flat16(40, 30, interlaced, high)
+			var whole, strips darkCanvas
+			if fail, err := (decoder{}).Decode(src, codectest.Bounds, &whole); fail != nil || err != nil {
+				t.Fatal(fail, err)
+			}
+			if fail, err := (decoder{}).DecodeStrips(src, codectest.Bounds, &strips); fail != nil || err != nil {
+				t.Fatal(fail, err)
+			}
+			if want := high < 64; whole.dark != want || strips.dark != want {
+				t.Errorf("interlaced %t, %d: dark %t, and %t in strips, want %t", interlaced, high, whole.dark, strips.dark, want)
+			}
+		}
+	}
+}
+
+// flat16 is a grey PNG of 16 bits whose samples have that upper byte.
+func flat16(width, height int, interlaced bool, high byte) []byte {
+	var raw []byte
+	pass := func(w, h int) {
+		for range h {
+			raw = append(append(raw, 0), bytes.Repeat([]byte{high, 0}, w)...)
+		}
+	}
+	method := byte(0)
+	if interlaced {
+		method = 1
+		for _, p := range [][4]int{{0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4}, {0, 2, 2, 4}, {1, 0, 2, 2}, {0, 1, 1, 2}} {
+			pass((width-p[0]+p[2]-1)/p[2], (height-p[1]+p[3]-1)/p[3])
+		}
+	} else {
+		pass(width, height)
+	}
+	var packed bytes.Buffer
+	z := zlib.NewWriter(&packed)
+	_, _ = z.Write(raw) // to memory
+	_ = z.Close()
+	header := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, uint32(width)), uint32(height))
+	src := append([]byte("\x89PNG\r\n\x1a\n"), codectest.PNGChunk("IHDR", append(header, 16, 0, 0, 0, method))...)
+	return append(append(src, codectest.PNGChunk("IDAT", packed.Bytes())...), codectest.PNGChunk("IEND", nil)...)
+}
 
 // TestLevels tests that a range of values becomes all levels, and that a picture of low values is said
 // to look black without one.

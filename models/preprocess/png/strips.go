@@ -48,6 +48,11 @@ func (d decoder) DecodeStrips(src []byte, bounds codec.Bounds, to codec.StripSin
 		if fail := p.decode(px); fail != nil {
 			return p.ended(fail), nil
 		}
+		if p.canBeDark() {
+			levels := codec.Levels{}
+			levels.Look(px)
+			levels.Tell(to)
+		}
 		to.Strip(0, px)
 		return nil, nil
 	}

@@ -89,7 +89,8 @@ func (s *stretcher) level(v float64) uint8 {
 	return level
 }
 
-// canBeDark reports whether the pixels are the upper bits of samples of more bits.
+// canBeDark reports whether the pixels are the upper bits of samples of more bits. Those of wide
+// samples are parts of the largest one, however dark that is.
 func (t *picture) canBeDark() bool {
-	return t.bits > 8 && t.kind != float && (t.stretch == nil || t.stretch.span == 0) && (t.photometric == blackIsZero || t.photometric == rgb)
+	return t.bits > 8 && !t.isWide() && (t.stretch == nil || t.stretch.span == 0) && (t.photometric == blackIsZero || t.photometric == rgb)
 }

@@ -164,7 +164,8 @@ func TestDark(t *testing.T) {
 		{bits: 16, photometric: rgb, limits: []float64{0, 10000}},
 		{bits: 16, photometric: whiteIsZero},
 		{bits: 8, photometric: rgb},
-		{bits: 32, photometric: rgb, want: true},
+		{bits: 16, kind: signed, photometric: rgb},
+		{bits: 32, photometric: rgb},
 		{bits: 32, kind: float, photometric: rgb},
 	} {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
