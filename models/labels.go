@@ -63,6 +63,10 @@ func (m *Model) withNames(f *onnxfile.File, layers []Given) []Given {
 func readLabels(path string, classes int, open func(string) (*os.File, error)) (labels.List, error) {
 	if path == labels.ImageNet {
 		l := labels.List{Names: labels.ImageNetNames(), Form: labels.Plain}
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+			return l, fmt.Errorf("labels %s: there is a file of that name, and ImageNet's names have it too: the file is ./%[1]s;"+
+				" for the names, rename it or run in another folder", path)
+		}
 		if classes > 0 && classes != len(l.Names) {
 			return l, fmt.Errorf("labels %s: they are %d, for an output of %d classes; a file of that name is ./%[1]s", path, len(l.Names), classes)
 		}

@@ -62,6 +62,36 @@ func TestLabelsOfImageNet(t *testing.T) {
 	if n := len(slices.Compact(names)); n != 1000 {
 		t.Errorf("%d different names", n)
 	}
+	t.Chdir(t.TempDir())
+	if err := os.Mkdir("imagenet", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := models.ReadLabels("imagenet"); err != nil {
+		t.Errorf("a folder of that name: %v", err)
+	}
+	if err := errors.Join(os.Remove("imagenet"), os.WriteFile("imagenet", []byte("cat\ndog\n"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := models.ReadLabels("imagenet"); !errors.Is(err, models.ErrModel) || !strings.Contains(err.Error(), "the file is ./imagenet") {
+		t.Errorf("a file of that name: %v", err)
+	}
+	if names, err := models.ReadLabels("./imagenet"); err != nil || len(names) != 2 {
+		t.Errorf("the file itself: %v, %v", names, err)
+	}
+	if err := os.Remove("imagenet"); err != nil {
+		t.Fatal(err)
+	}
+	beside := graphtest.Write(t, graphtest.Options{Input: graphtest.FloatImage, Size: 224, NoContract: true})
+	t.Chdir(filepath.Dir(beside))
+	if err := os.WriteFile("model.yaml", []byte("preset: torchvision\nlabels_file: imagenet\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(beside, "model.onnx"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := models.Open("model.onnx", models.OpenOptions{}); err == nil || !strings.Contains(err.Error(), "no such file") {
+		t.Errorf("labels_file of a file that does not exist: %v", err)
+	}
 	answers := models.Answers{Preset: "torchvision", LabelsPath: "imagenet"}
 	file := graphtest.Write(t, graphtest.Options{Input: graphtest.FloatImage, Size: 224, NoContract: true})
 	_, err = models.Open(file, models.OpenOptions{Given: []models.Given{{From: "flags", Answers: answers}}})

@@ -168,11 +168,14 @@ func (m *Model) readLabelFiles(layers []Given, own *Contract) error {
 		if layers[i].LabelsPath == "" {
 			continue
 		}
-		open := os.Open // the user may have named a pipe
+		open, path := os.Open, layers[i].LabelsPath // the user may have named a pipe
 		if layers[i].LabelsBeside {
-			open = atomicfile.OpenRegular
+			open, path = atomicfile.OpenRegular, "."+string(filepath.Separator)+path // not a word
+			if filepath.IsAbs(layers[i].LabelsPath) {
+				path = layers[i].LabelsPath
+			}
 		}
-		l, err := readLabels(layers[i].LabelsPath, classes, open)
+		l, err := readLabels(path, classes, open)
 		if err != nil {
 			return err
 		}
