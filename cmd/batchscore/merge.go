@@ -39,7 +39,8 @@ vectors, in the same order, are written next to it: to vectors.ids.jsonl for vec
 
 Rows with several answers, of several models or outputs, have all of them, in columns that
 begin with their names. --head NAME writes that answer alone, as a job with it alone would
-have it: a matrix has the vectors of one answer.
+have it: a matrix has the vectors of one answer. Statuses are those of the rows: where
+another answer was NaN, the status is not_finite.
 
 With --absolute, rows have the full address of each image instead of its name below
 --images: an absolute path, or one that begins with az://. It is that of the job

@@ -349,6 +349,7 @@ func (h *heads) answers(b binding) Answers {
 		c := b.contract.Head(i)
 		m.parts = append(m.parts, p.task.answers(newBinding(c, max(p.TopK, c.Listed(b.topK)), b.simulated)))
 		m.widths = append(m.widths, b.contract.HeadRowNumbers(i))
+		m.names = append(m.names, c.HeadName)
 	}
 	return m
 }
@@ -356,6 +357,7 @@ func (h *heads) answers(b binding) Answers {
 type headAnswers struct {
 	parts  []Answers
 	widths []int // numbers of an image, for each part
+	names  []string
 	all    []answerOfHeads
 }
 
@@ -379,6 +381,10 @@ func (m *headAnswers) Fill(i int, numbers []float32, at preprocess.Placement, r 
 		n := m.widths[k]
 		if err := p.Fill(i, numbers[:n], at, r); err != nil {
 			r.Answer = nil // that of the head before
+			if none := (*Unanswerable)(nil); errors.As(err, &none) {
+				return fmt.Errorf("%w: its output for image %q %w", models.ErrModel, r.Path,
+					&Unanswerable{none.Status, none.Reason + " (answer " + m.names[k] + ")"})
+			}
 			return err
 		}
 		a.answers[k], numbers = r.Answer, numbers[n:]

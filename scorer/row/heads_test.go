@@ -36,6 +36,23 @@ var headNumbers = [][]float32{
 	{0.5, 0.25, 0.25, 0.2, 0.1, 0, 0, 0, 0, 3, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0},
 }
 
+// TestHeadNotFinite tests that the error of an image says in which answer the numbers are not finite.
+func TestHeadNotFinite(t *testing.T) {
+	c := manyHeads()
+	answers := headSchema(t, c, JSONL).NewAnswers(c, 2)
+	answers.Grow(1)
+	for number, name := range map[int]string{0: "kind", 2: "kind", 3: "tags", 4: "tags", 5: "look", 8: "look", 9: "pose", 10: "pose", 11: "box", 22: "box"} {
+		numbers := slices.Clone(headNumbers[0])
+		numbers[number] = float32(math.NaN())
+		r := Row{Path: "a.jpg", Status: StatusOK}
+		err := answers.Fill(0, numbers, preprocess.Placement{Width: 10, Height: 10, StepX: 1, StepY: 1}, &r)
+		none := (*Unanswerable)(nil)
+		if !errors.As(err, &none) || none.Status != StatusNotFinite || none.Reason != "contains NaN or infinity (answer "+name+")" {
+			t.Errorf("number %d: %v, want that it is in the answer %s", number, err, name)
+		}
+	}
+}
+
 func headRows(t *testing.T, s Schema, c *models.Contract) []Row {
 	t.Helper()
 	answers := s.NewAnswers(c, 2)
