@@ -170,9 +170,12 @@ func (c *taskJob) read(t *testing.T, out, dir string) {
 		refused = 0
 	}
 	says(t, mustPlain(t, refused, slices.Concat([]string{"report", out, "-o", filepath.Join(dir, "report.html")}, head)...), "")
-	if c.name != "detect" { // whose rows have formats of their own
-		mustPlain(t, refused, slices.Concat([]string{"export", out, "--to", "csv", "-o", filepath.Join(dir, "rows.csv")}, head)...)
-		mustPlain(t, refused, slices.Concat([]string{"export", out, "--to", "coco", "-o", filepath.Join(dir, "coco")}, head)...)
+	boxes := refused
+	if c.name == "detect" {
+		boxes = 0
+	}
+	for to, code := range map[string]int{"csv": refused, "hf": refused, "coco": boxes, "cvat": boxes, "label-studio": boxes, "yolo": boxes} {
+		mustPlain(t, code, slices.Concat([]string{"export", out, "--to", to, "-o", filepath.Join(dir, "export-"+to)}, head)...)
 	}
 	matrix := []string{"merge", out, "-o", filepath.Join(dir, "all.npy")}
 	switch {

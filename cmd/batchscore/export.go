@@ -245,11 +245,11 @@ func (f *exportImages) takes(st store.Store, task row.Task) error {
 	case task.Name() == row.Classify.Name():
 		return nil
 	case task.Name() != row.Detect.Name():
-		return config(fmt.Errorf("export takes answers of the task %s, and of %s with --to coco; those of %s are of the task %s; 'batchscore merge' writes them",
+		return config(fmt.Errorf("export takes answers of the tasks %s and %s; those of %s are of the task %s; 'batchscore merge' writes them",
 			row.Classify.Name(), row.Detect.Name(), st, task.Name()))
-	case f.format.Name != "coco":
-		return config(fmt.Errorf("%s has no boxes, and the answers of %s are of the task %s: export them with --to coco, or write them with 'batchscore merge'",
-			f.format.Name, st, task.Name()))
+	case f.format.Boxes == nil:
+		return config(fmt.Errorf("%s has no boxes, and the answers of %s are of the task %s: export them with --to %s, or write them with 'batchscore merge'",
+			f.format.Name, st, task.Name(), orList(export.NamesForBoxes())))
 	case f.truth != "" || f.disagree != "":
 		return usagef("--truth and --disagree compare labels of whole images, and the answers of %s are boxes", st)
 	}
@@ -268,7 +268,7 @@ func (f *exportImages) run(ctx context.Context, stdout, stderr io.Writer, out st
 	if f.served && f.options.URLs == "" && !isLocal(job.ImagesPlace()) {
 		return usagef("--served is for images in a folder, and these are in %s", job.ImagesPlace())
 	}
-	r := export.Request{Job: job, Format: f.format, Select: f.choice, Options: f.options}
+	r := export.Request{Job: job, Format: f.format, Boxes: job.Schema().Task.Name() == row.Detect.Name(), Select: f.choice, Options: f.options}
 	if r.Select.Match, err = f.match(job); err != nil {
 		return err
 	}

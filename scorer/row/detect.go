@@ -60,7 +60,7 @@ var Detect Task = &task[Detection]{
 		if len(a.Boxes) == 0 {
 			return []string{"none", "-"}
 		}
-		return []string{boxesText(a), strconv.FormatFloat(float64(a.Boxes[0].Score), 'f', 4, 64)}
+		return []string{a.brief(), strconv.FormatFloat(float64(a.Boxes[0].Score), 'f', 4, 64)}
 	},
 	caption: func(a *Detection) string {
 		if len(a.Boxes) == 0 {
@@ -72,22 +72,43 @@ var Detect Task = &task[Detection]{
 	},
 }
 
-// boxesText says how many boxes of each label there are, such as "2 cat, 1 dog".
-func boxesText(a *Detection) string {
-	text := ""
+// Counts says how many boxes of each label there are, such as "2 cat, 1 dog", the label of the best
+// box first.
+func (a *Detection) Counts() string {
+	text, _, _ := a.counts(len(a.Boxes))
+	return text
+}
+
+// briefLabels is how many labels a line on a screen has of one image.
+const briefLabels = 5
+
+// brief is Counts of the labels of the best boxes, and how many boxes have others.
+func (a *Detection) brief() string {
+	text, boxes, labels := a.counts(briefLabels)
+	if labels > 0 {
+		text += fmt.Sprintf(", %d of %d more labels", boxes, labels)
+	}
+	return text
+}
+
+// counts is Counts of at most so many labels, and how many boxes of how many labels are left.
+func (a *Detection) counts(most int) (text string, boxes, labels int) {
+	n := map[string]int{}
+	for i := range a.Boxes {
+		n[a.Boxes[i].Label]++
+	}
+	shown := 0
 	a.Labels(func(label string) {
-		n := 0
-		for _, b := range a.Boxes {
-			if b.Label == label {
-				n++
-			}
+		if shown == most {
+			boxes, labels = boxes+n[label], labels+1
+			return
 		}
-		if text != "" {
+		if shown++; text != "" {
 			text += ", "
 		}
-		text += strconv.Itoa(n) + " " + label
+		text += strconv.Itoa(n[label]) + " " + label
 	})
-	return text
+	return text, boxes, labels
 }
 
 // checkBoxes returns an error if an answer contradicts itself or the settings.

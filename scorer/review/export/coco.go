@@ -25,6 +25,7 @@ var cocoFormat = Format{
 	Name: "coco", What: "COCO: annotations of whole images or a detector's boxes, and what the model says as results",
 	Needs: Sizes,
 	New:   func() Writer { return &cocoWriter{} },
+	Boxes: func() Writer { return &cocoWriter{} },
 }
 
 // firstUnknownCategory is the id of the first category that is not a class of the model.
@@ -110,9 +111,6 @@ func (w *cocoWriter) Begin(c Collection, to Folder) error {
 	w.c, w.categories = c, map[string]int32{}
 	unknown := int32(firstUnknownCategory)
 	for i, label := range c.Labels {
-		if label == "" && c.ClassIDs[i] < 0 {
-			continue // of images without a box
-		}
 		if id := c.ClassIDs[i]; id >= 0 {
 			w.categories[label] = int32(id) + 1
 			continue

@@ -1,4 +1,4 @@
-"""Make a CVAT task of the images of this export, with their tags.
+"""Make a CVAT task of the images of this export, with their tags or boxes.
 
     pip install cvat-sdk
     python create_task.py --host https://cvat.example --user NAME --images FOLDER

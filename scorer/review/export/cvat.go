@@ -8,7 +8,10 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"strconv"
 	"strings"
+
+	"github.com/batchscore/batchscore/scorer/row"
 )
 
 // The files of an export for CVAT.
@@ -23,13 +26,16 @@ const (
 var cvatScriptText string
 
 var cvatFormat = Format{
-	Name: "cvat", What: "CVAT: tags in CVAT for images 1.1, and a task for its SDK",
+	Name: "cvat", What: "CVAT: tags, or a detector's boxes, in CVAT for images 1.1, and a task for its SDK",
 	File: cvatAnnotations, Needs: Sizes,
-	New: func() Writer { return &cvatWriter{} },
+	New:   func() Writer { return &cvatWriter{kind: "tag"} },
+	Boxes: func() Writer { return &cvatWriter{kind: "rectangle"} },
 }
 
-// cvatWriter writes a tag for each image: its truth, or else the label of the model.
+// cvatWriter writes a tag for each image: its truth, or else the label of the model. Of a detector it
+// writes the boxes.
 type cvatWriter struct {
+	kind     string // of the labels: what they are given to
 	n        int
 	tags     io.WriteCloser
 	manifest io.WriteCloser
@@ -42,7 +48,7 @@ type cvatLabel struct {
 	Attributes []cvatAttribute `json:"attributes"`
 }
 
-// cvatAttribute is an attribute of tags. It is a text, because numbers are whole there.
+// cvatAttribute is an attribute of tags and boxes. It is a text, because numbers are whole there.
 type cvatAttribute struct {
 	Name    string   `json:"name"`
 	Mutable bool     `json:"mutable"`
@@ -57,7 +63,7 @@ var cvatScore = cvatAttribute{Name: "score", Type: "text", Values: []string{""}}
 func (w *cvatWriter) Begin(c Collection, to Folder) error {
 	var labels []cvatLabel
 	for _, class := range c.Classes {
-		labels = append(labels, cvatLabel{xmlValid(class), "tag", []cvatAttribute{cvatScore}})
+		labels = append(labels, cvatLabel{xmlValid(class), w.kind, []cvatAttribute{cvatScore}})
 	}
 	body, err := json.MarshalIndent(labels, "", " ")
 	if err != nil {
@@ -88,9 +94,9 @@ func (w *cvatWriter) Begin(c Collection, to Folder) error {
 	fmt.Fprintf(&b, "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<annotations>\n<version>1.1</version>\n<meta><task><name>%s</name>"+
 		"<size>%d</size><mode>annotation</mode><labels>\n", xmlText(modelVersion(&c)), c.Images)
 	for _, label := range labels {
-		fmt.Fprintf(&b, "<label><name>%s</name><type>tag</type><attributes><attribute><name>%s</name><mutable>False</mutable>"+
+		fmt.Fprintf(&b, "<label><name>%s</name><type>%s</type><attributes><attribute><name>%s</name><mutable>False</mutable>"+
 			"<input_type>text</input_type><default_value></default_value><values></values></attribute></attributes></label>\n",
-			xmlText(label.Name), cvatScore.Name)
+			xmlText(label.Name), w.kind, cvatScore.Name)
 	}
 	b.WriteString("</labels></task></meta>\n")
 	_, err = io.WriteString(w.tags, b.String())
@@ -118,21 +124,39 @@ func (w *cvatWriter) Add(_ context.Context, it *Item) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "<image id=\"%d\" name=\"%s\" width=\"%d\" height=\"%d\">\n", w.n, xmlText(name), it.Width, it.Height)
 	w.n++
-	if len(it.Truth) > 0 {
+	if found, ok := it.Row.Answer.(*row.Detection); ok && found != nil {
+		cvatBoxes(&b, found)
+	} else if len(it.Truth) > 0 {
 		for _, label := range it.Truth {
 			fmt.Fprintf(&b, "  <tag label=\"%s\" source=\"manual\"></tag>\n", xmlText(label))
 		}
 	} else if label, score, ok := it.Label(); ok {
-		value, err := jsonScore(score).MarshalJSON()
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(&b, "  <tag label=\"%s\" source=\"auto\"><attribute name=\"%s\">%s</attribute></tag>\n", xmlText(label), cvatScore.Name, value)
+		fmt.Fprintf(&b, "  <tag label=\"%s\" source=\"auto\">%s</tag>\n", xmlText(label), scoreElement(score))
 	}
 	b.WriteString("</image>\n")
 	_, err = io.WriteString(w.tags, b.String())
 	return err
 }
+
+// scoreElement is the attribute of a label that the model gives.
+func scoreElement(score float32) string {
+	value, _ := jsonScore(score).MarshalJSON() // which has no error
+	return fmt.Sprintf("<attribute name=%q>%s</attribute>", cvatScore.Name, value)
+}
+
+// cvatBoxes writes those that a detector has found, with two corners in pixels of the picture as
+// people see it.
+func cvatBoxes(b *strings.Builder, found *row.Detection) {
+	for i := range found.Boxes {
+		box := &found.Boxes[i]
+		right, bottom := min(box.X+box.Width, float32(found.Width)), min(box.Y+box.Height, float32(found.Height))
+		fmt.Fprintf(b, "  <box label=\"%s\" source=\"auto\" occluded=\"0\" xtl=\"%s\" ytl=\"%s\" xbr=\"%s\" ybr=\"%s\" z_order=\"0\">%s</box>\n",
+			xmlText(box.Label), decimal(box.X), decimal(box.Y), decimal(right), decimal(bottom), scoreElement(box.Score))
+	}
+}
+
+// decimal returns a number with the fewest digits that tell it from others, without an exponent.
+func decimal(v float32) string { return strconv.FormatFloat(float64(v), 'f', -1, 32) }
 
 func (w *cvatWriter) End() error {
 	_, err := io.WriteString(w.tags, "</annotations>\n")

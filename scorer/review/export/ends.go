@@ -99,7 +99,8 @@ func (p *plan) settle(ctx context.Context, unreadable func(context.Context, []sh
 // settled returns the collection once the first and the last image of each label are known that can
 // be read.
 func (p *plan) settled(ctx context.Context, r *Request, b *batch, c Collection) (Collection, error) {
-	if r.Format.EachSplit { // before anything is read
+	each := r.Format.EachSplit && !r.Boxes // boxes have the numbers of the model's classes in both
+	if each {                              // before anything is read
 		if err := c.checkLabels(""); err != nil {
 			return c, err
 		}
@@ -108,7 +109,7 @@ func (p *plan) settled(ctx context.Context, r *Request, b *batch, c Collection) 
 		return c, err
 	}
 	c = p.collection(r)
-	if r.Format.EachSplit {
+	if each {
 		return c, c.checkLabels(" of those that can be read")
 	}
 	return c, nil

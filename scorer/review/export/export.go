@@ -11,6 +11,7 @@ package export
 import (
 	"context"
 	"io"
+	"slices"
 
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
@@ -42,6 +43,15 @@ type Item struct {
 func (it *Item) Label() (label string, score float32, ok bool) {
 	label, _, score, ok = it.class()
 	return label, score, ok
+}
+
+// Has reports whether the image has one of the labels; that of any box of a detector counts.
+func (it *Item) Has(labels []string) bool {
+	if d, ok := it.Row.Answer.(*row.Detection); ok && it.Row.Status == row.StatusOK {
+		return slices.ContainsFunc(d.Boxes, func(b row.Box) bool { return slices.Contains(labels, b.Label) })
+	}
+	label, _, ok := it.Label()
+	return ok && slices.Contains(labels, label)
 }
 
 // class is Label with the number of the class.
@@ -148,4 +158,7 @@ type Format struct {
 	EachSplit bool
 	// New returns a Writer.
 	New func() Writer
+	// Boxes returns a Writer for the answers of a detector; nil if the format has no place
+	// for them.
+	Boxes func() Writer
 }

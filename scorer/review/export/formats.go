@@ -37,6 +37,16 @@ func Names() []string {
 	return names
 }
 
+// NamesForBoxes returns the names of the formats that have a place for a detector's answers.
+func NamesForBoxes() (names []string) {
+	for _, f := range Formats {
+		if f.Boxes != nil {
+			names = append(names, f.Name)
+		}
+	}
+	return names
+}
+
 // Table returns a line about each format, for help texts.
 func Table() string {
 	var b strings.Builder

@@ -19,6 +19,7 @@ var labelStudioFormat = Format{
 	Name: LabelStudio, What: "Label Studio: tasks with predictions, and the labelling configuration",
 	Needs: Rows,
 	New:   func() Writer { return &studioWriter{} },
+	Boxes: func() Writer { return &studioWriter{boxes: true} },
 }
 
 const (
@@ -42,6 +43,7 @@ type studioWriter struct {
 	to      Folder
 	urls    urls
 	model   string
+	boxes   bool // of a detector
 	n       int
 	perFile int
 
@@ -78,11 +80,27 @@ type studioAnnotation struct {
 }
 
 type studioResult struct {
-	ID    string        `json:"id"`
-	From  string        `json:"from_name"`
-	To    string        `json:"to_name"`
-	Type  string        `json:"type"`
-	Value studioChoices `json:"value"`
+	ID    string `json:"id"`
+	From  string `json:"from_name"`
+	To    string `json:"to_name"`
+	Type  string `json:"type"`
+	Value any    `json:"value"` // studioChoices or studioBox
+
+	// Of a box: the sides of the picture as people see it, and the box's own score.
+	Width    int        `json:"original_width,omitempty"`
+	Height   int        `json:"original_height,omitempty"`
+	Rotation *int       `json:"image_rotation,omitempty"`
+	Score    *jsonScore `json:"score,omitempty"`
+}
+
+// studioBox is a box, in percent of the sides of the picture.
+type studioBox struct {
+	X        float64  `json:"x"`
+	Y        float64  `json:"y"`
+	Width    float64  `json:"width"`
+	Height   float64  `json:"height"`
+	Rotation int      `json:"rotation"`
+	Labels   []string `json:"rectanglelabels"`
 }
 
 type studioChoices struct {
@@ -103,7 +121,7 @@ func (w *studioWriter) Begin(c Collection, to Folder) error {
 	if err != nil {
 		return err
 	}
-	if _, err := io.WriteString(file, studioConfiguration(c.Classes)); err != nil {
+	if _, err := io.WriteString(file, studioConfiguration(c.Classes, w.boxes)); err != nil {
 		return err
 	}
 	return file.Close()
@@ -115,9 +133,18 @@ func modelVersion(c *Collection) string {
 	return validText(c.Job.Model) + " " + digest[:min(len(digest), 12)]
 }
 
-// studioConfiguration returns the labelling configuration.
-func studioConfiguration(classes []string) string {
+// studioConfiguration returns the labelling configuration, for boxes or for labels of whole images.
+func studioConfiguration(classes []string, boxes bool) string {
 	var b strings.Builder
+	if boxes {
+		fmt.Fprintf(&b, "<View>\n  <Image name=%q value=\"$image\" zoom=\"true\"/>\n  <Text name=\"path\" value=\"$path\"/>\n"+
+			"  <RectangleLabels name=%q toName=%q>\n", studioImage, studioChoice, studioImage)
+		for _, class := range classes {
+			fmt.Fprintf(&b, "    <Label value=\"%s\"/>\n", xmlText(class))
+		}
+		b.WriteString("  </RectangleLabels>\n</View>\n")
+		return b.String()
+	}
 	layout := "inline"
 	if len(classes) > manyClasses {
 		layout = "select"
@@ -132,12 +159,11 @@ func studioConfiguration(classes []string) string {
 }
 
 func (w *studioWriter) Add(_ context.Context, it *Item) error {
-	answer, ok := it.Row.Answer.(*row.Classification)
-	if !ok || answer == nil {
-		return fmt.Errorf("it has no answer")
+	t, err := w.task(it)
+	if err != nil {
+		return err
 	}
 	if w.file == nil {
-		var err error
 		if w.file, err = w.to.Create(fmt.Sprintf("tasks-%04d.json", w.n/w.perFile+1)); err != nil {
 			return err
 		}
@@ -145,8 +171,30 @@ func (w *studioWriter) Add(_ context.Context, it *Item) error {
 		w.tasks.text("[")
 	}
 	w.n++
+	w.tasks.add(t)
+	if w.n%w.perFile == 0 {
+		return w.endFile()
+	}
+	return w.tasks.fail
+}
+
+// task returns the task of an image.
+func (w *studioWriter) task(it *Item) (t studioTask, err error) {
 	path := it.Entry.Path
-	t := studioTask{Data: studioData{Image: validText(w.urls.of(it)), Path: validText(path), PathBase64: exactName(path),
+	if found, ok := it.Row.Answer.(*row.Detection); ok && found != nil {
+		label, score, _ := it.Label()
+		t.Data = studioData{Image: validText(w.urls.of(it)), Path: validText(path), PathBase64: exactName(path),
+			Predicted: xmlValid(label), Score: jsonScore(score), Best: xmlValid(found.Counts())}
+		if len(found.Boxes) > 0 {
+			t.Predictions = []studioPrediction{{w.model, jsonScore(score), boxesOf(path, found)}}
+		}
+		return t, nil
+	}
+	answer, ok := it.Row.Answer.(*row.Classification)
+	if !ok || answer == nil {
+		return t, fmt.Errorf("it has no answer")
+	}
+	t = studioTask{Data: studioData{Image: validText(w.urls.of(it)), Path: validText(path), PathBase64: exactName(path),
 		Predicted: xmlValid(answer.Label), Score: jsonScore(answer.Score), Best: bestClasses(answer)}}
 	if margin, ok := answer.Margin(); ok {
 		m := jsonScore(margin)
@@ -156,16 +204,25 @@ func (w *studioWriter) Add(_ context.Context, it *Item) error {
 	for _, label := range it.Truth {
 		t.Annotations = append(t.Annotations, studioAnnotation{true, choiceOf(path, label)})
 	}
-	w.tasks.add(t)
-	if w.n%w.perFile == 0 {
-		return w.endFile()
+	return t, nil
+}
+
+// boxesOf returns what says that an image has boxes.
+func boxesOf(path string, found *row.Detection) (all []studioResult) {
+	part := func(v float32, of int) float64 { return min(100*float64(v)/float64(of), 100) }
+	for i := range found.Boxes {
+		b, upright := &found.Boxes[i], 0
+		score := jsonScore(b.Score)
+		all = append(all, studioResult{ID: fmt.Sprintf("%s-%d", Key(path), i), From: studioChoice, To: studioImage, Type: "rectanglelabels",
+			Value: studioBox{part(b.X, found.Width), part(b.Y, found.Height), part(b.Width, found.Width), part(b.Height, found.Height), 0, []string{xmlValid(b.Label)}},
+			Width: found.Width, Height: found.Height, Rotation: &upright, Score: &score})
 	}
-	return w.tasks.fail
+	return all
 }
 
 // choiceOf returns what says that an image has a label.
 func choiceOf(path, label string) []studioResult {
-	return []studioResult{{Key(path), studioChoice, studioImage, "choices", studioChoices{[]string{xmlValid(label)}}}}
+	return []studioResult{{ID: Key(path), From: studioChoice, To: studioImage, Type: "choices", Value: studioChoices{[]string{xmlValid(label)}}}}
 }
 
 // bestClasses returns the best classes of an answer for people.

@@ -19,6 +19,8 @@ var ErrNone = errors.New("no image is chosen")
 type Request struct {
 	Job    *output.Job
 	Format Format
+	// Boxes says that the answers are a detector's. Then Format.Boxes is not nil.
+	Boxes  bool
 	Select Selection
 	// Rows calls fn for each row of the output in manifest order, with its truth. It is
 	// called twice.
@@ -69,7 +71,11 @@ func Run(ctx context.Context, r *Request, to Folder) (Report, error) {
 	if r.Progress != nil {
 		r.Progress.Start(p.taken)
 	}
-	w := r.Format.New()
+	newWriter := r.Format.New
+	if r.Boxes {
+		newWriter = r.Format.Boxes
+	}
+	w := newWriter()
 	b, err := newBatch(r, to, w, &report)
 	if err != nil {
 		return report, err

@@ -16,7 +16,7 @@ import (
 type Selection struct {
 	// Match holds conditions on a row; nil takes every row.
 	Match func(r *row.Row) bool
-	// Labels are the labels that are taken; nil takes all.
+	// Labels are the labels that are taken, as Item.Has has them; nil takes all.
 	Labels []string
 	// Score and Margin are ranges with both ends; nil takes all. An image that failed has no
 	// score, and one with a single class no margin.
@@ -47,7 +47,7 @@ func (s *Selection) matches(it *Item) bool {
 		return false
 	}
 	label, score, ok := it.Label()
-	if s.Labels != nil && (!ok || !slices.Contains(s.Labels, label)) {
+	if s.Labels != nil && !it.Has(s.Labels) {
 		return false
 	}
 	if s.Score != nil && (!ok || !s.Score.has(score)) {
@@ -218,7 +218,7 @@ func (p *plan) have(one picked) {
 			p.labels[strings.Clone(label)] = true
 		}
 	}
-	if one.ok {
+	if _, known := p.classes[one.label]; one.ok && known { // it may be without a box
 		note(one.label)
 	}
 	for _, label := range one.truth {

@@ -1,6 +1,7 @@
 package export
 
 import (
+	"cmp"
 	"context"
 	"encoding/csv"
 	"errors"
@@ -10,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"github.com/batchscore/batchscore/scorer/row"
 )
 
 // The tables of an export as folders of labels.
@@ -19,9 +22,10 @@ const (
 )
 
 var yoloFormat = Format{
-	Name: "yolo", What: "folders of labels, train/LABEL and val/LABEL, as YOLO's classifiers and torchvision load them",
+	Name: "yolo", What: "folders of labels, train/LABEL and val/LABEL, as YOLO's classifiers and torchvision load them; boxes as its detectors do",
 	Needs: Files, Splits: true, EachSplit: true,
-	New: func() Writer { return &yoloWriter{} },
+	New:   func() Writer { return &yoloWriter{} },
+	Boxes: func() Writer { return &yoloBoxWriter{} },
 }
 
 // yoloWriter puts each image in the folder of its label: that of the truth if the image has one,
@@ -162,4 +166,120 @@ func (w *yoloWriter) End() error {
 	}
 	names.Flush()
 	return errors.Join(names.Error(), file.Close())
+}
+
+// yoloData is the file that YOLO's detectors are trained with.
+const yoloData = "data.yaml"
+
+// yoloBoxWriter puts images into images/train and images/val, and a text about the boxes of each into
+// labels/train and labels/val: a line for each box, with the number of the model's class, the centre and
+// the sides, in parts of the picture's. That of an image without boxes is empty.
+type yoloBoxWriter struct {
+	c      Collection
+	to     Folder
+	file   io.WriteCloser
+	table  *csv.Writer
+	names  map[int]string // of classes, by their numbers
+	splits map[string]int // images in each
+}
+
+// ImageName implements Namer.
+func (w *yoloBoxWriter) ImageName(it *Item) (string, error) {
+	split := "train"
+	if w.c.validates(it) {
+		split = "val"
+	}
+	return path.Join("images", split, withEnding(FlatName(it.Entry.Path))), nil
+}
+
+func (w *yoloBoxWriter) Begin(c Collection, to Folder) error {
+	w.c, w.to, w.names, w.splits = c, to, map[int]string{}, map[string]int{}
+	var err error
+	if w.file, err = to.Create(yoloImages); err != nil {
+		return err
+	}
+	w.table = csv.NewWriter(w.file)
+	return w.table.Write([]string{"file", "path", "path_base64", "boxes", "width", "height", "address"})
+}
+
+func (w *yoloBoxWriter) Add(_ context.Context, it *Item) error {
+	found, ok := it.Row.Answer.(*row.Detection)
+	if !ok || found == nil {
+		return errors.New("it has no boxes")
+	}
+	name := strings.TrimPrefix(it.File, "images/")
+	split, _, _ := strings.Cut(name, "/")
+	w.splits[split]++
+	text, err := w.to.Create("labels/" + strings.TrimSuffix(name, path.Ext(name)) + ".txt")
+	if err != nil {
+		return err
+	}
+	part := func(v float64, of int) string { return decimal(float32(min(max(v/float64(of), 0), 1))) }
+	for i := range found.Boxes {
+		b := &found.Boxes[i]
+		if _, known := w.names[b.ClassID]; !known {
+			w.names[b.ClassID] = strings.Clone(b.Label)
+		}
+		x, y, width, height := float64(b.X), float64(b.Y), float64(b.Width), float64(b.Height)
+		if _, err = fmt.Fprintln(text, b.ClassID, part(x+width/2, found.Width), part(y+height/2, found.Height),
+			part(width, found.Width), part(height, found.Height)); err != nil {
+			break
+		}
+	}
+	return errors.Join(err, text.Close(), w.table.Write([]string{it.File, validText(it.Entry.Path), exactName(it.Entry.Path), strconv.Itoa(len(found.Boxes)),
+		strconv.Itoa(found.Width), strconv.Itoa(found.Height), validText(w.c.Address(it))}))
+}
+
+func (w *yoloBoxWriter) End() error {
+	w.table.Flush()
+	if err := errors.Join(w.table.Error(), w.file.Close()); err != nil {
+		return err
+	}
+	file, err := w.to.Create(yoloData)
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(file, w.data())
+	return errors.Join(err, file.Close())
+}
+
+// data returns the text of yoloData. Names must be those of all numbers from 0; a class of which there
+// is no box has its number for a name.
+func (w *yoloBoxWriter) data() string {
+	var b strings.Builder
+	b.WriteString("train: images/train\n")
+	if w.splits["train"] > 0 && w.splits["val"] > 0 {
+		b.WriteString("val: images/val\n")
+	} else {
+		b.WriteString("val: images/train  # no image is put aside for validation\n")
+	}
+	b.WriteString("names:\n")
+	most := -1
+	for id := range w.names {
+		most = max(most, id)
+	}
+	for id := range most + 1 {
+		name := cmp.Or(validText(w.names[id]), fmt.Sprintf("class %d", id))
+		fmt.Fprintf(&b, "  %d: %s\n", id, yamlText(name))
+	}
+	return b.String()
+}
+
+// yamlText returns a text as YAML has it in double quotes.
+func yamlText(s string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case r < ' ' || r >= 0x7F && r <= 0x9F || r == 0x2028 || r == 0x2029 || r == 0xFEFF:
+			fmt.Fprintf(&b, "\\u%04X", r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
 }
