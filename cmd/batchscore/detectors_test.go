@@ -15,7 +15,7 @@ import (
 )
 
 // detectorModels is how many models TestDetectors compares at least.
-const detectorModels = 20
+const detectorModels = 19
 
 // detectorBoxes are the boxes that a detector's own library finds, by the names of images.
 type detectorBoxes struct {

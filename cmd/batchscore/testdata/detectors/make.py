@@ -213,19 +213,19 @@ def of_torchvision(name):
     reference(name, boxes, THRESHOLD)
 
 
-ULTRALYTICS = {"yolov5n": (256, 320), "yolov8n": (256, 320), "yolov10n": (320, 320), "yolo11n": (320, 256), "yolo26n": (256, 320), "rtdetr-resnet50": (256, 256),
+ULTRALYTICS = {"yolov5n": (256, 320), "yolov8n": (256, 320), "yolov10n": (320, 320), "yolo11n": (320, 256), "yolo26n": (256, 320),
                "yolov8n-nms": (256, 320), "yolov8n-one": (256, 320)}
 
 
 def of_ultralytics(name):
-    from ultralytics import RTDETR, YOLO
+    from ultralytics import YOLO
     from ultralytics.utils import DEFAULT_CFG_DICT
     torch.manual_seed(19)
     kind, _, variant = name.partition("-") if name.startswith("yolov8n") else (name, "", "")
     labels = LABELS[:1] if variant == "one" else LABELS
-    y = (RTDETR if kind.startswith("rtdetr") else YOLO)(kind + ".yaml")
-    from ultralytics.nn.tasks import DetectionModel, RTDETRDetectionModel
-    y.model = (RTDETRDetectionModel if kind.startswith("rtdetr") else DetectionModel)(kind + ".yaml", nc=len(labels), verbose=False)
+    y = YOLO(kind + ".yaml")
+    from ultralytics.nn.tasks import DetectionModel
+    y.model = DetectionModel(kind + ".yaml", nc=len(labels), verbose=False)
     y.model.names = dict(enumerate(labels))
     y.model.task, y.model.args = "detect", {**DEFAULT_CFG_DICT, **y.overrides, "task": "detect"}
     model = random_weights(y.model)
@@ -236,19 +236,15 @@ def of_ultralytics(name):
     x = torch.cat([torch.from_numpy(np.ascontiguousarray(LetterBox((h, w), auto=False)(image=i)[:, :, ::-1].transpose(2, 0, 1)))[None] / 255 for i in x])
     run = lambda: model(x)
     head = model.model[-1]
-    if kind.startswith("rtdetr"):
-        spread([head.enc_score_head], run, -1, 2), spread([head.enc_bbox_head.layers[-1]], run, 0, .7)
-        spread([m.layers[-1] for m in head.dec_bbox_head], run, 0, .7), spread(list(head.dec_score_head), run, -2.5, 2)
-    else:
-        for scores, distances in ((head.cv3, head.cv2), (getattr(head, "one2one_cv3", []), getattr(head, "one2one_cv2", []))):
-            spread([s[-1] for s in scores], run, -3.5, 1.2), spread([d[-1] for d in distances], run, 2 if head.reg_max == 1 else 0, 1)
+    for scores, distances in ((head.cv3, head.cv2), (getattr(head, "one2one_cv3", []), getattr(head, "one2one_cv2", []))):
+        spread([x[-1] for x in scores], run, -3.5, 1.2), spread([d[-1] for d in distances], run, 2 if head.reg_max == 1 else 0, 1)
     folder = os.path.join(out, name)
     os.makedirs(folder, exist_ok=True)
     # It exports next to the name of the model's file.
     y.ckpt_path = y.model.pt_path = y.model.yaml_file = os.path.join(folder, "model.pt")
     file = y.export(format="onnx", imgsz=(h, w), simplify=False, opset=17, nms=variant == "nms", conf=0.25, iou=0.7)
     os.replace(file, os.path.join(folder, "model.onnx"))
-    own = (RTDETR if kind.startswith("rtdetr") else YOLO)(os.path.join(folder, "model.onnx"), task="detect")
+    own = YOLO(os.path.join(folder, "model.onnx"), task="detect")
     boxes = {}
     for f in files:
         r = own.predict(os.path.join(images, f), imgsz=(h, w), verbose=False, device="cpu", save=False)[0]
