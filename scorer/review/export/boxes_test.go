@@ -196,7 +196,8 @@ func TestBoxesToLabel(t *testing.T) {
 	if err := xml.Unmarshal([]byte(files[cvatAnnotations]), &cvat); err != nil {
 		t.Fatal(err)
 	}
-	if len(cvat.Images) != 3 || len(cvat.Images[0].Boxes) != 2 || len(cvat.Images[1].Boxes) != 0 || !slices.Equal(cvat.Labels, []string{"rectangle", "rectangle"}) {
+	if len(cvat.Images) != 3 || len(cvat.Images[0].Boxes) != 2 || len(cvat.Images[1].Boxes) != 0 ||
+		!slices.Equal(cvat.Labels, []string{"rectangle", "rectangle"}) {
 		t.Fatalf("annotations %+v", cvat)
 	}
 	if b := cvat.Images[0].Boxes[0]; b.Label != `dog & "cat"` || b.Left != 10 || b.Top != 6 || b.Right != 30 || b.Below != 18 || b.Score != 0.75 {

@@ -214,7 +214,8 @@ func boxesOf(path string, found *row.Detection) (all []studioResult) {
 		b, upright := &found.Boxes[i], 0
 		score := jsonScore(b.Score)
 		all = append(all, studioResult{ID: fmt.Sprintf("%s-%d", Key(path), i), From: studioChoice, To: studioImage, Type: "rectanglelabels",
-			Value: studioBox{part(b.X, found.Width), part(b.Y, found.Height), part(b.Width, found.Width), part(b.Height, found.Height), 0, []string{xmlValid(b.Label)}},
+			Value: studioBox{part(b.X, found.Width), part(b.Y, found.Height), part(b.Width, found.Width), part(b.Height, found.Height),
+				0, []string{xmlValid(b.Label)}},
 			Width: found.Width, Height: found.Height, Rotation: &upright, Score: &score})
 	}
 	return all
