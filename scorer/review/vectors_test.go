@@ -12,7 +12,7 @@ func TestPaths(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer p.close()
+	t.Cleanup(func() { _ = p.close() })
 	name := func(i int) string { return strings.Repeat("é", i%40) + fmt.Sprint(i)[i%2:] }
 	const n = 2000
 	for i := range n {
