@@ -76,6 +76,7 @@ func (s *stretcher) level(v float64) uint8 {
 		if v = (v-s.low)*255/s.span + 0.5; v > 0 { // not NaN
 			level = uint8(min(v, 255))
 		}
+		return level // also where the file says that 0 is white: the range says what is
 	case t.isWide():
 		return s.numbers.of(v)
 	case t.bits >= 8:
