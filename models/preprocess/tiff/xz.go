@@ -190,6 +190,7 @@ type lzma2 struct {
 	coded  lzmaStream
 	model  lzmaModel
 	known  bool // the model was set
+	goOnly bool // C is not used, which is slower
 }
 
 // lzmaStep is how many bytes are expanded at a time, except for a last match.
@@ -250,7 +251,11 @@ func (z *lzma2) expand() error {
 	}
 	before := len(z.window)
 	var ok bool
-	z.window, ok = z.model.expand(&z.coded, z.window, before+n, before+z.left, z.begins, uint32(z.offset))
+	expand := (*lzmaModel).expandFast
+	if z.goOnly {
+		expand = (*lzmaModel).expand
+	}
+	z.window, ok = expand(&z.model, &z.coded, z.window, before+n, before+z.left, z.begins, uint32(z.offset))
 	z.left -= len(z.window) - before
 	switch {
 	case !ok && z.coded.short():
