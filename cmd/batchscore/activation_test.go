@@ -55,7 +55,7 @@ func TestFault37_Activations(t *testing.T) {
 			name:    "raw, asked",
 			classes: 4,
 			code:    78,
-			says:    []string{"ends in a matrix product (Gemm)", "--activation logits (", "--activation sigmoid (", "an embedding"},
+			says:    []string{"ends in a matrix product (Gemm)", "--activation logits (", "--activation sigmoid (", "--answer embed"},
 		},
 		{name: "raw logits", classes: 4, args: []string{"--activation", "logits"}, first: shares, labels: "0 1 2"},
 		{name: "raw sigmoid", classes: 4, args: []string{"--activation", "sigmoid"}, first: independent, labels: "0 1 2"},
@@ -287,7 +287,7 @@ func TestFault37_Activations(t *testing.T) {
 			n := g.Node("ArgMax", "best", []graph.Value{x}, graph.DType(onnxpb.TensorProto_INT64), []int64{graph.Dynamic, 1}, graphtest.Axis(1))
 			return g.Cast("number", n, graph.Float32)
 		}, args: []string{"--activation", "independent"}, code: 78, says: []string{"ArgMax", "no score"}},
-		{name: "lengths of 1", classes: 4, end: op("LpNormalization", graphtest.Axis(1)), code: 78, says: []string{"LpNormalization", "an embedding"}},
+		{name: "lengths of 1", classes: 4, end: op("LpNormalization", graphtest.Axis(1)), code: 78, says: []string{"LpNormalization", "--answer embed"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
