@@ -392,13 +392,13 @@ zoo-check: deps ## run models of transformers, timm and packages without flags, 
 		go test -count=1 -timeout 60m -run '^TestZoo$$' -v ./cmd/batchscore
 
 .PHONY: detect-check
-detect-check: deps ## add and run detectors of transformers, torchvision, Ultralytics and nudenet without flags, and compare boxes (8 GB of disk)
+detect-check: deps ## run detectors of transformers, torchvision, Ultralytics and nudenet without flags, and compare boxes; resumes (8 GB of disk)
 	@test -x '$(OWN_MODEL)/torch/bin/python' || python3 -m venv '$(OWN_MODEL)/torch'
 	@'$(OWN_MODEL)/torch/bin/pip' install --quiet --disable-pip-version-check --require-hashes -r cmd/batchscore/testdata/own-model/torch.txt
 	@'$(OWN_MODEL)/torch/bin/pip' install --quiet --disable-pip-version-check --require-hashes --no-deps --upgrade --target '$(DETECTORS)' \
 		-r cmd/batchscore/testdata/detectors/detectors.txt
 	ONNXRUNTIME_LIB='$(LIBRARY)' BATCHSCORE_DETECT_PYTHON='$(OWN_MODEL)/torch/bin/python' BATCHSCORE_DETECT_PACKAGES='$(DETECTORS)' \
-		go test -count=1 -timeout 60m -run '^TestDetectors$$' -v ./cmd/batchscore
+		BATCHSCORE_DETECTORS='$(DETECTORS)-models' go test -count=1 -timeout 60m -run '^TestDetectors$$' -v ./cmd/batchscore
 
 .PHONY: crops-check
 crops-check: deps ## cut trained networks into models of vectors, compare with ONNX Runtime from Python, and look up crops of photographs

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"math"
 	"os"
@@ -47,14 +48,11 @@ func TestDetectors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	models := t.TempDir()
-	if made := os.Getenv("BATCHSCORE_DETECTORS"); made != "" {
-		models = made // by an earlier run
-	} else {
-		cmd := exec.CommandContext(t.Context(), python, "testdata/detectors/make.py", models, photos, packages)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
+	models := madeFolder(t, cmp.Or(os.Getenv("BATCHSCORE_DETECTORS"), t.TempDir()),
+		"detectors/make.py", "detectors/detectors.txt", "own-model/torch.txt")
+	cmd := exec.CommandContext(t.Context(), python, "testdata/detectors/make.py", models, photos, packages)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
 	}
 	references, err := filepath.Glob(filepath.Join(models, "*.json"))
 	if err != nil || len(references) < detectorModels {

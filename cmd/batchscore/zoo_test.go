@@ -32,7 +32,7 @@ func TestZoo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	zoo := zooFolder(t, cmp.Or(os.Getenv("BATCHSCORE_ZOO"), t.TempDir()))
+	zoo := madeFolder(t, cmp.Or(os.Getenv("BATCHSCORE_ZOO"), t.TempDir()), "zoo/make.py", "zoo/zoo.txt", "own-model/torch.txt")
 	cmd := exec.CommandContext(t.Context(), python, "testdata/zoo/make.py", zoo, photos, packages)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -100,28 +100,28 @@ func TestZoo(t *testing.T) {
 	}
 }
 
-// zooFolder returns the folder of the models and references that the script and the packages
-// of today make, under a folder that is kept. Those of others are deleted.
-func zooFolder(t *testing.T, kept string) string {
+// madeFolder returns the folder of the models and references that a script and packages of
+// today, files of testdata, make under a folder that is kept. Those of others are deleted.
+func madeFolder(t *testing.T, kept string, files ...string) string {
 	sum := sha256.New()
-	for _, name := range []string{"zoo/make.py", "zoo/zoo.txt", "own-model/torch.txt"} {
+	for _, name := range files {
 		text, err := os.ReadFile(filepath.Join("testdata", name))
 		if err != nil {
 			t.Fatal(err)
 		}
 		sum.Write(text)
 	}
-	zoo := filepath.Join(kept, hex.EncodeToString(sum.Sum(nil)[:8]))
+	made := filepath.Join(kept, hex.EncodeToString(sum.Sum(nil)[:8]))
 	others, err := filepath.Glob(filepath.Join(kept, strings.Repeat("[0-9a-f]", 16)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, other := range others {
-		if other != zoo {
+		if other != made {
 			if err := os.RemoveAll(other); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	return zoo
+	return made
 }

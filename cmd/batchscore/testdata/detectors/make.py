@@ -6,6 +6,7 @@ The detectors of transformers, torchvision and Ultralytics have random weights, 
 are scaled so that scores and boxes differ, and the configuration files that their libraries
 write. nudenet, unpacked in PACKAGES, is trained. OUT/NAME is the folder, and OUT/NAME.json has
 the boxes of each image as [label, score, x, y, width, height], in pixels of the image.
+It is written last, and a detector that has it is left as it is.
 """
 import json, os, shutil, sys
 
@@ -68,8 +69,10 @@ def reference(name, boxes, threshold):
             left, top, right, bottom = (min(max(float(v), 0), most) for v, most in zip(corners, (w, h, w, h)))
             if left < right and top < bottom:
                 cut[f].append([label, float(score), left, top, right - left, bottom - top])
-    with open(os.path.join(out, name + ".json"), "w") as f:
+    path = os.path.join(out, name + ".json")
+    with open(path + ".part", "w") as f:
         json.dump({"threshold": threshold, "boxes": cut}, f)
+    os.replace(path + ".part", path)
     n = [len(b) for b in cut.values()]
     print(name, sum(n), "boxes,", min(n), "to", max(n), "an image,", len({b[0] for l in cut.values() for b in l}), "labels", flush=True)
 
@@ -265,9 +268,13 @@ def of_nudenet():
     reference("nudenet", boxes, 0.25)
 
 
+def wanted(name):
+    return (not only or name in only) and not os.path.exists(os.path.join(out, name + ".json"))
+
+
 for names, make in ((TRANSFORMERS, of_transformers), (TORCHVISION, of_torchvision), (ULTRALYTICS, of_ultralytics)):
     for name in names:
-        if not only or name in only:
+        if wanted(name):
             make(name)
-if not only or "nudenet" in only:
+if wanted("nudenet"):
     of_nudenet()
