@@ -111,6 +111,8 @@ func TestHeadsThatCannotBe(t *testing.T) {
 		{name: "an output outside", sidecar: "output_name: scores\nheads: [{name: a, output_name: half}]", want: "heads name their outputs themselves"},
 		{name: "a setting of another task", sidecar: "heads: [{name: a, output_name: scores, output: probabilities, normalize: true}]",
 			want: "normalize belongs to the task embed"},
+		{name: "an overlap without boxes or tiles", sidecar: "heads: [{name: a, output_name: scores, output: probabilities, overlap: 0.2}]",
+			want: "overlap belongs to the task detect, and this model's is classify; of tiles it needs run --tile SIZE"},
 		{name: "several outputs of a classifier", sidecar: "output_names: [scores, half]\noutput: independent", want: "give each output a head"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -222,7 +222,11 @@ func (a *Answers) foreign(task string) string {
 		{given: a.MaxBoxes != nil, key: "max_boxes", tasks: []string{Detect}},
 	} {
 		if one.given && !slices.Contains(one.tasks, task) {
-			return fmt.Sprintf("%s belongs to the task %s, and this model's is %s", one.key, strings.Join(one.tasks, " or "), task)
+			says := fmt.Sprintf("%s belongs to the task %s, and this model's is %s", one.key, strings.Join(one.tasks, " or "), task)
+			if one.key == "overlap" {
+				says += "; of tiles it needs run --tile SIZE"
+			}
+			return says
 		}
 	}
 	return ""

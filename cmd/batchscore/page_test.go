@@ -9,6 +9,7 @@ import (
 
 	"github.com/rivo/uniseg"
 
+	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
 )
@@ -98,6 +99,18 @@ func TestSummaryOfOtherTasksAndReleases(t *testing.T) {
 		"1 image: 1 ok, 0 failed\n"
 	if p.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", p, want)
+	}
+	for _, c := range []struct{ task, want string }{
+		{task: models.MultiLabel, want: "Next batchscore show result batchscore merge result -o labels.csv 1 image"},
+		{task: models.Embed, want: "Next batchscore show result batchscore merge result -o vectors.npy 1 image"},
+		{task: models.Raw, want: "Next batchscore show result batchscore merge result -o numbers.csv 1 image"},
+		{task: models.Detect, want: "Next batchscore show result batchscore merge result -o boxes.parquet batchscore export result --to coco -o coco 1 image"},
+	} {
+		p = &page{}
+		p.result("result", &output.Success{Images: 1, Statuses: map[string]int{row.StatusOK: 1}, Task: c.task})
+		if text := strings.Join(strings.Fields(p.String()), " "); !strings.Contains(text, c.want) {
+			t.Errorf("%s: %q is missing from\n%s", c.task, c.want, p)
+		}
 	}
 	p = &page{}
 	p.answers(&row.Summary{Certainty: &row.Certain{Mean: 0.5, Least: 0.25, Path: "a\nb.jpg"}}, 1)

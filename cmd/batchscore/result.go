@@ -10,6 +10,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/batchscore/batchscore/deploy/shellquote"
+	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/preprocess/codec"
 	"github.com/batchscore/batchscore/models/preprocess/native"
 	"github.com/batchscore/batchscore/scorer/output"
@@ -58,9 +59,25 @@ func (p *page) result(place string, s *output.Success) {
 	quoted := shellquote.Path(place)
 	p.command("Next", "batchscore show "+quoted)
 	if p.merged == "" {
-		p.command("", "batchscore merge "+quoted+" -o labels.csv")
+		p.command("", "batchscore merge "+quoted+" -o "+mergedName(s.Task))
+	}
+	if s.Task == models.Detect {
+		p.command("", "batchscore export "+quoted+" --to coco -o coco")
 	}
 	p.ending(place, s)
+}
+
+// mergedName returns a name for the file of all rows of a task, whose ending suits them.
+func mergedName(task string) string {
+	switch task {
+	case models.Embed:
+		return "vectors.npy"
+	case models.Raw:
+		return "numbers.csv"
+	case models.Detect:
+		return "boxes.parquet"
+	}
+	return "labels.csv"
 }
 
 // ending adds which images are not those of the job, if there are any, and the last

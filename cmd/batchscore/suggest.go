@@ -93,7 +93,7 @@ func kindOf(flag *pflag.Flag, bad *pflag.InvalidValueError) string {
 		return "a whole number"
 	case "intSlice":
 		return "whole numbers, separated by commas"
-	case "float64":
+	case "float32", "float64":
 		return "a number"
 	case "bool":
 		return "true or false"

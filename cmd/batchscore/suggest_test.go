@@ -93,6 +93,7 @@ func TestDidYouMean(t *testing.T) {
 		{line: "launch --imges photos", want: `did you mean --images?`},
 		{line: "launch -- --imges photos", want: `after --: unknown flag: --imges; did you mean --images?`},
 		{line: "run --top-k many", want: `invalid value "many" for --top-k: want a whole number`},
+		{line: "run --overlap 25%", want: `invalid value "25%" for --overlap: want a number` + "\n"},
 		{line: "run --deadline 7", want: `want a time with its unit, such as 30s`},
 		{line: job + "--inference claasification", want: `want classification or cloth_recognition; did you mean "classification"?`},
 		{line: job + "--model m.onnx --provider cup", want: `did you mean "cpu"?`},

@@ -28,7 +28,7 @@ func (r *reader) readUltralytics() {
 	if !strings.Contains(what, "Ultralytics") {
 		what = strings.TrimSpace("Ultralytics " + what)
 	}
-	r.is(what, kind)
+	r.is(strings.TrimSpace(what), kind)
 	const from = "metadata of Ultralytics"
 	a := models.Answers{BGR: to(false), Scale: to(float32(1. / 255))}
 	if r.open {

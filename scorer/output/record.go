@@ -308,5 +308,5 @@ func (s *WorkerSummary) forOlder() {
 func (s *Success) forOlder() {
 	s.Answers, s.ImagesPlace, s.WorkedSeconds, s.WorkedImagesPerSecond, s.ScoredTwice = nil, "", 0, 0, 0
 	s.FailedDigest, s.Increment, s.Hours, s.Cost = "", nil, nil, nil
-	s.MaxErrors, s.GPUKinds, s.GPU, s.LeastBatch = "", nil, nil, 0
+	s.MaxErrors, s.GPUKinds, s.GPU, s.LeastBatch, s.Task = "", nil, nil, 0, ""
 }

@@ -35,10 +35,12 @@ type Success struct {
 	See    string `json:"see,omitempty"`
 	// Answers says what the labels are; nil in records of jobs that are Older, and if the
 	// task has neither labels nor a certainty.
-	Answers   *row.Summary `json:"answers,omitempty"`
-	Chunks    int          `json:"chunks"`
-	ChunkSize int          `json:"chunk_size"`
-	Format    row.Format   `json:"format"`
+	Answers *row.Summary `json:"answers,omitempty"`
+	// Task is Job.Task, where rows have one answer only.
+	Task      string     `json:"task,omitempty"`
+	Chunks    int        `json:"chunks"`
+	ChunkSize int        `json:"chunk_size"`
+	Format    row.Format `json:"format"`
 	// PartForm is Job.PartForm.
 	PartForm int     `json:"part_form,omitempty"`
 	Digests  Digests `json:"digests"`
@@ -463,8 +465,16 @@ func newSuccess(job *Job, c shard.Chunks, versions map[string]string) Success {
 	return Success{
 		Job: job.ID, Images: c.Entries, ImagesPlace: job.Images, Statuses: map[string]int{}, Simulated: job.Simulated(),
 		Chunks: c.Count(), ChunkSize: c.Size, Format: job.Format, PartForm: job.PartForm, Activation: job.Activation,
-		JPEGDecoder: job.JPEGDecoder, DependentRows: job.DependentRows, Versions: versions,
+		JPEGDecoder: job.JPEGDecoder, DependentRows: job.DependentRows, Versions: versions, Task: onlyTask(job),
 	}
+}
+
+// onlyTask returns the task of a job whose rows have one answer; empty if they have several.
+func onlyTask(job *Job) string {
+	if len(job.Heads) > 0 {
+		return ""
+	}
+	return job.Task
 }
 
 // digestsOf returns the digests of a job. lines are the file of the parts' digests.
