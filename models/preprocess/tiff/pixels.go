@@ -15,6 +15,7 @@ type reader struct {
 	line   []uint8 // of samples, of one block
 	spread func(px codec.Pixels, y int, line []uint8, plane int)
 	finish func(row []uint8) // makes colours of a row of samples
+	sums   bool              // spread undoes the predictor
 	level  *leveller         // nil if 8 bits of the samples are kept
 	inner  innerReader
 }
@@ -41,6 +42,8 @@ func newReader(t *picture, bounds codec.Bounds) *reader {
 	}
 	if t.isWide() {
 		r.level = &leveller{t: t, order: t.numberOrder(), values: make([]float64, min(t.blockW, t.width))}
+	} else if t.predictor == 2 && t.bits == 8 && !t.planar && t.samples == 3 && t.used == 3 {
+		r.spread, r.sums = spreadSums, true
 	}
 	return r
 }
@@ -130,7 +133,9 @@ func (r *reader) read(px codec.Pixels, i, plane int, last bool) *codec.Failure {
 	var err error
 	for y := 0; y < px.Height && err == nil; y += t.subY {
 		if err = r.e.read(line, whole); err == nil {
-			t.unpredict(line)
+			if !r.sums {
+				t.unpredict(line)
+			}
 			r.spread(px, y, line, plane)
 		}
 	}
@@ -202,9 +207,12 @@ func (t *picture) spreader() func(px codec.Pixels, y int, line []uint8, plane in
 	case t.bits == 8 && !t.planar && t.samples == 3 && t.used == 3:
 		return func(px codec.Pixels, y int, line []uint8, _ int) {
 			row := px.Row(y)
-			for len(row) >= 4 && len(line) >= 3 {
-				row[0], row[1], row[2] = line[0], line[1], line[2]
+			for len(row) >= 4 && len(line) >= 4 {
+				binary.LittleEndian.PutUint32(row, binary.LittleEndian.Uint32(line)&0xffffff)
 				row, line = row[4:], line[3:]
+			}
+			if len(row) >= 4 && len(line) == 3 {
+				row[0], row[1], row[2] = line[0], line[1], line[2]
 			}
 		}
 	case t.bits == 8 && !t.planar && t.samples == 4 && t.used >= 3:
@@ -215,6 +223,22 @@ func (t *picture) spreader() func(px codec.Pixels, y int, line []uint8, plane in
 		return t.spreadBits
 	}
 	return t.spreadFew
+}
+
+// spreadSums undoes the predictor of samples of 8 bits, three a pixel, and spreads them, which takes
+// one pass over the line. A sum has the three bytes of a pixel: the highest bits of them carry nowhere.
+func spreadSums(px codec.Pixels, y int, line []uint8, _ int) {
+	const high = 0x808080
+	row, sum := px.Row(y), uint32(0)
+	for len(row) >= 4 && len(line) >= 4 {
+		v := binary.LittleEndian.Uint32(line) & 0xffffff
+		sum = (sum&^high + v&^high) ^ (sum^v)&high
+		binary.LittleEndian.PutUint32(row, sum)
+		row, line = row[4:], line[3:]
+	}
+	if len(row) >= 4 && len(line) == 3 {
+		row[0], row[1], row[2] = uint8(sum)+line[0], uint8(sum>>8)+line[1], uint8(sum>>16)+line[2]
+	}
 }
 
 // isWide reports whether the pixels depend on the largest sample.
