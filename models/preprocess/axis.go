@@ -73,6 +73,7 @@ type axis struct {
 	weights buffer[int16]
 	digits  buffer[int8]
 	pairs   buffer[int16]
+	flat    buffer[int16]
 	frac    buffer[float32]
 	cover   buffer[float32]
 	index   buffer[int32]
@@ -201,7 +202,7 @@ const mostPaired = C.BS_PAIRED
 func (a *axis) setPairs() {
 	n, taps := int(a.c.n+3)&^3, int(a.c.taps)
 	if taps > mostPaired {
-		a.c.pairs = nil
+		a.c.pairs, a.c.flat = nil, nil
 		return
 	}
 	weights := unsafe.Slice((*int16)(a.weights.pointer()), n*taps*2)
@@ -219,6 +220,35 @@ func (a *axis) setPairs() {
 		}
 	}
 	a.c.pairs, a.c.clips = (*C.int16_t)(a.pairs.pointer()), cBool(clips)
+	a.setFlat(weights)
+}
+
+// mostFlat bounds the taps of a filter whose weights are kept for planes too.
+const mostFlat = 8
+
+// setFlat arranges the weights of setFilter for eight outputs of one plane at a time.
+func (a *axis) setFlat(weights []int16) {
+	n, taps := int(a.c.n), int(a.c.taps)
+	a.c.flat = nil
+	if taps > mostFlat {
+		return
+	}
+	first := unsafe.Slice((*int32)(a.first.pointer()), n)
+	flat := a.flat.need((n + 7) &^ 7 * taps * 3)
+	clear(flat)
+	for i := range n {
+		begin := int(first[i] - first[i&^3])
+		if begin+taps > 16 {
+			return
+		}
+		for t := range taps {
+			out := flat[i&^7*taps*3+t/2*48+i%8*2+t%2:]
+			const zero = -0x8000 // the byte above the index: it makes a zero
+			out[0] = int16(zero + begin + t)
+			out[16], out[32] = weights[(2*i+1)*taps+t], weights[2*i*taps+t]
+		}
+	}
+	a.c.flat = (*C.int16_t)(a.flat.pointer())
 }
 
 func (a *axis) setPosition(p policy, key axisKey) {
@@ -384,6 +414,7 @@ func (a *axis) free() {
 	a.weights.free()
 	a.digits.free()
 	a.pairs.free()
+	a.flat.free()
 	a.frac.free()
 	a.cover.free()
 	a.index.free()

@@ -132,6 +132,13 @@ func checkPairs(t *rapid.T, paired, a *axis) {
 				continue
 			}
 			pairs := unsafe.Slice((*int16)(paired.pairs.pointer()), (n+3)&^3*taps*8)[i/2*taps*16+k&^1*16+i%2*8+k%2:]
+			if paired.c.flat != nil {
+				flat := unsafe.Slice((*int16)(paired.flat.pointer()), (n+7)&^7*taps*3)[i&^7*taps*3+k/2*48+i%8*2+k%2:]
+				at := int(first[i&^3]) + int(uint8(flat[0]))
+				if v := int(flat[32])<<11 + int(flat[16]); v != want || at != int(lo)+k || uint8(flat[0]) > 15 {
+					t.Fatalf("output %d has %d for %d in planes, want %d for %d", i, v, at, want, int(lo)+k)
+				}
+			}
 			for c := range 4 {
 				if v := int(pairs[16+2*c])<<11 + int(pairs[2*c]); v != want {
 					t.Fatalf("output %d has the pair of %d for channel %d, want %d", i, v, c, want)

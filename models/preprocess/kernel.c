@@ -260,7 +260,11 @@ typedef struct {
   void (*three_across)(const uint8_t *const[4], uint8_t *const[4], const bs_axis *);
   void (*four_across)(const uint8_t *const[4], uint8_t *const[4], const bs_axis *);
   void (*down_pairs)(const pair_ring *, const bs_axis *, int32_t, uint8_t *, size_t);
-  void (*ycc_row)(const bs_job *, int32_t, int32_t, int32_t, int16_t *, uint8_t *);
+  void (*ycc_row)(const bs_job *, int32_t, int32_t, int32_t, int16_t *, uint8_t *,
+                  size_t);
+  // Of rows of three planes; see flat.
+  void (*flat_across)(const uint8_t *const[4], uint8_t *const[2], const bs_axis *, size_t);
+  void (*join)(const uint8_t *, size_t, uint8_t *, size_t, int);
 } kernels;
 
 static const kernels generic = {
@@ -269,7 +273,8 @@ static const kernels generic = {
     pixels_of_f32_generic, planes_of_u8_generic,  planes_of_f32_generic,
     across_bytes_generic,  down_sums_generic,     down_bytes_generic,
     across_sums_generic,   NULL,                  NULL,
-    NULL,                  NULL};
+    NULL,                  NULL,                  NULL,
+    NULL};
 
 #ifdef BS_X86
 static const kernels avx2 = {
@@ -278,14 +283,16 @@ static const kernels avx2 = {
     pixels_of_f32_avx2, planes_of_u8_avx2, planes_of_f32_avx2,
     across_bytes_avx2,  down_sums_avx2,    down_bytes_avx2,
     across_sums_avx2,   three_across_avx2, four_across_avx2,
-    down_pairs_avx2,    ycc_row_avx2};
+    down_pairs_avx2,    ycc_row_avx2,      flat_across_avx2,
+    join_avx2};
 static const kernels avx512 = {
     horizontal_avx512,  vertical_avx512,   lerp_avx512,
     area_avx512,        pack_u8_avx2,      values_avx512,
     pixels_of_f32_avx2, planes_of_u8_avx2, planes_of_f32_avx2,
     across_bytes_avx2,  down_sums_avx2,    down_bytes_avx2,
     across_sums_avx2,   NULL,              NULL,
-    NULL,               ycc_row_avx2};
+    NULL,               ycc_row_avx2,      NULL,
+    NULL};
 
 static int has_avx2(void) { return __builtin_cpu_supports("avx2"); }
 // VBMI is not used. A machine without it is one that lowers its clock for AVX-512.
@@ -361,6 +368,16 @@ INLINE size_t ycc_pitch(const bs_job *job) {
 
 // The sums of the chroma of such a row.
 INLINE size_t ycc_sums(const bs_job *job) { return padded((size_t)job->width * 2 + 256); }
+
+// flat returns how many bytes the red, green and blue of a row that is made of planes are
+// apart, or 0 where they are pixels.
+INLINE size_t flat(const bs_job *job) {
+  // Below, the planes between the passes would not fit where pixels do.
+  const int fits = job->h.n >= 64 && (size_t)job->h.n * 3 + BS_TAIL <= 4 * ycc_pitch(job);
+  if (!job->ycc || !paired(job) || job->h.flat == NULL || !fits)
+    return 0;
+  return ycc_pitch(job) / 3 & ~(size_t)31;
+}
 
 // made_size returns the bytes of four rows that are made of planes, and of the sums.
 INLINE size_t made_size(const bs_job *job) {

@@ -36,6 +36,9 @@ typedef struct {
                   // of the columns, for BS_AVX512
   int16_t *pairs; // [n/2][taps/2][2][2 outputs][4 channels][2 taps], the low parts and
                   // then the high ones; of the columns, for BS_AVX2, or NULL
+  int16_t *flat; // [n/8][taps/2][3][8 outputs][2 taps], an index in the 16 bytes that begin
+                 // at first of every fourth output, then the low parts and the high ones;
+                 // where there are pairs and the taps of four outputs are in 16 bytes, or NULL
   int32_t clips;    // sums of pixels may be below 0 or above 255: of pairs
   float *frac;      // [n] 0 to 1
   float *cover;     // [n][taps], of sum 1; no tap lies outside the source

@@ -39,7 +39,7 @@ static void source_rows(const bs_job *job, const kernels *k, int32_t r,
   for (int i = 0; i < 4; i++) {
     from[i] = r + i <= last ? made + pitch * (size_t)i : from[i - 1];
     if (r + i <= last)
-      k->ycc_row(job, r + i, begin, end, sums, made + pitch * (size_t)i);
+      k->ycc_row(job, r + i, begin, end, sums, made + pitch * (size_t)i, flat(job));
   }
 }
 
@@ -77,6 +77,9 @@ static void pair_rows(const bs_job *job, const sink *out) {
   const pair_ring ring = {job->work, pair_size(job), ring_pairs(job)};
   const int32_t base = job->v.first[0];
   int32_t next = base; // first row that the horizontal pass has not done
+  const size_t plane = flat(job), wide = ((size_t)job->h.n + 7) & ~(size_t)7;
+  // A row in planes is where the rows of the source were, which are made again.
+  uint8_t *made = job->work + mid_size(job) - made_size(job);
   for (int32_t y = 0; y < job->v.n; y++) {
     int32_t end = job->v.first[y] + job->v.taps;
     if (end > job->height)
@@ -86,13 +89,21 @@ static void pair_rows(const bs_job *job, const sink *out) {
       source_rows(job, out->k, next, from);
       const int32_t pair = (next - base) / 2;
       uint8_t *to[4] = {pair_at(&ring, pair), pair_at(&ring, pair + 1)};
-      (three ? out->k->three_across : out->k->four_across)(from, to, &job->h);
+      if (plane != 0)
+        out->k->flat_across(from, to, &job->h, plane);
+      else
+        (three ? out->k->three_across : out->k->four_across)(from, to, &job->h);
     }
     const size_t at = ((size_t)(job->at_y + y) * job->out_w + job->at_x) * 3;
     uint8_t *row = sink_row(out, y);
     if (direct && y + 1 < job->v.n)
       row = (uint8_t *)out->dst + at;
-    out->k->down_pairs(&ring, &job->v, y, row, n);
+    if (plane != 0) {
+      out->k->down_pairs(&ring, &job->v, y, made, 3 * wide);
+      out->k->join(made, wide, row, (size_t)job->h.n, three);
+    } else {
+      out->k->down_pairs(&ring, &job->v, y, row, n);
+    }
     if (!three)
       sink_done(out, y);
     else if (job->f32)

@@ -115,9 +115,10 @@ func (p policy) taps(inputs, outputs int) int64 {
 func (p policy) axisNeed(inputs, outputs, n int) int64 {
 	bytes := int64(n+4) * 12 // first, second and frac, or first and counts
 	switch {
-	case p.filter != nil: // exact and weights, and digits or pairs
+	case p.filter != nil: // exact and weights, and digits or pairs, and for planes
 		taps := p.taps(inputs, outputs)
 		bytes += int64(n+4) * (taps*(8+4) + max(taps*3, min(taps, mostPaired)*16))
+		bytes += int64(n+8) * min(taps, mostFlat) * 6
 	case p.area:
 		bytes += int64(n) * p.taps(inputs, outputs) * 4
 	case p.fixed != nil:

@@ -10,7 +10,7 @@ import (
 
 // held returns the bytes of an axis's tables.
 func (a *axis) held() int64 {
-	return int64(a.first.size + a.second.size + a.weights.size + a.digits.size + a.pairs.size + a.frac.size + a.cover.size +
+	return int64(a.first.size + a.second.size + a.weights.size + a.digits.size + a.pairs.size + a.flat.size + a.frac.size + a.cover.size +
 		a.exact.size + a.counts.size + a.index.size + a.fixed.size)
 }
 

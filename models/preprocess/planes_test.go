@@ -261,6 +261,52 @@ func TestPlanes_Equal(t *testing.T) {
 	t.Logf("%d decoded, %d of them from planes, and %d failed", whole, taken, failed)
 }
 
+// TestPlanes_Wide draws windows that are wide enough for three planes of bytes between AVX2's
+// passes, which must give the bytes of the plain C kernels.
+func TestPlanes_Wide(t *testing.T) {
+	requireTurbo(t)
+	rnd := rand.New(rand.NewPCG(3, 64))
+	best := newDecoder(t, sizedSpec(1, 1), Options{}).canvas.job.most
+	flat := map[int]int{} // by taps
+	for i := range 400 {
+		s := Spec{Width: 60 + rnd.IntN(100), Height: 1 + rnd.IntN(60), Layout: HWC, DType: Uint8, Fit: fits[rnd.IntN(len(fits))],
+			Resize: []Resize{PillowBilinear, PillowBicubic, PillowLanczos}[rnd.IntN(3)], BGR: rnd.IntN(4) == 0}
+		if rnd.IntN(2) == 0 {
+			s.DType, s.Layout, s.Mean = Float32, []Layout{HWC, CHW}[rnd.IntN(2)], []float32{1, 2, 3}
+		}
+		switch {
+		case s.Fit.Crops():
+			s.ResizeTo = max(s.Width, s.Height) + rnd.IntN(30)
+		case s.Fit == CentralFraction:
+			s.Fraction = 0.3 + 0.7*rnd.Float64()
+		case s.Fit.Pads():
+			s.Pad = []float32{7, 100, 255}
+		}
+		w, h, o := 40+rnd.IntN(340), 32+rnd.IntN(60), codec.Orientation(1+rnd.IntN(4))
+		src := noisyJPEG(rnd, w, h, 0, o, 0x22, 0x11, 0x11)
+		d := newDecoder(t, s, Options{})
+		d.canvas.use(0)
+		got, want := make([]byte, s.RowBytes()), make([]byte, s.RowBytes())
+		if err := d.Decode(want, src); err != nil {
+			t.Fatal(err)
+		}
+		for kernels := best; kernels > 0; kernels-- {
+			d.canvas.use(kernels)
+			clear(got)
+			if err := d.Decode(got, src); err != nil || !bytes.Equal(got, want) {
+				t.Errorf("%d: %dx%d pixels, orientation %d, with kernels %d: other bytes, or %v; %+v", i, w, h, o, kernels, err, s)
+			}
+			if j := &d.canvas.job; j.ycc == 1 && j.h.flat != nil && j.h.n >= 64 {
+				flat[int(j.h.taps)]++
+			}
+		}
+	}
+	if best > 0 && (flat[4] < 10 || flat[6] < 10 || flat[8] < 10) {
+		t.Errorf("few were planes between the passes, by taps: %v", flat)
+	}
+	t.Log(flat)
+}
+
 // TestPlanes_Damage tests that a damaged JPEG fails with the same reason, and that the next one
 // is decoded as if it had not been there.
 func TestPlanes_Damage(t *testing.T) {
