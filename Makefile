@@ -313,7 +313,7 @@ SANITIZED := SANITIZE_C='-fsanitize=address,undefined -fno-sanitize-recover=unde
 asan: test-deps ## test the C code under AddressSanitizer and UndefinedBehaviorSanitizer (about 10 minutes on two cores)
 	ONNXRUNTIME_LIB='$(LIBRARY)' $(SANITIZED) go test -asan -ldflags='-s=false -w=false' -count=1 -timeout 20m \
 		-skip 'ScoreAllocatesNothing|CloseFreesReplaced|^TestMemory$$|^TestNeed_Measured$$|SampleImagesScore|ReplacedInNetworks' \
-		./models/preprocess/... ./models/device/... ./models/ort/...
+		./models/preprocess/... ./models/device/... ./models/ort/... ./scorer/review/embedding/products/...
 
 .PHONY: bombs
 bombs: deps ## score images that declare 89 megapixels in a few bytes, in a control group of 1 GB (as root)

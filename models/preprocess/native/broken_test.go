@@ -269,6 +269,11 @@ func TestBrokenFetchedLibrary(t *testing.T) {
 		}
 	}
 	build(file, source)
+	broken, err := filepath.Abs("testdata/broken/broken.c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(system) // away from the cache of this checkout
 	t.Setenv("BATCHSCORE_CACHE", cache)
 	t.Setenv("LIBHEIF", "")
 	identity := func(files ...string) string {
@@ -279,12 +284,12 @@ func TestBrokenFetchedLibrary(t *testing.T) {
 		defer h.close()
 		return h.identity
 	}
-	build(filepath.Join(system, "libheif.so.1"), "testdata/broken/broken.c")
+	build(filepath.Join(system, "libheif.so.1"), broken)
 	t.Setenv("LD_LIBRARY_PATH", system)
 	if got := identity("libheif.so.1"); got != "libheif 1.99.0" {
 		t.Errorf("%s, want that of the system", got)
 	}
-	build(file, "testdata/broken/broken.c")
+	build(file, broken)
 	t.Setenv("LD_LIBRARY_PATH", "")
 	if got := identity("libheif.so.1", "libnothing.so.1"); got != "libheif 1.99.0" {
 		t.Errorf("%s, want that in the cache", got)
