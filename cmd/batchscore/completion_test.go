@@ -113,7 +113,7 @@ func TestComplete(t *testing.T) {
 		{line: "show ", directive: dirs},
 		{line: "merge result -o ", directive: cobra.ShellCompDirectiveDefault},
 		{line: "verify a ", directive: none},
-		{line: "show --status empty,not_", want: []string{"empty,not_image", "empty,not_found"}, directive: none | cobra.ShellCompDirectiveNoSpace},
+		{line: "show --status empty,not_", want: []string{"empty,not_image", "empty,not_found", "empty,not_finite"}, directive: none | cobra.ShellCompDirectiveNoSpace},
 		{line: "show result --columns path,sco", want: []string{"path,score", "path,score_2"}, directive: none | cobra.ShellCompDirectiveNoSpace},
 		{line: "show --sort labe", want: []string{"label", "label_2"}, directive: none | cobra.ShellCompDirectiveNoSpace},
 		{line: "jobs status ", want: []string{"nightly-1"}, directive: none},
