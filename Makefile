@@ -137,7 +137,7 @@ test: test-deps format-check tidy-check vet cross-check lint generate-check cpus
 	@# -vet=off: the target vet has done so.
 	@# GORACE: by default the race detector lets every process sleep for a second at
 	@# its end, and the tests start hundreds of processes.
-	ONNXRUNTIME_LIB='$(LIBRARY)' GORACE='atexit_sleep_ms=0 $(GORACE)' go test -race -count=1 -vet=off -timeout 20m -json ./... | \
+	ONNXRUNTIME_LIB='$(LIBRARY)' GORACE='atexit_sleep_ms=0 $(GORACE)' go test -race -count=1 -vet=off -timeout 40m -json ./... | \
 		go run ./deploy/testlog $(if $(filter true,$(CI)),-no-skips)
 
 REVIEW := $(CACHE)/review

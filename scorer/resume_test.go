@@ -239,18 +239,18 @@ func TestFault09_TwoLiveRanksOnOneChunk(t *testing.T) {
 	}
 }
 
-func TestFault22_NotANumber(t *testing.T) {
+// TestFault54_NoNumbersAtAll: a model that computes NaN for all images leaves rows that say so, and a
+// job that failed.
+func TestFault54_NoNumbersAtAll(t *testing.T) {
 	images, out := collection(t, 10), new(mem.Store)
 	o := options(t, images, out)
 	o.OpenEngine = func() (Engine, error) { return nanEngine{newFakeEngine()}, nil }
 	_, err := Run(t.Context(), o)
-	if !errors.Is(err, models.ErrModel) || !strings.Contains(err.Error(), `.jpg"`) {
-		t.Errorf("Run() = %v, want ErrModel that names an image", err)
+	if !errors.Is(err, ErrTooManyFailed) || !strings.Contains(err.Error(), "10 of 10 (not_finite 10)") {
+		t.Errorf("Run() = %v, want ErrTooManyFailed", err)
 	}
-	if err := out.List(t.Context(), "part-", func(o store.Object) error {
-		return errors.New(o.Name + " was written")
-	}); err != nil {
-		t.Error(err)
+	if n := strings.Count(mergedText(t, out), `"not_finite"`); n != 10 {
+		t.Errorf("%d rows are not_finite, want 10", n)
 	}
 }
 

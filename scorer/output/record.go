@@ -302,7 +302,7 @@ func (j *Job) forOlder() {
 
 func (s *WorkerSummary) forOlder() {
 	s.Scored, s.BatchHalved, s.GPU, s.GPUUse, s.Price = 0, 0, nil, nil, nil
-	s.Raced, s.Stages = 0, nil
+	s.Raced, s.Stages, s.Dark = 0, nil, 0
 }
 
 func (s *Success) forOlder() {

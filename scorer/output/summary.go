@@ -50,7 +50,7 @@ type WorkerSummary struct {
 	// records of jobs that are Older.
 	BatchHalved int `json:"batch_halved,omitempty"`
 	// Dark is the number of images that look black, as most of their samples are low for the bits that
-	// they have, and no ValueRange says what is white.
+	// they have, and no ValueRange says what is white; 0 in records of jobs that are Older.
 	Dark int `json:"dark,omitempty"`
 	// Price is that of its device or machine; nil if it is not known, and in records of jobs
 	// that are Older.
