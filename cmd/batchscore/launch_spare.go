@@ -48,19 +48,18 @@ func (w *watched) cancelUnneeded(ctx context.Context, status deploy.Status, n *n
 	}
 	err = w.l.Cancel(ctx, w.r.ID)
 	switch {
-	case ctx.Err() != nil:
-	case err != nil:
-		if text := printable.Line(err.Error()); text != w.unneeded.refused {
-			w.unneeded.refused = text
-			n.say(event.JobNotNeeded, fmt.Sprintf("the result is complete, but the job waits on %s and cannot be canceled: %s", n.engine, text))
-		}
-	default:
+	case err == nil: // also if launch has heard of the end since, which ends ctx
 		w.unneeded.canceled = true
 		why := ""
 		if status.Reason != "" {
 			why = " (" + printable.Line(status.Reason) + ")"
 		}
 		n.say(event.JobNotNeeded, fmt.Sprintf("the result is complete, and the job waited on %s%s: it is canceled", n.engine, why))
+	case ctx.Err() == nil:
+		if text := printable.Line(err.Error()); text != w.unneeded.refused {
+			w.unneeded.refused = text
+			n.say(event.JobNotNeeded, fmt.Sprintf("the result is complete, but the job waits on %s and cannot be canceled: %s", n.engine, text))
+		}
 	}
 }
 
